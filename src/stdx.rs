@@ -1,0 +1,9 @@
+//! What std lacks: small tools with no idea of telemetry. Floor 0, imports nothing of ours.
+
+pub mod backoff;
+pub mod bytesize;
+pub mod clock;
+pub mod duration;
+pub mod problem;
+pub mod secret;
+pub mod tasks;

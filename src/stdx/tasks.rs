@@ -1,0 +1,71 @@
+//! The only place that spawns: tasks that shutdown can wait for, threads with names, blocking calls.
+
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use tokio::task::{JoinHandle, JoinSet};
+
+/// A set of tasks that ends together: dropping it aborts what still runs.
+#[derive(Debug, Default)]
+pub struct Tasks(JoinSet<()>);
+
+impl Tasks {
+    /// An empty set.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Runs `task` in the set. A panic in it ends that task only; it is counted by [`Tasks::join`].
+    pub fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn(task);
+    }
+
+    /// Waits until every task has ended, at most `limit`. Returns how many were still running then.
+    pub async fn join(&mut self, limit: Duration) -> usize {
+        let all = async { while self.0.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(limit, all).await;
+        self.0.len()
+    }
+
+    /// Takes what has ended out of the set, so that a long-lived set (connections) does not grow.
+    pub fn reap(&mut self) {
+        while self.0.try_join_next().is_some() {}
+    }
+
+    /// How many tasks are in the set.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True when the set holds no task.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A task nobody waits for, but whose result may be asked for: it goes on when the caller is dropped.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub fn detached<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    tokio::spawn(task)
+}
+
+/// Runs a call that blocks (disk) outside the async workers.
+///
+/// # Errors
+/// Only when the call panicked or the runtime is shutting down.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub async fn blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(call).await.map_err(io::Error::other)
+}
+
+/// A thread of its own, for loops that block for their whole life.
+///
+/// # Errors
+/// When the system refuses another thread.
+pub fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<std::thread::JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(body)
+}
