@@ -10,15 +10,15 @@
 // 4: what listens
 // pub mod receiver;
 // 3: where processors, logs and exporters meet
-// pub mod pipeline;
+pub mod pipeline;
 // 2: the components, which do not know each other
 // pub mod processor;
-// pub mod exporter;
+pub mod exporter;
 // pub mod ledger;
 // pub mod spool;
 // 1: shared ground
 // pub mod http;
-// pub mod otlp;
+pub mod otlp;
 // pub mod telemetry;
 // 0: what std lacks
 pub mod stdx;

@@ -1,0 +1,175 @@
+//! What a destination is: the trait, what it is given, and how it says no.
+//!
+//! An exporter sends one payload and reports what came of it. It knows neither the log it was read from nor when
+//! to try again: `pipeline::delivery` retries, pauses, bisects and dead-letters for all of them alike.
+
+use std::future::{Future, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use memchr::memchr_iter;
+use thiserror::Error;
+
+use crate::otlp::{self, DecodeError, Signal};
+
+/// A destination. One delivery task drives it, one payload at a time.
+pub trait Exporter: Send + Sync + 'static {
+    /// Sends the payload. `Ok` means that the destination has confirmed it: the cursor moves and never comes back.
+    fn export(&self, payload: &Payload) -> impl Future<Output = Result<(), ExportError>> + Send;
+
+    /// Orderly shutdown: write out, close, rename into place. Nothing is exported afterwards.
+    fn close(&self) -> impl Future<Output = Result<(), ExportError>> + Send {
+        ready(Ok(()))
+    }
+}
+
+/// Why a payload was not taken. Causes name the host or path, never a secret or a body.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ExportError {
+    /// Trying again may work: the destination is busy, down or unreachable.
+    #[error("{cause}")]
+    Retry {
+        /// How long the destination asked us to wait.
+        after: Option<Duration>,
+        /// What happened.
+        cause: String,
+    },
+    /// This payload will never be taken as it is. The delivery loop halves it until the bad record stands alone,
+    /// and puts that one aside with the cause.
+    #[error("{cause}")]
+    Permanent {
+        /// What happened.
+        cause: String,
+    },
+    /// Nothing is wrong with the data: a credential or an address is (401, 403, 404). Kept, alarmed, probed.
+    #[error("{cause}")]
+    Pause {
+        /// What happened.
+        cause: String,
+    },
+}
+
+/// Some records on their way to one destination. Cloning shares the bytes.
+#[derive(Debug, Clone)]
+pub struct Payload {
+    signal: Signal,
+    records: u64,
+    form: Form,
+}
+
+#[derive(Debug, Clone)]
+enum Form {
+    /// One or more whole `Export*ServiceRequest` messages. Joined end to end they are one, as protobuf merges
+    /// repeated fields.
+    Otlp(Vec<Bytes>),
+    /// Sealed canonical lines, each ended by a line feed.
+    Lines(Bytes),
+}
+
+impl Payload {
+    /// A payload of OTLP requests that hold `records` records together.
+    #[must_use]
+    pub fn from_otlp(signal: Signal, requests: Vec<Bytes>, records: u64) -> Self {
+        Self { signal, records, form: Form::Otlp(requests) }
+    }
+
+    /// A payload of sealed lines, each ended by a line feed.
+    #[must_use]
+    pub fn from_lines(signal: Signal, lines: Bytes, records: u64) -> Self {
+        Self { signal, records, form: Form::Lines(lines) }
+    }
+
+    /// Which of the three signals it carries.
+    #[must_use]
+    pub fn signal(&self) -> Signal {
+        self.signal
+    }
+
+    /// How many records: log records, spans, data points, or sealed lines.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Its size as stored.
+    #[must_use]
+    pub fn bytes_len(&self) -> usize {
+        match &self.form {
+            Form::Otlp(requests) => requests.iter().map(Bytes::len).sum(),
+            Form::Lines(lines) => lines.len(),
+        }
+    }
+
+    /// The sealed lines, where the pipeline seals.
+    #[must_use]
+    pub fn lines(&self) -> Option<&Bytes> {
+        match &self.form {
+            Form::Otlp(_) => None,
+            Form::Lines(lines) => Some(lines),
+        }
+    }
+
+    /// The payload as one `Export*ServiceRequest` in protobuf.
+    ///
+    /// # Errors
+    /// When a stored line cannot be read back; that would be a defect or damage on disk.
+    pub fn otlp(&self) -> Result<Bytes, DecodeError> {
+        match &self.form {
+            Form::Otlp(requests) => Ok(joined(requests)),
+            Form::Lines(lines) => otlp::line::to_otlp(self.signal, lines).map(Bytes::from),
+        }
+    }
+
+    /// Two halves, or `None` when it is one record.
+    ///
+    /// # Errors
+    /// When the stored bytes cannot be taken apart.
+    pub fn split(&self) -> Result<Option<(Self, Self)>, DecodeError> {
+        match &self.form {
+            Form::Otlp(requests) if requests.len() > 1 => self.split_requests(requests).map(Some),
+            Form::Otlp(requests) => self.split_request(&joined(requests)),
+            Form::Lines(lines) => Ok(self.split_lines(lines)),
+        }
+    }
+
+    fn split_requests(&self, requests: &[Bytes]) -> Result<(Self, Self), DecodeError> {
+        let (left, right) = requests.split_at(requests.len() / 2);
+        let mut records = 0;
+        for request in left {
+            records += otlp::count(self.signal, request)?;
+        }
+        let rest = self.records.saturating_sub(records);
+        Ok((Self::from_otlp(self.signal, left.to_vec(), records), Self::from_otlp(self.signal, right.to_vec(), rest)))
+    }
+
+    fn split_request(&self, request: &Bytes) -> Result<Option<(Self, Self)>, DecodeError> {
+        let Some((left, right)) = otlp::halves(self.signal, request)? else { return Ok(None) };
+        let half = |bytes: Vec<u8>| -> Result<Self, DecodeError> {
+            let records = otlp::count(self.signal, &bytes)?;
+            Ok(Self::from_otlp(self.signal, vec![bytes.into()], records))
+        };
+        Ok(Some((half(left)?, half(right)?)))
+    }
+
+    fn split_lines(&self, lines: &Bytes) -> Option<(Self, Self)> {
+        if self.records < 2 {
+            return None;
+        }
+        let half = usize::try_from(self.records / 2).unwrap_or(usize::MAX);
+        let at = memchr_iter(b'\n', lines).nth(half - 1)? + 1;
+        let left = Self::from_lines(self.signal, lines.slice(..at), half as u64);
+        let right = Self::from_lines(self.signal, lines.slice(at..), self.records - half as u64);
+        Some((left, right))
+    }
+}
+
+fn joined(requests: &[Bytes]) -> Bytes {
+    match requests {
+        [one] => one.clone(),
+        many => {
+            let mut all = BytesMut::with_capacity(many.iter().map(Bytes::len).sum());
+            many.iter().for_each(|request| all.extend_from_slice(request));
+            all.freeze()
+        }
+    }
+}
