@@ -7,7 +7,10 @@ pub mod build;
 pub mod count;
 pub mod gather;
 pub mod line;
+pub mod model;
+pub mod rewrite;
 pub mod schema;
+pub mod value;
 pub mod wire;
 
 use std::fmt;
