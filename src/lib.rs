@@ -17,7 +17,7 @@ pub mod exporter;
 // pub mod ledger;
 // pub mod spool;
 // 1: shared ground
-// pub mod http;
+pub mod http;
 pub mod otlp;
 // pub mod telemetry;
 // 0: what std lacks

@@ -1,0 +1,3 @@
+//! HTTP, both ways: the one outbound client, and what the receivers share.
+
+pub mod client;
