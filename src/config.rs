@@ -101,5 +101,12 @@ fn read(path: &Path) -> Result<String, Vec<Problem>> {
     std::fs::File::open(path)
         .and_then(|file| file.take(max as u64 + 1).read_to_end(&mut bytes))
         .map_err(|error| whole(message::file_unreadable(&env::cause(&error))))?;
-    String::from_utf8(bytes).map_err(|error| whole(message::file_not_utf8(error.utf8_error().valid_up_to() + 1)))
+    let end = std::str::from_utf8(&bytes).map_or_else(|error| error.valid_up_to(), str::len);
+    let before = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    if end == bytes.len() {
+        return Ok(before);
+    }
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let place = (before.matches('\n').count() + 1, line.chars().count() + 1);
+    Err(vec![message::file_not_utf8().at(&At::new(""), Some(place))])
 }

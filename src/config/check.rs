@@ -12,6 +12,9 @@ use super::yaml::{Data, Yaml};
 use crate::stdx::bytesize::ByteSize;
 use crate::stdx::problem::{At, Problems};
 
+/// What the permits of `pipeline::admission` can count.
+const IN_FLIGHT_MAX: ByteSize = ByteSize::mib(4095);
+
 /// Everything that was read.
 pub(super) struct Cross<'a> {
     pub(super) tree: &'a Yaml,
@@ -44,8 +47,17 @@ impl Check<'_, '_> {
     }
 
     fn limits(&mut self) {
-        if self.cross.raw.in_flight_bytes_max == ByteSize(0) {
-            self.say(&At::new("service.in_flight_bytes_max"), message::zero_not_allowed());
+        let at = At::new("service.in_flight_bytes_max");
+        let max = self.cross.raw.in_flight_bytes_max;
+        if max == ByteSize(0) {
+            return self.say(&at, message::zero_not_allowed());
+        }
+        if max > IN_FLIGHT_MAX {
+            return self.say(&at, message::larger_than(IN_FLIGHT_MAX));
+        }
+        let largest = self.cross.receivers.read.iter().map(|(id, (config, _))| (config.message_bytes_max(), id)).max();
+        if let Some((largest, id)) = largest.filter(|(largest, _)| *largest > max) {
+            self.say(&at, message::message_never_fits(largest, &id.to_string()));
         }
     }
 
@@ -60,7 +72,8 @@ impl Check<'_, '_> {
                 // A receiver says itself what is wrong with its address.
                 None => {}
                 Some(address) => {
-                    if let Some((_, by)) = taken.iter().find(|(other, _)| other.collides(&address)) {
+                    let collides = |other: &&(Address, String)| other.0.collides(&address);
+                    if let Some((_, by)) = taken.iter().find(collides) {
                         self.say(&at, message::address_taken(&written, by));
                     }
                     taken.push((address, path));

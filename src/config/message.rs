@@ -3,6 +3,7 @@
 //! One function a message; `tests/config/<function>.bad.yaml` shows each of them, and a test holds the two lists together.
 
 use super::yaml::Place;
+use crate::stdx::bytesize::ByteSize;
 use crate::stdx::problem::{At, Problem};
 
 /// A message without its place.
@@ -50,8 +51,8 @@ pub(super) fn file_unreadable(cause: &str) -> Message {
     Message::new(format!("cannot read the configuration: {cause}"))
 }
 
-pub(super) fn file_not_utf8(byte: usize) -> Message {
-    Message::new(format!("byte {byte} is not UTF-8")).hint("save the file as UTF-8 without another encoding's characters")
+pub(super) fn file_not_utf8() -> Message {
+    Message::new("what stands here is not UTF-8").hint("save the file as UTF-8")
 }
 
 pub(super) fn document_too_large(bytes: usize, max: usize) -> Message {
@@ -262,6 +263,15 @@ pub(super) fn seal_twice() -> Message {
 
 pub(super) fn processor_order(id: &str, earlier: &str) -> Message {
     Message::new(format!("`{id}` may not come after `{earlier}`")).hint("the order is enrich, redact, risk_tag, seal")
+}
+
+pub(super) fn message_never_fits(largest: ByteSize, receiver: &str) -> Message {
+    Message::new(format!("a request of {largest} would never fit, and `{receiver}` takes them"))
+        .hint("raise this, or lower the receiver's largest message")
+}
+
+pub(super) fn larger_than(max: ByteSize) -> Message {
+    Message::new(format!("must be at most {max}"))
 }
 
 pub(super) fn durable_in_memory() -> Message {

@@ -111,6 +111,7 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<Yaml> {
 struct Anchor {
     tree: Yaml,
     cost: usize,
+    depth: usize,
 }
 
 /// Builds the tree from events. `Err` is a problem after which nothing more can be read.
@@ -171,15 +172,23 @@ impl<'t, 'p> Builder<'t, 'p> {
                 self.refuse_tag(tag.as_deref(), at, place);
                 (Data::Map(self.map(at, depth)?), anchor)
             }
-            Event::Alias(id) => return self.alias(id, place, at),
+            Event::Alias(id) => return self.alias(id, place, at, depth),
             _ => return Err(message::syntax("unexpected end of the document").at(at, Some(place))),
         };
         let tree = Yaml { place, data };
         if anchor != 0 {
-            let cost = self.spend(cost(&tree), place, at)?;
-            self.anchors.insert(anchor, Anchor { cost, tree: tree.clone() });
+            self.anchor(anchor, &tree, at)?;
         }
         Ok(tree)
+    }
+
+    /// Keeps the tree for its aliases. Keeping costs as much as repeating: anchors may stand inside anchors.
+    fn anchor(&mut self, id: usize, tree: &Yaml, at: &At) -> Stop<()> {
+        let cost = cost(tree);
+        let left = self.alias_budget.checked_sub(cost);
+        self.alias_budget = left.ok_or_else(|| message::aliases_too_large().at(at, Some(tree.place)))?;
+        self.anchors.insert(id, Anchor { cost, depth: height(tree), tree: tree.clone() });
+        Ok(())
     }
 
     fn list(&mut self, at: &At, depth: usize) -> Stop<Vec<Yaml>> {
@@ -246,19 +255,18 @@ impl<'t, 'p> Builder<'t, 'p> {
         }
     }
 
-    fn alias(&mut self, id: usize, place: Place, at: &At) -> Stop<Yaml> {
+    fn alias(&mut self, id: usize, place: Place, at: &At, depth: usize) -> Stop<Yaml> {
         let Some(anchor) = self.anchors.get(&id) else {
             return Err(message::alias_inside_itself().at(at, Some(place)));
         };
-        let data = anchor.tree.data.clone();
-        self.spend(anchor.cost, place, at)?;
-        Ok(Yaml { place, data })
-    }
-
-    fn spend(&mut self, cost: usize, place: Place, at: &At) -> Stop<usize> {
-        let left = self.alias_budget.checked_sub(cost);
-        self.alias_budget = left.ok_or_else(|| message::aliases_too_large().at(at, Some(place)))?;
-        Ok(cost)
+        if depth + anchor.depth > DEPTH_MAX {
+            return Err(message::nested_too_deeply(DEPTH_MAX).at(&At::new(""), Some(place)));
+        }
+        let Some(left) = self.alias_budget.checked_sub(anchor.cost) else {
+            return Err(message::aliases_too_large().at(at, Some(place)));
+        };
+        self.alias_budget = left;
+        Ok(Yaml { place, data: anchor.tree.data.clone() })
     }
 
     fn form(&mut self, style: ScalarStyle, tag: Option<&Tag>, at: &At, place: Place) -> Form {
@@ -280,6 +288,15 @@ fn cost(tree: &Yaml) -> usize {
         Data::Scalar(scalar) => scalar.text.len(),
         Data::List(items) => items.iter().map(cost).sum(),
         Data::Map(entries) => entries.iter().map(|entry| 1 + entry.key.len() + cost(&entry.value)).sum(),
+    }
+}
+
+/// How many levels are below the tree's top.
+fn height(tree: &Yaml) -> usize {
+    match &tree.data {
+        Data::Scalar(_) => 0,
+        Data::List(items) => items.iter().map(|item| 1 + height(item)).max().unwrap_or(0),
+        Data::Map(entries) => entries.iter().map(|entry| 1 + height(&entry.value)).max().unwrap_or(0),
     }
 }
 
@@ -338,5 +355,32 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
         "true" | "True" | "TRUE" => Some(true),
         "false" | "False" | "FALSE" => Some(false),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Number, number};
+
+    #[test]
+    fn numbers_are_those_of_yaml_1_2() {
+        let unsigned = Number::Unsigned;
+        for (text, expected) in [
+            ("0", unsigned(0)),
+            ("+5", unsigned(5)),
+            ("00123", unsigned(123)),
+            ("0o17", unsigned(15)),
+            ("0x1F", unsigned(31)),
+            ("-5", Number::Signed(-5)),
+            ("1.5", Number::Float(1.5)),
+            (".5", Number::Float(0.5)),
+            ("1e3", Number::Float(1000.0)),
+            ("-.inf", Number::Float(f64::NEG_INFINITY)),
+        ] {
+            assert_eq!(number(text), Some(expected), "{text}");
+        }
+        for text in ["", "-", ".", "inf", "nan", "1_000", "0b1", "1:30", "30s", "0x", "--1", "infinity"] {
+            assert_eq!(number(text), None, "{text}");
+        }
     }
 }
