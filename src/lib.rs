@@ -8,7 +8,7 @@
 // 5: the configuration file, all of it
 // pub mod config;
 // 4: what listens
-// pub mod receiver;
+pub mod receiver;
 // 3: where processors, logs and exporters meet
 pub mod pipeline;
 // 2: the components, which do not know each other
@@ -17,7 +17,7 @@ pub mod processor;
 // pub mod ledger;
 // pub mod spool;
 // 1: shared ground
-// pub mod http;
+pub mod http;
 pub mod otlp;
 // pub mod telemetry;
 // 0: what std lacks
