@@ -22,7 +22,7 @@ use crate::stdx::segments::{Cursor, CursorFile};
 use crate::stdx::tasks::Tasks;
 
 /// How long senders are asked to wait when exporters are too far behind.
-const RETRY_AFTER: Duration = Duration::from_secs(5);
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// What a pipeline is, besides its processors and exporters.
 #[derive(Debug, Clone)]
