@@ -14,7 +14,7 @@ pub mod pipeline;
 // 2: the components, which do not know each other
 // pub mod processor;
 pub mod exporter;
-// pub mod ledger;
+pub mod ledger;
 // pub mod spool;
 // 1: shared ground
 // pub mod http;

@@ -3,7 +3,9 @@
 pub mod backoff;
 pub mod bytesize;
 pub mod clock;
+pub mod durable;
 pub mod duration;
 pub mod problem;
 pub mod secret;
+pub mod segments;
 pub mod tasks;
