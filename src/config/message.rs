@@ -164,14 +164,19 @@ pub(super) fn quoted_number(found: &str, expected: &str) -> Message {
 }
 
 pub(super) fn unknown_key(key: &str, known: &[&str]) -> Message {
-    Message::new(format!("unknown key `{key}`")).maybe(foreign_key(key).map(str::to_owned).or_else(|| meant(key, known)))
+    Message::new(format!("unknown key `{key}`"))
+        .maybe(foreign_key(key).map(str::to_owned).or_else(|| meant(key, known)))
 }
 
 /// Keys of Collector configurations that have their answer elsewhere here.
 fn foreign_key(key: &str) -> Option<&'static str> {
     match key {
-        "sending_queue" => Some("there is no queue to size: the pipeline's own storage holds what is not delivered; see `hold_bytes_max`"),
-        "extensions" => Some("telseal has no extensions: health is at `service.telemetry.metrics.endpoint`, storage is the pipeline's"),
+        "sending_queue" => Some(
+            "there is no queue to size: the pipeline's own storage holds what is not delivered; see `hold_bytes_max`",
+        ),
+        "extensions" => Some(
+            "telseal has no extensions: health is at `service.telemetry.metrics.endpoint`, storage is the pipeline's",
+        ),
         "connectors" => Some("telseal has no connectors: give a pipeline several exporters"),
         _ => None,
     }
@@ -254,7 +259,8 @@ pub(super) fn no_exporters() -> Message {
 }
 
 pub(super) fn seal_not_last() -> Message {
-    Message::new("nothing may come after `seal`").hint("move the seal to the end: what is sealed is not changed any more")
+    Message::new("nothing may come after `seal`")
+        .hint("move the seal to the end: what is sealed is not changed any more")
 }
 
 pub(super) fn seal_twice() -> Message {
