@@ -47,6 +47,9 @@ impl Check<'_, '_> {
     }
 
     fn limits(&mut self) {
+        if self.cross.raw.data_dir.as_os_str().is_empty() {
+            self.say(&At::new("service.data_dir"), message::empty_path());
+        }
         let at = At::new("service.in_flight_bytes_max");
         let max = self.cross.raw.in_flight_bytes_max;
         if max == ByteSize(0) {

@@ -24,14 +24,17 @@ const ERRORS_MAX: usize = 32;
 
 pub(super) fn parse(text: &str, from: Surroundings<'_>) -> Result<Config, Vec<Problem>> {
     let mut problems = Problems::default();
-    let Some(mut tree) = document(text, &mut problems) else { return Err(problems.0) };
+    let Some(mut tree) = document(text, &mut problems) else {
+        problems.0.sort_by_key(|problem| problem.place);
+        return Err(problems.0);
+    };
     let already = problems.0.len();
     let hidden = env::substitute(&mut tree, from, &mut problems);
     let unsubstituted: Vec<String> = problems.0[already..].iter().map(|problem| problem.path.clone()).collect();
     let first_readings = problems.0.len();
     let config = config(&tree, &mut problems);
     if problems.is_empty() {
-        return config.ok_or_else(Vec::new);
+        return Ok(config);
     }
     let mut index = 0;
     problems.0.retain(|problem| {
@@ -73,7 +76,7 @@ fn finish(tree: &Yaml, mut problems: Vec<Problem>, hidden: &[Hidden]) -> Vec<Pro
     problems
 }
 
-fn config(tree: &Yaml, problems: &mut Problems) -> Option<Config> {
+fn config(tree: &Yaml, problems: &mut Problems) -> Config {
     unknown_sections(tree, problems);
     let receivers = section::<ReceiverConfig>(tree, problems);
     let processors = section::<ProcessorConfig>(tree, problems);
@@ -82,12 +85,12 @@ fn config(tree: &Yaml, problems: &mut Problems) -> Option<Config> {
     let raw = read::<Raw>(&service, &At::new("service"), &[], problems).value.unwrap_or_default();
     let cross = Cross { tree, receivers: &receivers, processors: &processors, exporters: &exporters, raw: &raw };
     let pipelines = check::all(&cross, problems);
-    Some(Config {
+    Config {
         receivers: receivers.read.into_iter().map(|(id, (config, _))| (id, config)).collect(),
         processors: processors.read.into_iter().map(|(id, (config, _))| (id, config)).collect(),
         exporters: exporters.read,
         service: service_of(raw, pipelines),
-    })
+    }
 }
 
 fn service_of(raw: Raw, pipelines: BTreeMap<PipelineId, Pipeline>) -> Service {

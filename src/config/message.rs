@@ -156,7 +156,12 @@ pub(super) fn substitution_unclosed() -> Message {
 // Types and keys.
 
 pub(super) fn wrong_type(found: &str, expected: &str) -> Message {
-    Message::new(format!("expected {expected}, found {found}"))
+    let hint = match (expected, found) {
+        ("a list", "text") => Some("write it in brackets: `[..]`"),
+        _ if expected.starts_with("a duration") && found.starts_with("the number") => Some("add the unit, as in `10s`"),
+        _ => None,
+    };
+    Message::new(format!("expected {expected}, found {found}")).maybe(hint.map(str::to_owned))
 }
 
 pub(super) fn quoted_number(found: &str, expected: &str) -> Message {
@@ -294,6 +299,10 @@ pub(super) fn accepted_with_seal() -> Message {
 
 pub(super) fn drop_with_seal() -> Message {
     Message::new("a sealed pipeline drops nothing").hint("set `when_full: refuse`, or leave `when_full` out")
+}
+
+pub(super) fn empty_path() -> Message {
+    Message::new("the path is empty").hint("leave the key out for `./telseal-data`")
 }
 
 pub(super) fn zero_not_allowed() -> Message {
