@@ -3,6 +3,13 @@
 //! An exporter sends one payload and reports what came of it. It knows neither the log it was read from nor when
 //! to try again: `pipeline::delivery` retries, pauses, bisects and dead-letters for all of them alike.
 
+pub mod classify;
+pub mod debug;
+pub mod file;
+pub mod otlp_grpc;
+pub mod otlp_http;
+mod rejections;
+
 use std::future::{Future, ready};
 use std::time::Duration;
 
@@ -20,6 +27,12 @@ pub trait Exporter: Send + Sync + 'static {
     /// Orderly shutdown: write out, close, rename into place. Nothing is exported afterwards.
     fn close(&self) -> impl Future<Output = Result<(), ExportError>> + Send {
         ready(Ok(()))
+    }
+
+    /// Records that destinations said they threw away from payloads they took (OTLP's `partial_success`), since start.
+    /// They are lost there and cannot be sent again, since nobody says which ones they are.
+    fn rejected_records(&self) -> u64 {
+        0
     }
 }
 

@@ -1,4 +1,5 @@
-//! HTTP on both sides: one way to listen, used by every receiver and the admin port, and compression for all of them.
+//! HTTP, both ways: the one outbound client, the one way to listen, and the encodings of bodies.
 
+pub mod client;
 pub mod compression;
 pub mod server;
