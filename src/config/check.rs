@@ -47,6 +47,9 @@ impl Check<'_, '_> {
     }
 
     fn limits(&mut self) {
+        if self.cross.raw.data_dir.as_os_str().is_empty() {
+            self.say(&At::new("service.data_dir"), message::empty_path());
+        }
         let at = At::new("service.in_flight_bytes_max");
         let max = self.cross.raw.in_flight_bytes_max;
         if max == ByteSize(0) {
@@ -64,21 +67,22 @@ impl Check<'_, '_> {
     // Addresses and files.
 
     fn addresses(&mut self) {
-        let mut taken: Vec<(Address, String)> = Vec::new();
-        for (path, written) in listeners(self.cross) {
-            let at = At::new(&path);
-            match Address::parse(&written) {
-                None if path.starts_with("service.") => self.say(&at, message::address_without_port(&written)),
+        let mut taken: Vec<(Address, Listener)> = Vec::new();
+        for listener in listeners(self.cross) {
+            let Some(address) = Address::parse(&listener.written) else {
                 // A receiver says itself what is wrong with its address.
-                None => {}
-                Some(address) => {
-                    let collides = |other: &&(Address, String)| other.0.collides(&address);
-                    if let Some((_, by)) = taken.iter().find(collides) {
-                        self.say(&at, message::address_taken(&written, by));
-                    }
-                    taken.push((address, path));
+                if listener.owner == ADMIN {
+                    self.say(&listener.at, message::address_without_port(&listener.written));
                 }
+                continue;
+            };
+            // One that gives the same text to two of its own keys says that itself, too.
+            let own = |other: &Listener| other.owner == listener.owner && other.written == listener.written;
+            let by = taken.iter().find(|(other, by)| other.collides(&address) && !own(by));
+            if let Some((_, by)) = by {
+                self.say(&listener.at, message::address_taken(&listener.written, by.at.path()));
             }
+            taken.push((address, listener));
         }
     }
 
@@ -126,7 +130,8 @@ impl Check<'_, '_> {
         let mut pipelines = BTreeMap::new();
         let at = At::new("service.pipelines");
         let written = self.cross.tree.get("service").and_then(|service| service.get("pipelines"));
-        if written.is_none_or(|written| written.is_null() || matches!(&written.data, Data::Map(map) if map.is_empty())) {
+        if written.is_none_or(|written| written.is_null() || matches!(&written.data, Data::Map(map) if map.is_empty()))
+        {
             self.say(&at, message::no_pipelines());
         }
         for (key, raw) in &self.cross.raw.pipelines {
@@ -219,16 +224,27 @@ fn rank(id: &str) -> Option<usize> {
     ["enrich", "redact", "risk_tag", "seal"].iter().position(|known| *known == kind)
 }
 
-/// Everything that will listen: the path of the key, and the address.
-fn listeners(cross: &Cross<'_>) -> Vec<(String, String)> {
-    let admin = cross.raw.telemetry.metrics.endpoint.iter().filter(|endpoint| !endpoint.is_empty());
-    let admin = admin.map(|endpoint| ("service.telemetry.metrics.endpoint".to_owned(), endpoint.clone()));
+/// Something that will listen.
+struct Listener {
+    owner: String,
+    /// The key of its address.
+    at: At,
+    written: String,
+}
+
+/// The owner of the admin port.
+const ADMIN: &str = "service";
+
+fn listeners(cross: &Cross<'_>) -> Vec<Listener> {
     let mut all = Vec::new();
     for (id, (config, _)) in &cross.receivers.read {
-        let at = At::new("receivers").key(id);
-        all.extend(config.listeners().into_iter().map(|(path, address)| (at.key(path).path().to_owned(), address)));
+        let (at, owner) = (At::new("receivers").key(id), id.to_string());
+        let listeners = config.listeners().into_iter();
+        all.extend(listeners.map(|(key, written)| Listener { owner: owner.clone(), at: at.key(key), written }));
     }
-    all.extend(admin);
+    let admin = cross.raw.telemetry.metrics.endpoint.iter().filter(|endpoint| !endpoint.is_empty());
+    let at = At::new("service.telemetry.metrics.endpoint");
+    all.extend(admin.map(|written| Listener { owner: ADMIN.to_owned(), at: at.clone(), written: written.clone() }));
     all
 }
 

@@ -224,6 +224,7 @@ impl<'de> De<'de> {
             Data::Scalar(scalar) => resolve(scalar, visitor),
             Data::List(items) => visitor.visit_seq(Items { rest: items, index: 0 }),
             Data::Map(entries) => visitor.visit_map(Entries { rest: entries, value: None }),
+            Data::Removed => visitor.visit_unit(),
         }
     }
 }
@@ -303,11 +304,7 @@ impl<'de> Deserializer<'de> for De<'de> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.placed(if self.0.is_null() {
-            visitor.visit_seq(Items { rest: &[], index: 0 })
-        } else {
-            self.any(visitor)
-        })
+        self.placed(if self.0.is_null() { visitor.visit_seq(Items { rest: &[], index: 0 }) } else { self.any(visitor) })
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -345,14 +342,14 @@ impl<'de> de::SeqAccess<'de> for Items<'de> {
     type Error = Error;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
-        let Some((first, rest)) = self.rest.split_first() else { return Ok(None) };
-        let index = self.index;
-        (self.rest, self.index) = (rest, index + 1);
-        seed.deserialize(De(first)).map(Some).map_err(|error| error.below(Step::Item(index)))
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.rest.len())
+        while let Some((first, rest)) = self.rest.split_first() {
+            let index = self.index;
+            (self.rest, self.index) = (rest, index + 1);
+            if !matches!(first.data, Data::Removed) {
+                return seed.deserialize(De(first)).map(Some).map_err(|error| error.below(Step::Item(index)));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -368,9 +365,7 @@ impl<'de> de::MapAccess<'de> for Entries<'de> {
         let Some((first, rest)) = self.rest.split_first() else { return Ok(None) };
         (self.rest, self.value) = (rest, Some(first));
         let key = de::value::BorrowedStrDeserializer::<Error>::new(&first.key);
-        seed.deserialize(key)
-            .map(Some)
-            .map_err(|error| error.or_place(first.place).below(Step::Key(first.key.clone())))
+        seed.deserialize(key).map(Some).map_err(|error| error.or_place(first.place).below(Step::Key(first.key.clone())))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {

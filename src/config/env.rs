@@ -9,7 +9,7 @@ use std::io::{self, Read};
 
 use super::message::{self, Message};
 use super::yaml::{Data, Form, Scalar, Yaml};
-use crate::stdx::problem::{At, Problems};
+use crate::stdx::problem::{At, Problem, Problems};
 
 const FILE_BYTES_MAX: u64 = 1 << 20;
 const NESTED_MAX: usize = 4;
@@ -37,11 +37,15 @@ fn read_file(path: &str) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What was substituted: `(value, as written)`. Never printed.
-pub(super) type Hidden = Vec<(String, String)>;
+/// What was substituted where. Never printed.
+pub(super) struct Hidden {
+    path: String,
+    value: String,
+    written: String,
+}
 
 /// Substitutes in every scalar of the tree.
-pub(super) fn substitute(tree: &mut Yaml, from: Surroundings<'_>, problems: &mut Problems) -> Hidden {
+pub(super) fn substitute(tree: &mut Yaml, from: Surroundings<'_>, problems: &mut Problems) -> Vec<Hidden> {
     let mut walk = Walk { from, problems, hidden: Vec::new() };
     walk.visit(tree, &At::new(""));
     walk.hidden
@@ -50,7 +54,7 @@ pub(super) fn substitute(tree: &mut Yaml, from: Surroundings<'_>, problems: &mut
 struct Walk<'s, 'p> {
     from: Surroundings<'s>,
     problems: &'p mut Problems,
-    hidden: Hidden,
+    hidden: Vec<Hidden>,
 }
 
 impl Walk<'_, '_> {
@@ -64,23 +68,24 @@ impl Walk<'_, '_> {
                 entries.iter_mut().for_each(|entry| self.visit(&mut entry.value, &at.key(&entry.key)));
             }
             Data::Scalar(scalar) if scalar.text.contains('$') => {
-                if let Err(message) = self.scalar(scalar) {
+                if let Err(message) = self.scalar(scalar, at) {
                     self.problems.0.push(message.at(at, Some(place)));
                 }
             }
-            Data::Scalar(_) => {}
+            Data::Scalar(_) | Data::Removed => {}
         }
     }
 
-    fn scalar(&mut self, scalar: &mut Scalar) -> Result<(), Message> {
+    fn scalar(&mut self, scalar: &mut Scalar, at: &At) -> Result<(), Message> {
         let written = scalar.text.clone();
         let expanded = expand(&written, self.from, 0)?;
         if expanded.substituted {
             // `8080` from the environment is a number; `80` before `${..}` makes a text of both.
             scalar.form = if expanded.whole { scalar.form } else { Form::Text };
             scalar.substituted = true;
-            self.hidden.push((expanded.text.clone(), written));
-            self.hidden.extend(expanded.parts);
+            let parts = std::iter::once((expanded.text.clone(), written)).chain(expanded.parts);
+            let path = at.path();
+            self.hidden.extend(parts.map(|(value, written)| Hidden { path: path.to_owned(), value, written }));
         }
         scalar.text = expanded.text;
         Ok(())
@@ -93,7 +98,8 @@ struct Expanded {
     substituted: bool,
     /// One substitution and nothing else.
     whole: bool,
-    parts: Hidden,
+    /// Each substitution: its value, and how it was written.
+    parts: Vec<(String, String)>,
 }
 
 fn expand(written: &str, from: Surroundings<'_>, depth: usize) -> Result<Expanded, Message> {
@@ -154,8 +160,7 @@ fn inner(written: &str, from: Surroundings<'_>, depth: usize) -> Result<String, 
 }
 
 fn variable(written: &str, from: Surroundings<'_>, depth: usize) -> Result<String, Message> {
-    let (name, default) =
-        written.split_once(":-").map_or((written, None), |(name, default)| (name, Some(default)));
+    let (name, default) = written.split_once(":-").map_or((written, None), |(name, default)| (name, Some(default)));
     if !is_name(name) {
         return Err(message::env_bad_name(name));
     }
@@ -195,17 +200,21 @@ pub(super) fn cause(error: &io::Error) -> String {
     }
 }
 
-/// Puts what the document says in place of every substituted value in `text`.
-pub(super) fn hide(text: &str, hidden: &Hidden) -> String {
-    let mut text = text.to_owned();
-    for (value, written) in hidden {
-        // A short value is only itself where it stands alone: `5` also is a part of other numbers and words.
-        if value.len() >= 6 {
-            text = text.replace(value.as_str(), written);
-        } else if !value.is_empty() {
-            text = text.replace(&format!("`{value}`"), &format!("`{written}`"));
-            text = text.replace(&format!("\"{value}\""), &format!("\"{written}\""));
-        }
+/// Puts what the document says in place of every substituted value; those at the problem's own path come first.
+pub(super) fn hide(problem: &mut Problem, hidden: &[Hidden]) {
+    let (own, others): (Vec<&Hidden>, Vec<&Hidden>) = hidden.iter().partition(|hidden| hidden.path == problem.path);
+    for Hidden { value, written, .. } in own.into_iter().chain(others) {
+        let hide = |text: &str| {
+            // A short value is only itself where it stands alone: `5` also is a part of other numbers and words.
+            if value.len() >= 6 {
+                text.replace(value.as_str(), written)
+            } else if value.is_empty() {
+                text.to_owned()
+            } else {
+                text.replace(&format!("`{value}`"), &format!("`{written}`"))
+            }
+        };
+        problem.message = hide(&problem.message);
+        problem.hint = problem.hint.take().map(|hint| hide(&hint));
     }
-    text
 }

@@ -2,6 +2,7 @@
 
 use super::delivery::Delivery;
 use super::load::Reading;
+use crate::stdx::bytesize::ByteSize;
 use crate::stdx::problem::{At, Problems};
 
 /// Receivers, processors or exporters.
@@ -88,10 +89,16 @@ impl ReceiverConfig {
     /// The addresses it listens at, each with the path of its key.
     pub(super) fn listeners(&self) -> Vec<(&'static str, String)> {
         let Self::Otlp(otlp) = self;
-        let protocols = [
-            ("protocols.grpc.endpoint", otlp.protocols.grpc.as_ref().map(|grpc| &grpc.endpoint)),
-            ("protocols.http.endpoint", otlp.protocols.http.as_ref().map(|http| &http.endpoint)),
-        ];
-        protocols.into_iter().filter_map(|(path, endpoint)| Some((path, endpoint?.clone()))).collect()
+        let grpc = otlp.protocols.grpc.as_ref().map(|grpc| ("protocols.grpc.endpoint", grpc.endpoint.clone()));
+        let http = otlp.protocols.http.as_ref().map(|http| ("protocols.http.endpoint", http.endpoint.clone()));
+        grpc.into_iter().chain(http).collect()
+    }
+
+    /// The largest request it takes.
+    pub(super) fn message_bytes_max(&self) -> ByteSize {
+        let Self::Otlp(otlp) = self;
+        let grpc = otlp.protocols.grpc.as_ref().map(|grpc| ByteSize(grpc.message_bytes_max() as u64));
+        let http = otlp.protocols.http.as_ref().map(|http| http.max_request_body_size);
+        grpc.max(http).unwrap_or_default()
     }
 }

@@ -13,9 +13,9 @@ use super::delivery::Delivery;
 use super::env::{self, Hidden, Surroundings};
 use super::family::{ExporterConfig, Family, ProcessorConfig, ReceiverConfig};
 use super::id::Id;
+use super::message::Message;
 use super::service::{PipelineId, Raw, Service};
 use super::yaml::{self, Data, Entry, Yaml};
-use super::message::Message;
 use super::{Config, Pipeline, locate, message};
 use crate::stdx::problem::{At, Problem, Problems};
 
@@ -24,14 +24,17 @@ const ERRORS_MAX: usize = 32;
 
 pub(super) fn parse(text: &str, from: Surroundings<'_>) -> Result<Config, Vec<Problem>> {
     let mut problems = Problems::default();
-    let Some(mut tree) = document(text, &mut problems) else { return Err(problems.0) };
+    let Some(mut tree) = document(text, &mut problems) else {
+        problems.0.sort_by_key(|problem| problem.place);
+        return Err(problems.0);
+    };
     let already = problems.0.len();
     let hidden = env::substitute(&mut tree, from, &mut problems);
     let unsubstituted: Vec<String> = problems.0[already..].iter().map(|problem| problem.path.clone()).collect();
     let first_readings = problems.0.len();
     let config = config(&tree, &mut problems);
     if problems.is_empty() {
-        return config.ok_or_else(Vec::new);
+        return Ok(config);
     }
     let mut index = 0;
     problems.0.retain(|problem| {
@@ -55,7 +58,7 @@ fn document(text: &str, problems: &mut Problems) -> Option<Yaml> {
         Some(Yaml { data: Data::List(_), place }) => {
             problems.0.push(message::document_not_mapping("a list").at(&root, Some(place)));
         }
-        Some(Yaml { data: Data::Scalar(_), place }) => {
+        Some(Yaml { place, .. }) => {
             problems.0.push(message::document_not_mapping("text").at(&root, Some(place)));
         }
     }
@@ -63,18 +66,17 @@ fn document(text: &str, problems: &mut Problems) -> Option<Yaml> {
 }
 
 /// Gives every problem its place, hides what was substituted, sorts by place.
-fn finish(tree: &Yaml, mut problems: Vec<Problem>, hidden: &Hidden) -> Vec<Problem> {
+fn finish(tree: &Yaml, mut problems: Vec<Problem>, hidden: &[Hidden]) -> Vec<Problem> {
     for problem in &mut problems {
         problem.place.get_or_insert_with(|| locate::place(tree, &problem.path));
-        problem.message = env::hide(&problem.message, hidden);
-        problem.hint = problem.hint.take().map(|hint| env::hide(&hint, hidden));
+        env::hide(problem, hidden);
     }
     problems.sort_by_key(|problem| problem.place);
     problems.dedup();
     problems
 }
 
-fn config(tree: &Yaml, problems: &mut Problems) -> Option<Config> {
+fn config(tree: &Yaml, problems: &mut Problems) -> Config {
     unknown_sections(tree, problems);
     let receivers = section::<ReceiverConfig>(tree, problems);
     let processors = section::<ProcessorConfig>(tree, problems);
@@ -83,12 +85,12 @@ fn config(tree: &Yaml, problems: &mut Problems) -> Option<Config> {
     let raw = read::<Raw>(&service, &At::new("service"), &[], problems).value.unwrap_or_default();
     let cross = Cross { tree, receivers: &receivers, processors: &processors, exporters: &exporters, raw: &raw };
     let pipelines = check::all(&cross, problems);
-    Some(Config {
+    Config {
         receivers: receivers.read.into_iter().map(|(id, (config, _))| (id, config)).collect(),
         processors: processors.read.into_iter().map(|(id, (config, _))| (id, config)).collect(),
         exporters: exporters.read,
         service: service_of(raw, pipelines),
-    })
+    }
 }
 
 fn service_of(raw: Raw, pipelines: BTreeMap<PipelineId, Pipeline>) -> Service {
@@ -118,6 +120,8 @@ pub(super) struct Section<F> {
     pub(super) legible: bool,
     pub(super) read: BTreeMap<Id, (F, Delivery)>,
 }
+
+type Component<F> = (Id, (F, Delivery));
 
 /// One component's mapping on its way to its type.
 pub(super) struct Reading<'p> {
@@ -155,7 +159,7 @@ fn section<F: Family>(tree: &Yaml, problems: &mut Problems) -> Section<F> {
 }
 
 /// One component with its delivery; none when it had errors of its own.
-fn component<F: Family>(entry: &Entry, at: &At, problems: &mut Problems) -> Result<Option<(Id, (F, Delivery))>, Message> {
+fn component<F: Family>(entry: &Entry, at: &At, problems: &mut Problems) -> Result<Option<Component<F>>, Message> {
     let id = Id::parse(&entry.key).ok_or_else(|| message::bad_id(&entry.key))?;
     let (own, shared) = split(&entry.value, F::SHARED_KEYS);
     let mut reading = Reading { yaml: own, at: at.clone(), also_known: F::SHARED_KEYS, problems };
@@ -195,16 +199,15 @@ fn read<T: DeserializeOwned>(yaml: &Yaml, at: &At, also_known: &[&'static str], 
             Ok(value) => return Read { value: Some(value), clean: removed.is_empty() },
             Err(error) => error,
         };
-        let mut steps = error.steps();
+        let steps = error.steps();
         let taken_out = error.missing().is_some_and(|key| {
-            let mut missing = steps.clone();
-            missing.push(Step::Key(key.to_owned()));
+            let missing = [steps.as_slice(), &[Step::Key(key.to_owned())]].concat();
             removed.contains(&missing)
         });
         if !taken_out {
             problems.0.push(error.problem(at, also_known));
         }
-        if !remove(&mut left, &mut steps) {
+        if !remove(&mut left, &steps) {
             break;
         }
         removed.push(steps);
@@ -212,12 +215,9 @@ fn read<T: DeserializeOwned>(yaml: &Yaml, at: &At, also_known: &[&'static str], 
     Read { value: None, clean: false }
 }
 
-/// Removes the innermost `key: value` on the way and shortens `steps` to it; false when there is none.
-fn remove(tree: &mut Yaml, steps: &mut Vec<Step>) -> bool {
-    while matches!(steps.last(), Some(Step::Item(_))) {
-        steps.pop();
-    }
-    let Some((Step::Key(last), way)) = steps.split_last() else { return false };
+/// Takes out what the steps lead to; false when it is the whole, or is out already.
+fn remove(tree: &mut Yaml, steps: &[Step]) -> bool {
+    let Some((last, way)) = steps.split_last() else { return false };
     let parent = way.iter().try_fold(tree, |tree, step| match (step, &mut tree.data) {
         (Step::Key(key), Data::Map(entries)) => {
             entries.iter_mut().find(|entry| entry.key == *key).map(|entry| &mut entry.value)
@@ -225,8 +225,16 @@ fn remove(tree: &mut Yaml, steps: &mut Vec<Step>) -> bool {
         (Step::Item(index), Data::List(items)) => items.get_mut(*index),
         _ => None,
     });
-    let Some(Yaml { data: Data::Map(entries), .. }) = parent else { return false };
-    let before = entries.len();
-    entries.retain(|entry| entry.key != *last);
-    entries.len() < before
+    match (last, parent.map(|parent| &mut parent.data)) {
+        (Step::Key(key), Some(Data::Map(entries))) => {
+            let before = entries.len();
+            entries.retain(|entry| entry.key != *key);
+            entries.len() < before
+        }
+        (Step::Item(index), Some(Data::List(items))) => items.get_mut(*index).is_some_and(|item| {
+            let before = std::mem::replace(&mut item.data, Data::Removed);
+            !matches!(before, Data::Removed)
+        }),
+        _ => false,
+    }
 }

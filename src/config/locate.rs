@@ -19,7 +19,7 @@ fn walk(tree: &Yaml, path: &str) -> Found {
     let step = match &tree.data {
         Data::Map(_) => best_key(tree, path),
         Data::List(items) => item(items, path),
-        Data::Scalar(_) => None,
+        Data::Scalar(_) | Data::Removed => None,
     };
     step.unwrap_or(Found { place: tree.place, followed: 0 })
 }

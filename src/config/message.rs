@@ -156,7 +156,12 @@ pub(super) fn substitution_unclosed() -> Message {
 // Types and keys.
 
 pub(super) fn wrong_type(found: &str, expected: &str) -> Message {
-    Message::new(format!("expected {expected}, found {found}"))
+    let hint = match (expected, found) {
+        ("a list", "text") => Some("write it in brackets: `[..]`"),
+        _ if expected.starts_with("a duration") && found.starts_with("the number") => Some("add the unit, as in `10s`"),
+        _ => None,
+    };
+    Message::new(format!("expected {expected}, found {found}")).maybe(hint.map(str::to_owned))
 }
 
 pub(super) fn quoted_number(found: &str, expected: &str) -> Message {
@@ -164,14 +169,19 @@ pub(super) fn quoted_number(found: &str, expected: &str) -> Message {
 }
 
 pub(super) fn unknown_key(key: &str, known: &[&str]) -> Message {
-    Message::new(format!("unknown key `{key}`")).maybe(foreign_key(key).map(str::to_owned).or_else(|| meant(key, known)))
+    Message::new(format!("unknown key `{key}`"))
+        .maybe(foreign_key(key).map(str::to_owned).or_else(|| meant(key, known)))
 }
 
 /// Keys of Collector configurations that have their answer elsewhere here.
 fn foreign_key(key: &str) -> Option<&'static str> {
     match key {
-        "sending_queue" => Some("there is no queue to size: the pipeline's own storage holds what is not delivered; see `hold_bytes_max`"),
-        "extensions" => Some("telseal has no extensions: health is at `service.telemetry.metrics.endpoint`, storage is the pipeline's"),
+        "sending_queue" => Some(
+            "there is no queue to size: the pipeline's own storage holds what is not delivered; see `hold_bytes_max`",
+        ),
+        "extensions" => Some(
+            "telseal has no extensions: health is at `service.telemetry.metrics.endpoint`, storage is the pipeline's",
+        ),
         "connectors" => Some("telseal has no connectors: give a pipeline several exporters"),
         _ => None,
     }
@@ -254,7 +264,8 @@ pub(super) fn no_exporters() -> Message {
 }
 
 pub(super) fn seal_not_last() -> Message {
-    Message::new("nothing may come after `seal`").hint("move the seal to the end: what is sealed is not changed any more")
+    Message::new("nothing may come after `seal`")
+        .hint("move the seal to the end: what is sealed is not changed any more")
 }
 
 pub(super) fn seal_twice() -> Message {
@@ -288,6 +299,10 @@ pub(super) fn accepted_with_seal() -> Message {
 
 pub(super) fn drop_with_seal() -> Message {
     Message::new("a sealed pipeline drops nothing").hint("set `when_full: refuse`, or leave `when_full` out")
+}
+
+pub(super) fn empty_path() -> Message {
+    Message::new("the path is empty").hint("leave the key out for `./telseal-data`")
 }
 
 pub(super) fn zero_not_allowed() -> Message {

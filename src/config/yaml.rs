@@ -33,6 +33,8 @@ pub(super) enum Data {
     Scalar(Scalar),
     List(Vec<Yaml>),
     Map(Vec<Entry>),
+    /// A list item that was taken out; those after it keep their numbers.
+    Removed,
 }
 
 /// One `key: value`.
@@ -88,7 +90,9 @@ impl Yaml {
 
 impl Scalar {
     pub(super) fn is_null(&self) -> bool {
-        self.form == Form::Plain && !self.substituted && matches!(self.text.as_str(), "" | "~" | "null" | "Null" | "NULL")
+        self.form == Form::Plain
+            && !self.substituted
+            && matches!(self.text.as_str(), "" | "~" | "null" | "Null" | "NULL")
     }
 }
 
@@ -251,7 +255,7 @@ impl<'t, 'p> Builder<'t, 'p> {
                 entries.extend(new);
             }
             Data::List(maps) => maps.into_iter().for_each(|map| self.merge(entries, map, place, at)),
-            Data::Scalar(_) => self.problems.0.push(message::merge_not_mapping().at(&at.key("<<"), Some(place))),
+            _ => self.problems.0.push(message::merge_not_mapping().at(&at.key("<<"), Some(place))),
         }
     }
 
@@ -285,6 +289,7 @@ impl<'t, 'p> Builder<'t, 'p> {
 /// What repeating this tree costs: one for each value, one for each byte of text.
 fn cost(tree: &Yaml) -> usize {
     1 + match &tree.data {
+        Data::Removed => 0,
         Data::Scalar(scalar) => scalar.text.len(),
         Data::List(items) => items.iter().map(cost).sum(),
         Data::Map(entries) => entries.iter().map(|entry| 1 + entry.key.len() + cost(&entry.value)).sum(),
@@ -294,7 +299,7 @@ fn cost(tree: &Yaml) -> usize {
 /// How many levels are below the tree's top.
 fn height(tree: &Yaml) -> usize {
     match &tree.data {
-        Data::Scalar(_) => 0,
+        Data::Scalar(_) | Data::Removed => 0,
         Data::List(items) => items.iter().map(|item| 1 + height(item)).max().unwrap_or(0),
         Data::Map(entries) => entries.iter().map(|entry| 1 + height(&entry.value)).max().unwrap_or(0),
     }
