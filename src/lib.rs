@@ -12,8 +12,8 @@
 // 3: where processors, logs and exporters meet
 pub mod pipeline;
 // 2: the components, which do not know each other
-// pub mod processor;
 pub mod exporter;
+pub mod processor;
 // pub mod ledger;
 // pub mod spool;
 // 1: shared ground
