@@ -88,9 +88,11 @@ mod tests {
             assert_eq!(kept, b"12345");
             let mut back = vec![];
             match compression {
-                Compression::Gzip => drop(flate2::read::GzDecoder::new(compressed).read_to_end(&mut back).unwrap()),
+                Compression::Gzip => {
+                    flate2::read::GzDecoder::new(compressed).read_to_end(&mut back).unwrap();
+                }
                 Compression::Deflate => {
-                    drop(flate2::read::ZlibDecoder::new(compressed).read_to_end(&mut back).unwrap())
+                    flate2::read::ZlibDecoder::new(compressed).read_to_end(&mut back).unwrap();
                 }
                 Compression::Zstd => back = zstd::stream::decode_all(compressed).unwrap(),
                 Compression::Snappy => back = snap::raw::Decoder::new().decompress_vec(compressed).unwrap(),
