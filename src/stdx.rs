@@ -4,6 +4,7 @@ pub mod backoff;
 pub mod bytesize;
 pub mod clock;
 pub mod duration;
+pub mod host;
 pub mod json;
 pub mod problem;
 pub mod secret;
