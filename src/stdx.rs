@@ -5,6 +5,7 @@ pub mod bytesize;
 pub mod clock;
 pub mod durable;
 pub mod duration;
+pub mod host;
 pub mod json;
 pub mod problem;
 pub mod secret;

@@ -424,8 +424,20 @@ impl<'a> Entity<'a> {
         arena: &'a Bump,
         visit: &mut dyn FnMut(&mut Entity<'a>) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
+        self.retain_points(arena, &mut |point| visit(point).map(|()| true))
+    }
+
+    /// The same; a data point for which `keep` is false is taken out.
+    ///
+    /// # Errors
+    /// When a data point is broken, or `keep` fails.
+    pub fn retain_points(
+        &mut self,
+        arena: &'a Bump,
+        keep: &mut dyn FnMut(&mut Entity<'a>) -> Result<bool, DecodeError>,
+    ) -> Result<(), DecodeError> {
         if self.message.name == schema::METRIC.name
-            && let Some(raw) = rewrite::points(self.raw, arena, visit)?
+            && let Some(raw) = rewrite::points(self.raw, arena, keep)?
         {
             self.raw = raw;
             self.changed = true;

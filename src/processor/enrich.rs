@@ -5,8 +5,14 @@
 //! start. The environment is read by the configuration (`value: ${env:REGION}`), never here.
 
 use serde::Deserialize;
+use tracing::warn;
 
+use crate::otlp::model::{Batch, Entity};
+use crate::otlp::value::Value;
+use crate::otlp::{DecodeError, Signal};
 use crate::processor::scalar::{Context, Scalar};
+use crate::processor::{Outcome, Processor};
+use crate::stdx::host;
 use crate::stdx::problem::{At, Problems};
 
 /// What to add, change and delete.
@@ -111,6 +117,160 @@ impl Action {
     fn values(&self) -> usize {
         let given = [self.value.is_some(), self.from_attribute.is_some(), self.from.is_some()];
         given.into_iter().filter(|given| *given).count()
+    }
+}
+
+/// The processor.
+#[derive(Debug)]
+pub struct Enrich {
+    resource: Vec<Step>,
+    scope: Vec<Step>,
+    record: Vec<Step>,
+}
+
+/// An action whose facts are known.
+#[derive(Debug)]
+struct Step {
+    key: String,
+    verb: Verb,
+    supply: Supply,
+}
+
+#[derive(Debug)]
+enum Supply {
+    Nothing,
+    Fixed(Scalar),
+    Attribute(String),
+}
+
+impl Enrich {
+    /// Reads the facts about this machine, once.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self::with_host_name(config, host::name().as_deref())
+    }
+
+    fn with_host_name(config: &Config, host_name: Option<&str>) -> Self {
+        let mut enrich = Self { resource: vec![], scope: vec![], record: vec![] };
+        for action in detectors(config).iter().chain(&config.actions) {
+            let Some(supply) = Supply::new(action, host_name) else {
+                warn!(key = action.key, "the host has no name that telseal can read: this enrich action does nothing");
+                continue;
+            };
+            enrich.steps(action.context).push(Step { key: action.key.clone(), verb: action.action, supply });
+        }
+        enrich
+    }
+
+    fn steps(&mut self, context: Context) -> &mut Vec<Step> {
+        match context {
+            Context::Resource => &mut self.resource,
+            Context::Scope => &mut self.scope,
+            Context::Record => &mut self.record,
+        }
+    }
+}
+
+/// What `host` and `process` stand for.
+fn detectors(config: &Config) -> Vec<Action> {
+    let on_resource = |key: &str, action, fact| Action {
+        key: key.to_owned(),
+        action,
+        context: Context::Resource,
+        value: None,
+        from_attribute: None,
+        from: Some(fact),
+    };
+    let mut actions = vec![];
+    if config.host {
+        actions.push(on_resource("host.name", Verb::Insert, Fact::HostName));
+        actions.push(on_resource("host.arch", Verb::Insert, Fact::HostArch));
+        actions.push(on_resource("os.type", Verb::Insert, Fact::OsType));
+    }
+    if config.process {
+        actions.push(on_resource("telseal.version", Verb::Upsert, Fact::Version));
+        actions.push(on_resource("telseal.process.pid", Verb::Upsert, Fact::ProcessPid));
+    }
+    actions
+}
+
+impl Supply {
+    /// `None` where the fact is not known here.
+    fn new(action: &Action, host_name: Option<&str>) -> Option<Self> {
+        Some(match (&action.value, &action.from_attribute, action.from) {
+            (Some(value), ..) => Self::Fixed(value.clone()),
+            (_, Some(key), _) => Self::Attribute(key.clone()),
+            (.., Some(fact)) => Self::Fixed(fact.value(host_name)?),
+            (None, None, None) => Self::Nothing,
+        })
+    }
+
+    fn value<'a>(&'a self, entity: &Entity<'a>) -> Option<Value<'a>> {
+        match self {
+            Self::Nothing => None,
+            Self::Fixed(value) => Some(value.value()),
+            Self::Attribute(key) => entity.get(key),
+        }
+    }
+}
+
+impl Fact {
+    fn value(self, host_name: Option<&str>) -> Option<Scalar> {
+        Some(match self {
+            Self::HostName => Scalar::Str(host_name?.to_owned()),
+            Self::HostArch => Scalar::Str(host::arch().to_owned()),
+            Self::OsType => Scalar::Str(host::os().to_owned()),
+            Self::ProcessPid => Scalar::Int(i64::from(std::process::id())),
+            Self::Version => Scalar::Str(env!("CARGO_PKG_VERSION").to_owned()),
+        })
+    }
+}
+
+impl Step {
+    /// True when the entity is different now.
+    fn run<'a>(&'a self, entity: &mut Entity<'a>) -> bool {
+        if self.verb == Verb::Delete {
+            return entity.remove(&self.key);
+        }
+        let Some(value) = self.supply.value(entity) else { return false };
+        match (self.verb, entity.get(&self.key)) {
+            (Verb::Insert | Verb::Upsert, None) => entity.push(&self.key, value),
+            (Verb::Update | Verb::Upsert, Some(old)) if old != value => entity.set(&self.key, value),
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// Runs the steps in order; true when the entity is different now.
+fn run<'a>(steps: &'a [Step], entity: &mut Entity<'a>) -> bool {
+    steps.iter().fold(false, |changed, step| step.run(entity) | changed)
+}
+
+impl Processor for Enrich {
+    fn process<'a>(&'a self, batch: &mut Batch<'a>) -> Result<Outcome, DecodeError> {
+        let (signal, arena) = (batch.signal, batch.arena());
+        let mut changed = 0;
+        for group in &mut batch.groups {
+            let resource = run(&self.resource, &mut group.resource);
+            for scope in &mut group.scopes {
+                let owner = run(&self.scope, &mut scope.scope) | resource;
+                if !owner && self.record.is_empty() {
+                    continue;
+                }
+                for record in &mut scope.records {
+                    let mut each = |record: &mut Entity<'a>| {
+                        changed += u64::from(run(&self.record, record) | owner);
+                        Ok(())
+                    };
+                    match signal {
+                        Signal::Metrics => record.each_point(arena, &mut each)?,
+                        Signal::Logs | Signal::Traces => each(record)?,
+                    }
+                }
+            }
+        }
+        Ok(Outcome { changed, dropped: vec![] })
     }
 }
 

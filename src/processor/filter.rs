@@ -4,11 +4,16 @@
 //! A condition on the resource or scope drops every record below it. What is dropped is reported under the reason
 //! `filter`: never silently.
 
+use bumpalo::Bump;
 use regex::Regex;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::otlp::Signal;
+use crate::otlp::model::{Batch, Entity, Scope};
+use crate::otlp::schema;
+use crate::otlp::wire::WireValue;
+use crate::otlp::{DecodeError, Signal};
 use crate::processor::scalar::{Context, Scalar};
+use crate::processor::{Outcome, Processor};
 use crate::stdx::problem::{At, Problems, did_you_mean};
 
 /// What to drop.
@@ -125,9 +130,171 @@ impl Condition {
     }
 }
 
+/// The processor.
+#[derive(Debug)]
+pub struct Filter(Vec<Test>);
+
+/// A condition with its pattern compiled.
+#[derive(Debug)]
+struct Test {
+    condition: Condition,
+    matches: Option<Regex>,
+}
+
+// Field numbers of `LogRecord`, `Span` and `Metric`.
+const SEVERITY_NUMBER: u32 = 2;
+const EVENT_NAME: u32 = 12;
+const SPAN_NAME: u32 = 5;
+const METRIC_NAME: u32 = 1;
+
+/// The reason under which dropped records are counted.
+pub const REASON: &str = "filter";
+
+impl Filter {
+    /// Compiles the patterns.
+    ///
+    /// # Errors
+    /// When one is no regular expression; [`Config::check`] says which.
+    pub fn new(config: &Config) -> Result<Self, regex::Error> {
+        let compile = |condition: &Condition| {
+            let matches = condition.matches.as_deref().map(Regex::new).transpose()?;
+            Ok(Test { condition: condition.clone(), matches })
+        };
+        config.drop.iter().map(compile).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl Test {
+    /// What can be said before the records are looked at.
+    fn may_drop(&self, signal: Signal, resource: &Entity<'_>, scope: &Entity<'_>) -> bool {
+        self.condition.signal.is_none_or(|only| only == signal)
+            && match self.condition.context {
+                Context::Resource => self.key_holds(resource),
+                Context::Scope => self.key_holds(scope),
+                Context::Record => true,
+            }
+    }
+
+    /// What the log record, span or metric decides, given `may_drop`. A metric's own key is its data points' matter.
+    fn drops(&self, record: &Entity<'_>, points: bool) -> Result<bool, DecodeError> {
+        Ok((self.condition.context != Context::Record || points || self.key_holds(record))
+            && self.name_holds(record)?
+            && self.severity_holds(record)?)
+    }
+
+    /// Whether the data points of a metric have to be asked one by one.
+    fn asks_points(&self) -> bool {
+        self.condition.context == Context::Record && self.condition.key.is_some()
+    }
+
+    fn key_holds(&self, entity: &Entity<'_>) -> bool {
+        let Some(key) = &self.condition.key else { return true };
+        let value = entity.get(key);
+        self.condition.exists.is_none_or(|exists| exists == value.is_some())
+            && self.condition.equals.as_ref().is_none_or(|equals| value == Some(equals.value()))
+            && self
+                .matches
+                .as_ref()
+                .is_none_or(|pattern| value.and_then(|value| value.as_str()).is_some_and(|text| pattern.is_match(text)))
+    }
+
+    fn name_holds(&self, record: &Entity<'_>) -> Result<bool, DecodeError> {
+        let Some(name) = &self.condition.name else { return Ok(true) };
+        Ok(name_of(record)? == name)
+    }
+
+    fn severity_holds(&self, record: &Entity<'_>) -> Result<bool, DecodeError> {
+        let Some(Severity(limit)) = self.condition.severity_below else { return Ok(true) };
+        if record.message().name != schema::LOG_RECORD.name {
+            return Ok(false);
+        }
+        let number = record.field(SEVERITY_NUMBER)?;
+        Ok(matches!(number, Some(WireValue::Varint(number)) if number > 0 && number < u64::from(limit)))
+    }
+}
+
+/// The name of a span or metric, or of the event that a log record reports.
+fn name_of<'a>(record: &Entity<'a>) -> Result<&'a str, DecodeError> {
+    if record.message().name == schema::SPAN.name {
+        return record.text(SPAN_NAME);
+    }
+    if record.message().name == schema::METRIC.name {
+        return record.text(METRIC_NAME);
+    }
+    let name = record.text(EVENT_NAME)?;
+    let attribute = || record.get("event.name").and_then(|value| value.as_str()).unwrap_or("");
+    Ok(if name.is_empty() { attribute() } else { name })
+}
+
+impl Processor for Filter {
+    fn process<'a>(&'a self, batch: &mut Batch<'a>) -> Result<Outcome, DecodeError> {
+        let (signal, arena) = (batch.signal, batch.arena());
+        let mut dropped = 0;
+        for group in &mut batch.groups {
+            for scope in &mut group.scopes {
+                let live = |test: &&Test| test.may_drop(signal, &group.resource, &scope.scope);
+                let tests: Vec<&Test> = self.0.iter().filter(live).collect();
+                if !tests.is_empty() {
+                    dropped += drop_from(scope, signal, &tests, arena)?;
+                }
+            }
+        }
+        let dropped = if dropped == 0 { vec![] } else { vec![(REASON, dropped)] };
+        Ok(Outcome { changed: 0, dropped })
+    }
+}
+
+fn drop_from<'a>(scope: &mut Scope<'a>, signal: Signal, tests: &[&Test], arena: &'a Bump) -> Result<u64, DecodeError> {
+    let (mut dropped, mut failed) = (0, None);
+    scope.retain(|record| {
+        let kept = match signal {
+            Signal::Metrics => keep_points(record, tests, arena),
+            Signal::Logs | Signal::Traces => keep_record(record, tests),
+        };
+        let (kept, gone) = kept.unwrap_or_else(|error| {
+            failed = Some(error);
+            (true, 0)
+        });
+        dropped += gone;
+        kept
+    });
+    failed.map_or(Ok(dropped), Err)
+}
+
+/// Whether a log record or span stays, and how many records go.
+fn keep_record(record: &Entity<'_>, tests: &[&Test]) -> Result<(bool, u64), DecodeError> {
+    for test in tests {
+        if test.drops(record, false)? {
+            return Ok((false, 1));
+        }
+    }
+    Ok((true, 0))
+}
+
+/// Whether a metric stays, and how many of its data points go. One that loses all of them goes as a whole.
+fn keep_points<'a>(metric: &mut Entity<'a>, tests: &[&Test], arena: &'a Bump) -> Result<(bool, u64), DecodeError> {
+    let mut holding = vec![];
+    for test in tests {
+        if test.drops(metric, true)? {
+            holding.push(test);
+        }
+    }
+    if holding.is_empty() {
+        return Ok((true, 0));
+    }
+    let (mut kept, mut gone) = (0, 0);
+    metric.retain_points(arena, &mut |point| {
+        let goes = holding.iter().any(|test| !test.asks_points() || test.key_holds(point));
+        (kept, gone) = if goes { (kept, gone + 1) } else { (kept + 1, gone) };
+        Ok(!goes)
+    })?;
+    let spared_empty = gone == 0 && holding.iter().all(|test| test.asks_points());
+    Ok((kept > 0 || spared_empty, gone))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Config, Severity};
+    use super::{Config, EVENT_NAME, METRIC_NAME, SEVERITY_NUMBER, SPAN_NAME, Severity, schema};
     use crate::stdx::problem::{At, Problems};
 
     fn problems(yaml: &str) -> Vec<String> {
@@ -157,6 +324,15 @@ mod tests {
         assert!(found[4].starts_with("f.drop[4].severity_below: only log"), "{found:?}");
         assert!(found[5].starts_with("f.drop[5].exists: a missing"), "{found:?}");
         assert_eq!(found.len(), 6);
+    }
+
+    #[test]
+    fn field_numbers_are_those_of_the_schema() {
+        let name = |message: &schema::Message, number| message.field(number).unwrap().name;
+        assert_eq!(name(&schema::LOG_RECORD, SEVERITY_NUMBER), "severity_number");
+        assert_eq!(name(&schema::LOG_RECORD, EVENT_NAME), "event_name");
+        assert_eq!(name(&schema::SPAN, SPAN_NAME), "name");
+        assert_eq!(name(&schema::METRIC, METRIC_NAME), "name");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use crate::otlp::value::Value;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 /// A value as written in the configuration.
@@ -30,6 +31,19 @@ pub enum Context {
     /// The log record, the span, or each data point of a metric.
     #[default]
     Record,
+}
+
+impl Scalar {
+    /// The same as an attribute's value.
+    #[must_use]
+    pub fn value(&self) -> Value<'_> {
+        match self {
+            Self::Str(text) => Value::Str(text),
+            Self::Bool(value) => Value::Bool(*value),
+            Self::Int(value) => Value::Int(*value),
+            Self::Double(value) => Value::Double(*value),
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Scalar {
