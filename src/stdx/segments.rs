@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-pub use self::position::{CursorFile, Position};
+pub use self::position::{Cursor, CursorFile, Position};
 pub use self::reader::{Piece, SegmentsReader};
 use crate::stdx::durable::{self, AppendFile, Error, Result};
 
