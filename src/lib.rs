@@ -15,7 +15,7 @@ pub mod pipeline;
 // pub mod processor;
 pub mod exporter;
 pub mod ledger;
-// pub mod spool;
+pub mod spool;
 // 1: shared ground
 // pub mod http;
 pub mod otlp;
