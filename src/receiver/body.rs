@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use http::Version;
+use http::header::EXPECT;
+use http::request::Parts;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use tokio::time::timeout;
@@ -78,10 +81,15 @@ pub(super) fn content(encoding: Encoding, body: Bytes, limits: Limits, permit: &
     })
 }
 
-/// Reads on without keeping anything, so that a sender that writes before it reads gets to see the answer. Not for ever.
-pub(super) async fn discard(body: &mut Incoming) {
+/// Before a request is refused whose body was not read: on HTTP/1, closing now would reset the connection, and a sender
+/// that writes before it reads would never see why. So the rest is read and forgotten, but not for ever, and not from a
+/// sender that waits for leave to send it.
+pub(super) async fn linger(head: &Parts, body: &mut Incoming) {
     const BYTES_MAX: usize = 64 << 20;
     const TIME_MAX: Duration = Duration::from_secs(5);
+    if head.version >= Version::HTTP_2 || head.headers.contains_key(EXPECT) || body.is_end_stream() {
+        return;
+    }
     let all = async {
         let mut seen = 0;
         while let Ok(Some(data)) = next(body).await

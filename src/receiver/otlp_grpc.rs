@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use hyper::body::{Body, Frame, Incoming};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::body::{self, Limits};
 use super::door::Door;
@@ -50,6 +50,7 @@ impl OtlpGrpc {
     pub(super) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Reply> {
         let (head, mut body) = request.into_parts();
         if let Some(answer) = no_grpc(&head) {
+            body::linger(&head, &mut body).await;
             return answer;
         }
         let Some(signal) = method(head.uri.path()) else { return ended(UNIMPLEMENTED, "unknown service or method") };
@@ -191,5 +192,12 @@ impl Body for Reply {
 
     fn is_end_stream(&self) -> bool {
         self.data.is_none() && self.trailers.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match (&self.data, &self.trailers) {
+            (Some(text), None) => SizeHint::with_exact(text.len() as u64),
+            _ => SizeHint::default(),
+        }
     }
 }

@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, RETRY_AFTER};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 
 use super::body::{self, Limits};
 use super::door::{Door, Guest};
@@ -58,11 +58,8 @@ impl OtlpHttp {
             },
             Err(answer) => answer,
         };
-        if head.version < Version::HTTP_2 && answer.status() != StatusCode::REQUEST_TIMEOUT {
-            // Closing with a body half read resets the connection, and the sender may never see why.
-            if !body.is_end_stream() && !head.headers.contains_key(EXPECT) {
-                body::discard(&mut body).await;
-            }
+        if answer.status() != StatusCode::REQUEST_TIMEOUT {
+            body::linger(&head, &mut body).await;
         }
         answer
     }
