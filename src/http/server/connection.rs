@@ -88,6 +88,8 @@ struct Seen {
     requests: AtomicU64,
     under_way: AtomicUsize,
     bytes_read: AtomicU64,
+    /// As many were read when the last request was answered.
+    bytes_done: AtomicU64,
     is_http2: AtomicBool,
 }
 
@@ -104,6 +106,7 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
+        self.0.bytes_done.store(self.0.bytes_read.load(Relaxed), Relaxed);
         self.0.under_way.fetch_sub(1, Relaxed);
     }
 }
@@ -126,7 +129,6 @@ struct Watch {
     quiet_since: Instant,
     partial_since: Option<Instant>,
     requests: u64,
-    bytes_read: u64,
     draining_since: Option<Instant>,
 }
 
@@ -141,10 +143,8 @@ impl Watch {
             ticks,
             born: now,
             quiet_since: now,
-            // A new connection owes a request from the start.
             partial_since: Some(now),
             requests: 0,
-            bytes_read: 0,
             draining_since: None,
         }
     }
@@ -172,22 +172,23 @@ impl Watch {
         (old && self.draining_since.replace(self.draining_since.unwrap_or(now)).is_none()).then_some(Verdict::Drain)
     }
 
-    /// Takes note of what happened since the last look. Bytes without a request are the beginning of a header; on
+    /// Takes note of what happened since the last look. Bytes beyond the last request are the beginning of a header; on
     /// HTTP/2 they may as well be pings, and gRPC clients connect long before they send: there only `idle` counts.
     fn look(&mut self, now: Instant) {
         let requests = self.seen.requests.load(Relaxed);
         let came = mem::replace(&mut self.requests, requests) != requests;
-        let bytes_read = self.seen.bytes_read.load(Relaxed);
-        let read = mem::replace(&mut self.bytes_read, bytes_read) != bytes_read;
-        let busy = came || self.seen.under_way.load(Relaxed) > 0;
-        if busy {
+        let busy = self.seen.under_way.load(Relaxed) > 0;
+        if came || busy {
             self.quiet_since = now;
-        }
-        if busy || self.seen.is_http2.load(Relaxed) {
             self.partial_since = None;
-        } else if read && self.partial_since.is_none() {
-            self.partial_since = Some(now);
         }
+        // A new connection owes a request from the start.
+        let owes = requests == 0 || self.seen.bytes_read.load(Relaxed) != self.seen.bytes_done.load(Relaxed);
+        self.partial_since = if owes && !busy && !self.seen.is_http2.load(Relaxed) {
+            Some(self.partial_since.unwrap_or(now))
+        } else {
+            None
+        };
     }
 }
 
