@@ -13,8 +13,8 @@
 pub mod pipeline;
 // 2: the components, which do not know each other
 pub mod exporter;
+pub mod ledger;
 pub mod processor;
-// pub mod ledger;
 // pub mod spool;
 // 1: shared ground
 pub mod http;

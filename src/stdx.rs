@@ -3,8 +3,10 @@
 pub mod backoff;
 pub mod bytesize;
 pub mod clock;
+pub mod durable;
 pub mod duration;
 pub mod json;
 pub mod problem;
 pub mod secret;
+pub mod segments;
 pub mod tasks;
