@@ -8,6 +8,7 @@ mod admin;
 mod build;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -18,7 +19,7 @@ use tokio::time::Instant;
 use crate::config::Config;
 use crate::http::server;
 use crate::pipeline::{Budget, Pipeline};
-use crate::receiver::otlp;
+use crate::receiver::{Routes, otlp};
 use crate::stdx::durable::Lock;
 use crate::stdx::tasks::Tasks;
 
@@ -29,7 +30,7 @@ pub struct StartError(pub(crate) String);
 
 /// A built graph: everything is open and bound, nothing is accepted yet.
 pub struct Service {
-    receivers: Vec<(otlp::Bound, otlp::Routes)>,
+    receivers: Vec<(String, otlp::Bound, Routes)>,
     pipelines: Vec<Pipeline>,
     admin: Option<(server::Bound, PrometheusHandle)>,
     budget: Budget,
@@ -50,20 +51,29 @@ impl Service {
     /// The addresses that OTLP is received on, as `(receiver id, protocol, address)`.
     #[must_use]
     pub fn addresses(&self) -> Vec<(String, &'static str, std::net::SocketAddr)> {
-        self.receivers.iter().flat_map(|(receiver, _)| receiver.addresses()).collect()
+        let mut all = Vec::new();
+        for (id, receiver, _) in &self.receivers {
+            let otlp::Addresses { grpc, http } = receiver.addresses();
+            all.extend(grpc.map(|address| (id.clone(), "grpc", address)));
+            all.extend(http.map(|address| (id.clone(), "http", address)));
+        }
+        all
     }
 
     /// Serves until `shutdown` resolves, then drains. Returns how many records no destination has confirmed.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> u64 {
+        for (receiver, protocol, address) in self.addresses() {
+            tracing::info!(receiver, protocol, %address, "listening");
+        }
         let Self { receivers, pipelines, admin, budget, shutdown_timeout, deadline, _data_dir } = self;
-        let pipelines = std::sync::Arc::new(pipelines);
+        let pipelines = Arc::new(pipelines);
         let (stop, stopped) = watch::channel(false);
         let mut listening = Tasks::new();
-        for (receiver, routes) in receivers {
-            for (id, protocol, address) in receiver.addresses() {
-                tracing::info!(receiver = id, protocol, %address, "listening");
-            }
-            listening.spawn(receiver.serve(routes, budget.clone(), stopped.clone()));
+        for (_, receiver, routes) in receivers {
+            // Nobody sends new routes yet; a reload will.
+            let (_, routes) = watch::channel(Arc::new(routes));
+            let (budget, stop, drain) = (budget.clone(), stopped.clone(), shutdown_timeout);
+            listening.spawn(receiver.serve(otlp::Surroundings { routes, budget, stop, drain }));
         }
         let (admin_stop, admin_stopped) = watch::channel(false);
         let mut admin_task = Tasks::new();

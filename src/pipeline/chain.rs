@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::ledger::Drafts;
 use crate::otlp::model::{Batch, Entity};
-use crate::otlp::line::{Context, LineWriter};
+use crate::otlp::line::LineWriter;
 use crate::otlp::{self, DecodeError, Signal};
 use crate::pipeline::account::Account;
 use crate::processor::Processor;
@@ -140,7 +140,7 @@ fn draft(batch: &mut Batch<'_>, records: u64) -> Result<Ran, DecodeError> {
     if batch.signal == Signal::Metrics {
         let mut request = Vec::new();
         batch.encode(&mut request);
-        drafting.line(records, 0, |out| otlp::line::write_metrics(&request, out))?;
+        drafting.line(records, 0, |out| LineWriter::default().metrics(&request, out))?;
     } else {
         drafting.records(batch)?;
     }
@@ -162,16 +162,13 @@ impl Drafting {
         let mut writer = LineWriter::default();
         let mut edited = Vec::new();
         for group in &batch.groups {
-            let mut resource = Vec::new();
-            group.resource.put(&mut resource);
+            writer.resource(&parts_of(&group.resource, &mut edited), group.rest())?;
             for scope in &group.scopes {
-                let mut owner = Vec::new();
-                scope.scope.put(&mut owner);
-                let context = Context::new(&resource, group.rest(), &owner, scope.rest())?;
+                writer.scope(&parts_of(&scope.scope, &mut edited), scope.rest())?;
                 for record in &scope.records {
                     let bytes = bytes_of(record, &mut edited);
                     let signal = self.signal;
-                    self.line(1, risk_code(record), |out| writer.write_record(signal, bytes, &context, out))?;
+                    self.line(1, risk_code(record), |out| writer.record(signal, bytes, out))?;
                 }
             }
         }
@@ -205,6 +202,11 @@ impl Drafting {
         self.drafts.cancel_line();
         self.rejected.get_or_insert((0, reason)).0 += records;
     }
+}
+
+/// A resource or scope as the line writer wants it: nothing where there is none.
+fn parts_of<'s>(owner: &Entity<'s>, scratch: &'s mut Vec<u8>) -> Vec<&'s [u8]> {
+    if owner.is_absent() { Vec::new() } else { vec![bytes_of(owner, scratch)] }
 }
 
 /// The record's bytes: as received, or written to `scratch` where it was edited.

@@ -115,7 +115,7 @@ impl Guest {
     }
 
     async fn deliver(self, body: Bytes, permit: Permit, records: u64) -> Result<Receipt, Refused> {
-        let request = Request { signal: self.signal, body, permit };
+        let request = Request { signal: self.signal, body, records, permit };
         let result = match self.routes.of(self.signal) {
             [only] => only.submit(request).await,
             several => submit_all(several, request, &self.door.budget).await,
@@ -129,7 +129,7 @@ impl Guest {
 /// reserved before the first pipeline is asked. A refusal that asks the sender to come back outweighs the others: the
 /// pipelines that did take the request will see it again, and none loses it.
 async fn submit_all(intakes: &[Intake], request: Request, budget: &Budget) -> Result<Receipt, Refused> {
-    let Request { signal, body, permit } = request;
+    let Request { signal, body, records, permit } = request;
     let mut permits = vec![];
     for _ in 1..intakes.len() {
         permits.push(budget.reserve(permit.bytes())?);
@@ -138,7 +138,7 @@ async fn submit_all(intakes: &[Intake], request: Request, budget: &Budget) -> Re
     let all = intakes
         .iter()
         .zip(permits)
-        .map(|(intake, permit)| intake.submit(Request { signal, body: body.clone(), permit }))
+        .map(|(intake, permit)| intake.submit(Request { signal, body: body.clone(), records, permit }))
         .collect();
     join(all).await.into_iter().min_by_key(weight).unwrap_or(Err(Refused::Closed))
 }

@@ -14,7 +14,8 @@ use crate::otlp::Signal;
 use crate::pipeline::chain::{Chain, Step};
 use crate::pipeline::{Budget, Pipeline, Settings, delivery, store};
 use crate::processor::{Processor, enrich::Enrich, filter::Filter, redact::Redact, risk::RiskTag, seal};
-use crate::receiver::otlp::{Bound, Routes};
+use crate::receiver::Routes;
+use crate::receiver::otlp::Otlp;
 use crate::service::{Service, StartError};
 use crate::stdx::durable::{self, Lock};
 
@@ -30,8 +31,9 @@ pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result
     }
     let mut receivers = Vec::new();
     for (id, ReceiverConfig::Otlp(settings)) in &config.receivers {
-        let bound = Bound::bind(&id.to_string(), settings).map_err(failed)?;
-        receivers.push((bound, routes(id, &config, &pipelines)));
+        let name = id.to_string();
+        let bound = Otlp::bind(&name, settings).map_err(failed)?;
+        receivers.push((name, bound, routes(id, &config, &pipelines)));
     }
     let admin = match (&config.service.telemetry.metrics.endpoint, metrics) {
         (Some(address), Some(metrics)) => {
