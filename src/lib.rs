@@ -12,9 +12,9 @@
 // 3: where processors, logs and exporters meet
 pub mod pipeline;
 // 2: the components, which do not know each other
-// pub mod processor;
 pub mod exporter;
 pub mod ledger;
+pub mod processor;
 pub mod spool;
 // 1: shared ground
 // pub mod http;

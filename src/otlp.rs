@@ -5,7 +5,10 @@
 
 pub mod count;
 pub mod line;
+pub mod model;
+pub mod rewrite;
 pub mod schema;
+pub mod value;
 pub mod wire;
 
 use std::fmt;

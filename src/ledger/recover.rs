@@ -41,37 +41,7 @@ impl Format for Recover {
 
     fn recover(&mut self, path: &Path, first: u64) -> Result<Whole, LedgerError> {
         let mut checker = Checker::with_last_signature_only(self.key.clone());
-        let mut good: Option<Good> = None;
-        let mut lines = Lines::open(path)?;
-        let mut number = 0;
-        while let Some(line) = lines.next()? {
-            number += 1;
-            if !line.is_whole {
-                break;
-            }
-            let (end_offset, has_zeros) = (line.end_offset, memchr::memchr(0, line.bytes).is_some());
-            let ends_group = is_checkpoint(line.bytes);
-            match checker.line(line.bytes) {
-                Ok(Checked::Checkpoint) => {
-                    good = Some(Good { end_offset, line: number, chain: checker.chain().clone() });
-                }
-                Ok(Checked::Header) if checker.chain().size() != first => {
-                    return Err(LedgerError::integrity(
-                        path,
-                        1,
-                        "the file's name is not the number of its first entry",
-                    ));
-                }
-                Ok(_) => {}
-                Err(finding) => {
-                    let mut group = RestOfGroup { ends_group, has_zeros };
-                    if group.is_explained_by_a_crash(&mut lines)? {
-                        break;
-                    }
-                    return Err(violation(path, number, &finding));
-                }
-            }
-        }
+        let good = last_good(&mut checker, path, first)?;
         let Some(Good { end_offset, line, chain }) = good else {
             self.chain = None;
             return Ok(Whole { bytes: 0, records: 0 });
@@ -81,6 +51,34 @@ impl Format for Recover {
         self.chain = Some(chain);
         Ok(whole)
     }
+}
+
+/// Checks a segment up to its end, or up to an unfinished last group.
+fn last_good(checker: &mut Checker, path: &Path, first: u64) -> Result<Option<Good>, LedgerError> {
+    let mut good = None;
+    let mut lines = Lines::open(path)?;
+    let mut number = 0;
+    while let Some(line) = lines.next()?.filter(|line| line.is_whole) {
+        number += 1;
+        match checker.line(line.bytes) {
+            Ok(Checked::Checkpoint) => {
+                good = Some(Good { end_offset: line.end_offset, line: number, chain: checker.chain().clone() });
+            }
+            Ok(Checked::Header) if checker.chain().size() != first => {
+                let what = "the file's name is not the number of its first entry";
+                return Err(LedgerError::integrity(path, 1, what));
+            }
+            Ok(_) => {}
+            Err(finding) => {
+                let mut group = RestOfGroup::new(line.bytes);
+                if group.is_explained_by_a_crash(&mut lines)? {
+                    break;
+                }
+                return Err(violation(path, number, &finding));
+            }
+        }
+    }
+    Ok(good)
 }
 
 /// The last checkpoint that fits what lies before it.
@@ -101,6 +99,10 @@ struct RestOfGroup {
 }
 
 impl RestOfGroup {
+    fn new(line: &[u8]) -> Self {
+        Self { ends_group: is_checkpoint(line), has_zeros: memchr::memchr(0, line).is_some() }
+    }
+
     /// Reads on to the end of the file: true when a crash explains what is there.
     fn is_explained_by_a_crash(&mut self, lines: &mut Lines) -> durable::Result<bool> {
         while let Some(line) = lines.next()? {

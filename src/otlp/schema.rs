@@ -357,7 +357,7 @@ mod tests {
                 assert_eq!(numbers.len(), message.fields.len(), "{}", message.name);
             });
         }
-        assert_eq!(seen.len(), 29);
+        assert_eq!(seen.len(), 30);
     }
 
     #[test]

@@ -1,0 +1,25 @@
+//! What a processor is: a pure, synchronous function over an opened batch.
+//!
+//! A processor does no input or output and cannot wait, so every request runs its chain on its own task, in parallel
+//! with all others; order is decided later, by the sequencer.
+
+use crate::otlp::DecodeError;
+use crate::otlp::model::Batch;
+
+/// One step of a pipeline.
+pub trait Processor: Send + Sync + 'static {
+    /// Edits the batch in place. Text it adds may borrow from the processor's own configuration.
+    ///
+    /// # Errors
+    /// When the bytes are not what they claim to be: the whole request is refused, nothing of it is stored.
+    fn process<'a>(&'a self, batch: &mut Batch<'a>) -> Result<Outcome, DecodeError>;
+}
+
+/// What a processor did to a batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Records it changed.
+    pub changed: u64,
+    /// Records it took out, by reason.
+    pub dropped: Vec<(&'static str, u64)>,
+}
