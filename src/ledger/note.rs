@@ -86,6 +86,12 @@ impl VerifyingKey {
     /// # Errors
     /// When it is malformed, names another key, or its signature does not fit.
     pub fn open(&self, note: &str) -> Result<Checkpoint, NoteError> {
+        let (checkpoint, text, signature) = self.read(note)?;
+        if self.verify(text, &signature) { Ok(checkpoint) } else { Err(NoteError::BadSignature) }
+    }
+
+    /// Reads a note that names this key, without checking the signature: what it covers, what was signed, and that.
+    pub(super) fn read<'a>(&self, note: &'a str) -> Result<(Checkpoint, &'a [u8], [u8; 64]), NoteError> {
         let (text, signatures) = note.split_once("\n\n").ok_or(NoteError::Malformed)?;
         let checkpoint = parse_text(text).ok_or(NoteError::Malformed)?;
         let line =
@@ -96,9 +102,8 @@ impl VerifyingKey {
         if name != self.origin || hash != self.key_hash() || text.split('\n').next() != Some(name) {
             return Err(NoteError::WrongKey);
         }
-        let signature = signature.first_chunk().ok_or(NoteError::Malformed)?;
-        let signed = &note.as_bytes()[..=text.len()];
-        if self.verify(signed, signature) { Ok(checkpoint) } else { Err(NoteError::BadSignature) }
+        let signature = *signature.first_chunk().ok_or(NoteError::Malformed)?;
+        Ok((checkpoint, &note.as_bytes()[..=text.len()], signature))
     }
 }
 

@@ -40,50 +40,52 @@ impl Format for Recover {
     }
 
     fn recover(&mut self, path: &Path, first: u64) -> Result<Whole, LedgerError> {
-        let mut checker = Checker::new(self.key.clone());
-        let mut good: Option<(u64, Chain)> = None;
-        let mut lines = Lines::open(path)?;
-        let mut number = 0;
-        while let Some(line) = lines.next()? {
-            number += 1;
-            if !line.is_whole {
-                break;
-            }
-            let (end_offset, has_zeros) = (line.end_offset, memchr::memchr(0, line.bytes).is_some());
-            let ends_group = is_checkpoint(line.bytes);
-            match checker.line(line.bytes) {
-                Ok(Checked::Checkpoint) => keep(&mut good, end_offset, checker.chain()),
-                Ok(Checked::Header) if checker.chain().size() != first => {
-                    return Err(LedgerError::integrity(
-                        path,
-                        1,
-                        "the file's name is not the number of its first entry",
-                    ));
-                }
-                Ok(_) => {}
-                Err(finding) => {
-                    let group = RestOfGroup { ends_group, has_zeros };
-                    group.is_torn(&mut lines)?.then_some(()).ok_or_else(|| violation(path, number, &finding))?;
-                    break;
-                }
-            }
-        }
-        let (bytes, chain) = good.map_or((0, None), |(bytes, chain)| (bytes, Some(chain)));
-        let whole = Whole { bytes, records: chain.as_ref().map_or(0, |chain| chain.records) };
-        self.chain = chain;
+        let mut checker = Checker::with_last_signature_only(self.key.clone());
+        let good = last_good(&mut checker, path, first)?;
+        let Some(Good { end_offset, line, chain }) = good else {
+            self.chain = None;
+            return Ok(Whole { bytes: 0, records: 0 });
+        };
+        checker.last_signature().map_err(|finding| violation(path, line, &finding))?;
+        let whole = Whole { bytes: end_offset, records: chain.records };
+        self.chain = Some(chain);
         Ok(whole)
     }
 }
 
-fn keep(good: &mut Option<(u64, Chain)>, end_offset: u64, chain: &Chain) {
-    match good {
-        // In place: the frontier's memory is used again.
-        Some((offset, kept)) => {
-            *offset = end_offset;
-            kept.clone_from(chain);
+/// Checks a segment up to its end, or up to an unfinished last group.
+fn last_good(checker: &mut Checker, path: &Path, first: u64) -> Result<Option<Good>, LedgerError> {
+    let mut good = None;
+    let mut lines = Lines::open(path)?;
+    let mut number = 0;
+    while let Some(line) = lines.next()?.filter(|line| line.is_whole) {
+        number += 1;
+        match checker.line(line.bytes) {
+            Ok(Checked::Checkpoint) => {
+                good = Some(Good { end_offset: line.end_offset, line: number, chain: checker.chain().clone() });
+            }
+            Ok(Checked::Header) if checker.chain().size() != first => {
+                let what = "the file's name is not the number of its first entry";
+                return Err(LedgerError::integrity(path, 1, what));
+            }
+            Ok(_) => {}
+            Err(finding) => {
+                let mut group = RestOfGroup::new(line.bytes);
+                if group.is_explained_by_a_crash(&mut lines)? {
+                    break;
+                }
+                return Err(violation(path, number, &finding));
+            }
         }
-        None => *good = Some((end_offset, chain.clone())),
     }
+    Ok(good)
+}
+
+/// The last checkpoint that fits what lies before it.
+struct Good {
+    end_offset: u64,
+    line: u64,
+    chain: Chain,
 }
 
 fn violation(path: &Path, line: u64, finding: &Finding) -> LedgerError {
@@ -97,8 +99,12 @@ struct RestOfGroup {
 }
 
 impl RestOfGroup {
+    fn new(line: &[u8]) -> Self {
+        Self { ends_group: is_checkpoint(line), has_zeros: memchr::memchr(0, line).is_some() }
+    }
+
     /// Reads on to the end of the file: true when a crash explains what is there.
-    fn is_torn(mut self, lines: &mut Lines) -> durable::Result<bool> {
+    fn is_explained_by_a_crash(&mut self, lines: &mut Lines) -> durable::Result<bool> {
         while let Some(line) = lines.next()? {
             if self.ends_group {
                 // Another group was written after this one: this one was on disk and good once.

@@ -228,7 +228,7 @@ fn frames_of(bytes: Bytes, start: Position) -> (Chunk, Option<u64>) {
 /// After a damaged frame: the frame that its length leads to, if that one is good or the file ends there, and how many
 /// records the damaged one says it has.
 fn next_good(file: &ReadFile, offset: u64, limit: Option<u64>) -> Result<Option<(u64, u64)>, Error> {
-    let limit = limit.map_or_else(|| file.len(), Ok)?;
+    let limit = limit.map_or_else(|| file.bytes_len(), Ok)?;
     let Some(bad) = head_at(file, offset, limit)? else { return Ok(None) };
     let next = offset + bad.frame_bytes();
     let is_good = next == limit || is_good_at(file, next, limit)?;
@@ -237,7 +237,7 @@ fn next_good(file: &ReadFile, offset: u64, limit: Option<u64>) -> Result<Option<
 
 /// How many records the frames from a place on have.
 fn records_from(file: &ReadFile, mut offset: u64, limit: Option<u64>) -> Result<u64, Error> {
-    let limit = limit.map_or_else(|| file.len(), Ok)?;
+    let limit = limit.map_or_else(|| file.bytes_len(), Ok)?;
     let mut records = 0;
     while let Some(head) = head_at(file, offset, limit)? {
         records += u64::from(head.records);
@@ -278,7 +278,7 @@ impl Format for Frames {
     /// frame with a good one behind it is no torn tail; it stays, and readers report it.
     fn recover(&mut self, path: &Path, first: u64) -> Result<Whole, SpoolError> {
         let file = ReadFile::open(path)?;
-        let limit = file.len()?;
+        let limit = file.bytes_len()?;
         let mut whole = Whole { bytes: 0, records: first };
         loop {
             let step = match head_at(&file, whole.bytes, limit)? {

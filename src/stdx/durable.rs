@@ -233,7 +233,7 @@ impl AppendFile {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn len(&self) -> Result<u64> {
+    pub fn bytes_len(&self) -> Result<u64> {
         Ok(self.file.metadata().map_err(|e| Error::new("stat", &self.path, e))?.len())
     }
 
@@ -304,7 +304,7 @@ impl ReadFile {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn len(&self) -> Result<u64> {
+    pub fn bytes_len(&self) -> Result<u64> {
         Ok(self.file.metadata().map_err(|e| Error::new("stat", &self.path, e))?.len())
     }
 

@@ -244,7 +244,7 @@ impl Segments {
         }
         let committed = self.end().offset;
         let file = AppendFile::open(self.file.path())?;
-        let found = file.len()?;
+        let found = file.bytes_len()?;
         if found < committed {
             let reason = format!("it has {found} bytes where {committed} were committed; something else cut it");
             return Err(Error::content("go on with", file.path(), reason));
@@ -278,7 +278,7 @@ impl Segments {
 
 /// Cuts a file after its last whole unit.
 fn cut_off(file: &AppendFile, whole_bytes: u64) -> Result<Option<Cut>> {
-    let bytes = file.len()?.saturating_sub(whole_bytes);
+    let bytes = file.bytes_len()?.saturating_sub(whole_bytes);
     if bytes == 0 {
         return Ok(None);
     }
@@ -297,7 +297,7 @@ fn survey<F: Format>(
         let segment = if index + 1 == found.len() && last.bytes == 0 {
             Segment { records_before: last.records, bytes: 0 }
         } else {
-            let bytes = durable::ReadFile::open(path)?.len()?;
+            let bytes = durable::ReadFile::open(path)?.bytes_len()?;
             Segment { records_before: format.records_before(path, *first)?, bytes }
         };
         segments.insert(*first, segment);

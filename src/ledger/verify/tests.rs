@@ -1,5 +1,7 @@
 //! Every flipped byte, every deleted line, every two swapped lines must be noticed.
 
+#![expect(clippy::disallowed_methods, reason = "these tests damage files on purpose")]
+
 use std::fs;
 
 use super::super::{Drafts, Ledger, Options};

@@ -1,5 +1,7 @@
 //! A ledger over its life: groups, restarts, torn writes, full disks.
 
+#![expect(clippy::disallowed_methods, reason = "these tests damage files on purpose")]
+
 use std::fs;
 
 use super::super::verify::{VerifyError, VerifyOptions};
@@ -222,13 +224,29 @@ fn a_changed_line_is_a_violation_at_start_and_nothing_is_repaired() {
     }
 }
 
+/// Start-up checks one signature, the last: it covers all that lies before it.
+#[test]
+fn a_last_checkpoint_with_a_wrong_signature_is_a_violation_at_start() {
+    let dir = fast_dir();
+    let (mut ledger, ..) = Ledger::open(dir.path(), &options(1 << 20)).unwrap();
+    ledger.append(&[group(0, 1)]).unwrap();
+    drop(ledger);
+    let path = segments::path_of(dir.path(), 0, EXTENSION);
+    let mut content = fs::read(&path).unwrap();
+    let at = content.len() - 20;
+    content[at] = if content[at] == b'A' { b'B' } else { b'A' };
+    fs::write(&path, &content).unwrap();
+    let error = Ledger::open(dir.path(), &options(1 << 20)).unwrap_err().to_string();
+    assert!(error.contains("ndjson:5: modified: the signature"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), content);
+}
+
 #[test]
 fn a_full_disk_refuses_the_whole_group_and_the_ledger_goes_on_when_there_is_room() {
     let dir = fast_dir();
     let (mut ledger, mut reader, _) = Ledger::open(dir.path(), &options(3000)).unwrap();
-    let mut records = 0;
-    for room in 0..60 {
-        ROOM_BYTES.set(Some(room * 20));
+    for records in 0..60 {
+        ROOM_BYTES.set(Some(records * 20));
         let before = ledger.end();
         let error = ledger.append(&[group(records, 2), group(records + 2, 1)]).unwrap_err();
         assert!(error.is_full(), "{error}");
@@ -236,7 +254,6 @@ fn a_full_disk_refuses_the_whole_group_and_the_ledger_goes_on_when_there_is_room
         ROOM_BYTES.set(None);
         assert_eq!(bodies(&mut reader, 900), expected(records));
         ledger.append(&[group(records, 1)]).unwrap();
-        records += 1;
     }
     assert_eq!(bodies(&mut reader, 900), expected(60));
     assert_eq!(proven(dir.path()).records, 60);

@@ -1,5 +1,7 @@
 //! A spool over its life: groups, restarts, torn writes, damaged frames, full disks.
 
+#![expect(clippy::disallowed_methods, reason = "these tests damage files on purpose")]
+
 use std::fs;
 
 use super::*;
