@@ -220,16 +220,20 @@ pub fn unknown(parts: &[&[u8]], known: impl Fn(u32) -> bool) -> Result<Vec<u8>, 
     Ok(raw)
 }
 
-/// Whether a field that holds its default need not be written.
+/// Whether a field need not be written: it holds its default, or is a list without numbers.
 #[inline]
 #[must_use]
-pub fn is_default(field: &Field, value: WireValue<'_>) -> bool {
-    field.card == Card::One
-        && match value {
-            WireValue::Varint(number) | WireValue::Fixed64(number) => number == 0,
-            WireValue::Fixed32(number) => number == 0,
-            WireValue::Bytes(bytes) => bytes.is_empty(),
-        }
+pub fn is_default(field: &Field, slot: &Slot<'_>) -> bool {
+    let bare = match field.kind {
+        Kind::PackedFixed64 | Kind::PackedUint64 | Kind::PackedDouble => !slot.repeated,
+        _ => field.card == Card::One,
+    };
+    match slot.value {
+        Some(WireValue::Bytes(bytes)) => bare && bytes.is_empty(),
+        Some(WireValue::Varint(number) | WireValue::Fixed64(number)) => field.card == Card::One && number == 0,
+        Some(WireValue::Fixed32(number)) => field.card == Card::One && number == 0,
+        None => true,
+    }
 }
 
 #[cfg(test)]
