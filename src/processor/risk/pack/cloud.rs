@@ -27,6 +27,9 @@ pub(super) const RULES: &[Rule] = &[
             (Command, r"{start}gcloud\s{args}\sdelete\s|{start}gsutil\s{args}rm\s+-r|{start}az\s{args}group\s+delete"),
         ],
         hits: &[
+            (Command, "terraform apply -destroy"),
+            (Command, "helm uninstall payments"),
+            (Command, "aws ec2 terminate-instances --instance-ids i-0abc"),
             (Command, "terraform destroy -auto-approve"),
             (Command, "kubectl -n prod delete namespace payments"),
             (Command, "aws s3 rb s3://backups --force"),
@@ -52,6 +55,7 @@ pub(super) const RULES: &[Rule] = &[
             (Command, r"(?i){start}(?:dropdb|mongo\S*\s{args}dropDatabase|redis-cli\s{args}(?:flushall|flushdb))"),
         ],
         hits: &[
+            (Command, "mysql -e 'TRUNCATE TABLE orders;'"),
             (Command, "psql -c 'DROP TABLE users;'"),
             (Command, "mysql -e \"delete from orders\""),
             (Command, "redis-cli FLUSHALL"),

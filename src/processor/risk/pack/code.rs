@@ -46,6 +46,8 @@ pub(super) const RULES: &[Rule] = &[
             (Command, r"{start}gh\s+pr\s+merge\s{args}--admin"),
         ],
         hits: &[
+            (Command, "git commit -n -m wip"),
+            (Command, "gh api repos/x/y/branches/main/protection -X DELETE"),
             (Command, "git commit --no-verify -m wip"),
             (Command, "HUSKY=0 git push"),
             (Command, "gh pr merge 7 --admin"),

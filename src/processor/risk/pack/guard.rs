@@ -102,6 +102,7 @@ pub(super) const RULES: &[Rule] = &[
             (Command, r"{start}unset\s{args}(?:OTEL_|CLAUDE_CODE_ENABLE_TELEMETRY)"),
         ],
         hits: &[
+            (Command, "export OTEL_EXPORTER_OTLP_ENDPOINT=http://203.0.113.9:4318"),
             (Command, "export CLAUDE_CODE_ENABLE_TELEMETRY=0"),
             (Command, "unset OTEL_EXPORTER_OTLP_ENDPOINT"),
             (Command, "OTEL_SDK_DISABLED=true npm start"),

@@ -31,6 +31,7 @@ pub(super) const RULES: &[Rule] = &[
             (Command, r"{start}nsenter\s{args}(?:-t\s*1|--target[=\s]1)\b"),
         ],
         hits: &[
+            (Command, "docker run -v /var/run/docker.sock:/var/run/docker.sock app"),
             (Command, "docker run --rm --privileged alpine sh"),
             (Command, "docker run -v /:/host alpine chroot /host"),
             (Command, "nsenter -t 1 -m -u sh"),
@@ -78,6 +79,7 @@ pub(super) const RULES: &[Rule] = &[
             (Command, r"{start}(?:gcloud\s{args}add-iam-policy-binding|az\s+role\s+assignment\s+create)"),
         ],
         hits: &[
+            (Command, "az role assignment create --role Owner --assignee x"),
             (
                 Command,
                 "aws iam attach-user-policy --user-name x --policy-arn arn:aws:iam::aws:policy/AdministratorAccess",

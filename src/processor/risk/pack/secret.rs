@@ -82,7 +82,12 @@ pub(super) const RULES: &[Rule] = &[
             (Command, r"{start}printenv\s"),
             (Command, r"/proc/(?:self|\d+|\*|\$\w+)/environ"),
         ],
-        hits: &[(Command, "env | grep TOKEN"), (Command, "printenv"), (Command, "cat /proc/1/environ")],
+        hits: &[
+            (Command, "printenv HOME"),
+            (Command, "env | grep TOKEN"),
+            (Command, "printenv"),
+            (Command, "cat /proc/1/environ"),
+        ],
         misses: &[(Command, "env FOO=1 make"), (Command, "set -e; make"), (Command, "python -m venv env")],
     },
     Rule {
@@ -128,6 +133,8 @@ pub(super) const RULES: &[Rule] = &[
             (Command, r"{start}security\s+(?:find-(?:generic|internet)-password|dump-keychain)"),
         ],
         hits: &[
+            (Command, "az keyvault secret show --name db --vault-name prod"),
+            (Command, "security dump-keychain -d"),
             (Command, "vault kv get secret/prod/db"),
             (Command, "gh auth token"),
             (Command, "aws secretsmanager get-secret-value --secret-id prod/db"),

