@@ -1,5 +1,8 @@
 //! The file exporter on a real folder: what is confirmed is there in full, whatever happens in between.
 
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+#![expect(clippy::disallowed_methods, reason = "what others do to the files of the exporter")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -193,9 +193,10 @@ async fn on_disk<T: Send + 'static>(
 /// After a panic in the middle of a write the file is as after a crash, which the writer knows how to continue.
 fn locked(writer: &Mutex<Writer>) -> MutexGuard<'_, Writer> {
     writer.lock().unwrap_or_else(|poisoned| {
-        let mut writer = PoisonError::into_inner(poisoned);
-        writer.forget();
-        writer
+        let mut guard = PoisonError::into_inner(poisoned);
+        guard.forget();
+        writer.clear_poison();
+        guard
     })
 }
 

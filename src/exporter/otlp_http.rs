@@ -223,3 +223,37 @@ fn partial_success(answer: &Answer) -> PartialSuccess {
     let is_json = answer.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     if is_json { PartialSuccess::from_json(&answer.body) } else { PartialSuccess::from_protobuf(&answer.body) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(json: &str) -> Config {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn urls_are_joined_or_taken_as_they_stand() {
+        let config = config(r#"{"endpoint": "http://host/otlp/", "metrics_endpoint": "https://other/exact/"}"#);
+        let urls = Signal::ALL.map(|signal| config.url(signal).unwrap().to_string());
+        assert_eq!(urls, ["http://host/otlp/v1/logs", "https://other/exact/", "http://host/otlp/v1/traces"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_found_with_its_place() {
+        for (json, wanted) in [
+            (r#"{"endpoint": "http://127.0.0.1:9400", "compression": "none"}"#, ""),
+            (r#"{"logs_endpoint": "https://host/x", "headers": {"api-key": "x"}, "tls": {"min_version": "1.3"}}"#, ""),
+            ("{}", "x"),
+            (r#"{"endpoint": "host:4318", "traces_endpoint": "/v1/traces"}"#, "x.endpoint x.traces_endpoint"),
+            (r#"{"endpoint": "http://host", "timeout": "0"}"#, "x.timeout"),
+            (r#"{"endpoint": "http://host", "headers": {"a b": "x", "c": "x\ny"}}"#, "x.headers.a b x.headers.c"),
+            (r#"{"endpoint": "http://host", "proxy_url": "proxy:3128"}"#, "x.proxy_url"),
+        ] {
+            let mut problems = Problems::default();
+            config(json).check(&At::new("x"), &mut problems);
+            let paths: Vec<_> = problems.0.iter().map(|problem| problem.path.as_str()).collect();
+            assert_eq!(paths.join(" "), wanted, "{json}");
+        }
+    }
+}

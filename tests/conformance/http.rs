@@ -34,6 +34,8 @@ pub(crate) enum Script {
     Say(Vec<u8>),
     /// Nothing, for longer than anybody waits.
     Hang,
+    /// Writes these bytes as soon as it has seen the head, and reads no more of the body.
+    SayEarly(Vec<u8>),
 }
 
 pub(crate) fn answer(head: &str, body: &[u8]) -> Script {
@@ -89,11 +91,17 @@ pub(crate) async fn serve(script: Script) -> (u16, mpsc::Receiver<Seen>) {
     let (sender, receiver) = mpsc::channel();
     tasks::detached(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
+            if let Script::SayEarly(bytes) = &script {
+                let mut head = [0; 100];
+                stream.read_exact(&mut head).await.unwrap();
+                stream.write_all(bytes).await.unwrap();
+                tokio::time::sleep(Duration::from_secs(60)).await;
+            }
             let Some(seen) = read_request(&mut stream).await else { continue };
             sender.send(seen).ok();
             match &script {
                 Script::Say(bytes) => stream.write_all(bytes).await.unwrap_or(()),
-                Script::Hang => tokio::time::sleep(Duration::from_secs(60)).await,
+                _ => tokio::time::sleep(Duration::from_secs(60)).await,
             }
         }
     });
@@ -217,4 +225,14 @@ async fn a_signal_without_an_address_is_kept_and_not_dropped() {
     let error = exporter.export(&Payload::from_otlp(Signal::Traces, vec![vec![].into()], 0)).await.unwrap_err();
     let cause = "no `endpoint` or `traces_endpoint` is configured".to_owned();
     assert_eq!(error, ExportError::Pause { cause });
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_before_the_body_was_read_counts() {
+    let Script::Say(bytes) = answer("413 Payload Too Large", ANSWER.as_bytes()) else { unreachable!() };
+    let (port, _requests) = serve(Script::SayEarly(bytes)).await;
+    let config = config(&format!("http://127.0.0.1:{port}"), Compression::None);
+    let large = Payload::from_otlp(Signal::Logs, vec![vec![0; 32 << 20].into()], 1);
+    let error = OtlpHttp::new("otlp_http", &config).unwrap().export(&large).await.unwrap_err();
+    assert!(matches!(error, ExportError::Permanent { .. }), "{error:?}");
 }
