@@ -16,7 +16,7 @@ use crate::exporter::{ExportError, Exporter, Payload, classify};
 use crate::http::client::{
     Address, Answer, BuildError, Client, Compression, Headers, Options, Route, Tls, check_headers, is_loopback,
 };
-use crate::otlp::Signal;
+use crate::otlp::{self, Signal};
 use crate::stdx::duration::Span;
 use crate::stdx::problem::{At, Problems};
 
@@ -33,7 +33,7 @@ pub struct Config {
     pub traces_endpoint: Address,
     /// URL for metrics, used as it stands. Default: `endpoint` + `/v1/metrics`.
     pub metrics_endpoint: Address,
-    /// `proto`. Default: `proto`.
+    /// `proto` or `json`. Default: `proto`.
     pub encoding: Encoding,
     /// `gzip`, `zstd`, `deflate`, `snappy` or `none`. Default: `gzip`.
     pub compression: Compression,
@@ -54,12 +54,15 @@ pub enum Encoding {
     /// Protobuf.
     #[default]
     Proto,
+    /// JSON, as OTLP maps it.
+    Json,
 }
 
 impl Encoding {
     const fn content_type(self) -> &'static str {
         match self {
             Self::Proto => "application/x-protobuf",
+            Self::Json => "application/json",
         }
     }
 }
@@ -134,6 +137,7 @@ pub struct OtlpHttp {
     client: Client,
     /// In the order of [`Signal::ALL`].
     routes: [Option<Route>; 3],
+    encoding: Encoding,
     compression: Compression,
     rejections: Rejections,
 }
@@ -163,7 +167,8 @@ impl OtlpHttp {
         for (route, url) in routes.iter_mut().zip(urls) {
             *route = url.map(|url| route_to(url, config)).transpose()?;
         }
-        Ok(Self { client, routes, compression: config.compression, rejections: Rejections::new(id) })
+        let (encoding, compression) = (config.encoding, config.compression);
+        Ok(Self { client, routes, encoding, compression, rejections: Rejections::new(id) })
     }
 
     fn route(&self, signal: Signal) -> Result<&Route, ExportError> {
@@ -173,7 +178,12 @@ impl OtlpHttp {
     }
 
     fn encode(&self, payload: &Payload) -> Result<Bytes, ExportError> {
-        let body = payload.otlp().map_err(|error| unreadable(&error))?;
+        let mut body = payload.otlp().map_err(|error| unreadable(&error))?;
+        if self.encoding == Encoding::Json {
+            let mut json = Vec::with_capacity(body.len() * 2);
+            otlp::json::from_protobuf(payload.signal(), &body, &mut json).map_err(|error| unreadable(&error))?;
+            body = json.into();
+        }
         if self.compression == Compression::None {
             return Ok(body);
         }

@@ -6,7 +6,9 @@ use std::io::Read;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceResponse};
+use opentelemetry_proto::tonic::collector::logs::v1::{
+    ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse,
+};
 use prost::Message;
 use telseal::exporter::otlp_http::{self, OtlpHttp};
 use telseal::exporter::{ExportError, Exporter, Payload};
@@ -225,6 +227,20 @@ async fn a_signal_without_an_address_is_kept_and_not_dropped() {
     let error = exporter.export(&Payload::from_otlp(Signal::Traces, vec![vec![].into()], 0)).await.unwrap_err();
     let cause = "no `endpoint` or `traces_endpoint` is configured".to_owned();
     assert_eq!(error, ExportError::Pause { cause });
+}
+
+#[tokio::test]
+async fn otlp_http_speaks_json_and_reads_the_answer_in_json() {
+    let rejected = r#"{"partialSuccess":{"rejectedLogRecords":"3","errorMessage":"answer-hunter2"}}"#;
+    let script = answer("200 OK\r\ncontent-type: application/json; charset=utf-8", rejected.as_bytes());
+    let (port, requests) = serve(script).await;
+    let config = config(&format!("http://127.0.0.1:{port}"), Compression::Gzip);
+    let config = otlp_http::Config { encoding: otlp_http::Encoding::Json, ..config };
+    check("json", &OtlpHttp::new("otlp_http", &config).unwrap(), Outcome::Delivered { rejected: 3 }).await;
+    let seen = requests.try_recv().unwrap();
+    assert_eq!(seen.headers["content-type"], "application/json");
+    let back = telseal::otlp::json::to_protobuf(Signal::Logs, &decompressed(&seen)).unwrap();
+    assert_eq!(ExportLogsServiceRequest::decode(&*back), ExportLogsServiceRequest::decode(&*payload().1));
 }
 
 #[tokio::test]
