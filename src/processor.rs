@@ -3,6 +3,8 @@
 //! A processor does no input or output and cannot wait, so every request runs its chain on its own task, in parallel
 //! with all others; order is decided later, by the sequencer.
 
+pub mod redact;
+
 use crate::otlp::DecodeError;
 use crate::otlp::model::Batch;
 
