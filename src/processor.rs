@@ -3,7 +3,12 @@
 //! A processor does no input or output and cannot wait, so every request runs its chain on its own task, in parallel
 //! with all others; order is decided later, by the sequencer.
 
+pub mod enrich;
+pub mod filter;
 pub mod redact;
+pub mod risk;
+pub mod scalar;
+pub mod seal;
 
 use crate::otlp::DecodeError;
 use crate::otlp::model::Batch;

@@ -251,7 +251,7 @@ fn key_value<'a>(
 pub fn points<'a>(
     metric: &'a [u8],
     arena: &'a Bump,
-    visit: &mut dyn FnMut(&mut Entity<'a>) -> Result<(), DecodeError>,
+    visit: &mut dyn FnMut(&mut Entity<'a>) -> Result<bool, DecodeError>,
 ) -> Result<Option<&'a [u8]>, DecodeError> {
     let mut rebuilt = Rebuilt::new(metric, arena);
     let mut cursor = Cursor::new(metric);
@@ -269,7 +269,7 @@ fn data_points<'a>(
     data: &'static Message,
     bytes: &'a [u8],
     arena: &'a Bump,
-    visit: &mut dyn FnMut(&mut Entity<'a>) -> Result<(), DecodeError>,
+    visit: &mut dyn FnMut(&mut Entity<'a>) -> Result<bool, DecodeError>,
 ) -> Result<Option<&'a [u8]>, DecodeError> {
     let mut rebuilt = Rebuilt::new(bytes, arena);
     let mut cursor = Cursor::new(bytes);
@@ -277,7 +277,10 @@ fn data_points<'a>(
         let mut new = None;
         if let (1, Some(Kind::Message(point))) = (field.number, data.field(1).map(|known| known.kind)) {
             let mut entity = Entity::open(point, delimited(data, &field)?, arena)?;
-            visit(&mut entity)?;
+            if !visit(&mut entity)? {
+                rebuilt.pass(field.raw, Some(|_: &mut Vec<u8>| {}));
+                continue;
+            }
             new = entity.is_edited().then(|| arena_entity(&entity, arena));
         }
         rebuilt.pass(field.raw, new.map(|new| move |out: &mut Vec<u8>| put_bytes(out, 1, new)));

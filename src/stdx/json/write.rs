@@ -1,0 +1,152 @@
+//! Writing JSON: strings with the fewest escapes (those of RFC 8785), and numbers without an allocation.
+
+use std::io::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+const HIGHS: u64 = ONES << 7;
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// How many leading bytes of `bytes` stand in a JSON string as they are: all but `"`, `\` and control characters.
+///
+/// Eight bytes at a time. Each test may also mark bytes after its first hit, never one before it, so the lowest mark
+/// of all three is right.
+#[inline]
+#[must_use]
+pub fn clean_prefix(bytes: &[u8]) -> usize {
+    let (chunks, rest) = bytes.as_chunks();
+    let mut at = 0;
+    for chunk in chunks {
+        let word = u64::from_le_bytes(*chunk);
+        let (quote, backslash) = (word ^ ONES * b'"' as u64, word ^ ONES * b'\\' as u64);
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let marks = (control | quote.wrapping_sub(ONES) & !quote | backslash.wrapping_sub(ONES) & !backslash) & HIGHS;
+        if marks != 0 {
+            return at + marks.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    at + rest.iter().position(|byte| needs_escape(*byte)).unwrap_or(rest.len())
+}
+
+const fn needs_escape(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+/// Appends `text` as a JSON string.
+#[inline]
+pub fn write_str(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    write_escaped(out, text);
+    out.push(b'"');
+}
+
+/// Appends `text` as it stands between the quotes of a JSON string.
+#[inline]
+pub fn write_escaped(out: &mut Vec<u8>, text: &str) {
+    let mut rest = text.as_bytes();
+    loop {
+        let (clean, more) = rest.split_at(clean_prefix(rest));
+        out.extend_from_slice(clean);
+        let Some((byte, after)) = more.split_first() else { return };
+        write_escape(out, *byte);
+        rest = after;
+    }
+}
+
+fn write_escape(out: &mut Vec<u8>, byte: u8) {
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        0x08 => b'b',
+        b'\t' => b't',
+        b'\n' => b'n',
+        0x0c => b'f',
+        b'\r' => b'r',
+        _ => {
+            out.extend_from_slice(b"\\u00");
+            return write_hex(out, &[byte]);
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
+}
+
+/// Appends lower-case hexadecimal digits.
+#[inline]
+pub fn write_hex(out: &mut Vec<u8>, bytes: &[u8]) {
+    for byte in bytes {
+        out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+    }
+}
+
+/// Appends standard base64 with padding.
+pub fn write_base64(out: &mut Vec<u8>, bytes: &[u8]) {
+    let start = out.len();
+    out.resize(start + base64::encoded_len(bytes.len(), true).unwrap_or_default(), 0);
+    let written = STANDARD.encode_slice(bytes, &mut out[start..]).unwrap_or_default();
+    out.truncate(start + written);
+}
+
+/// Appends a finite double: the fewest digits that read back as the same, always with a point or an exponent.
+pub fn write_f64(out: &mut Vec<u8>, number: f64) {
+    // Writing to memory cannot fail.
+    let _ = write!(out, "{number:?}");
+}
+
+/// Appends a number in decimal.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "a digit fits")]
+pub fn write_u64(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
+}
+
+/// Appends a number in decimal.
+#[inline]
+pub fn write_i64(out: &mut Vec<u8>, number: i64) {
+    if number < 0 {
+        out.push(b'-');
+    }
+    write_u64(out, number.unsigned_abs());
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn only_what_must_be_escaped_is_escaped() {
+        let mut out = vec![];
+        write_str(&mut out, "a\"b\\c\u{0}\u{8}\t\n\u{c}\r\u{1f}\u{7f}/é😀");
+        assert_eq!(std::str::from_utf8(&out).unwrap(), "\"a\\\"b\\\\c\\u0000\\b\\t\\n\\f\\r\\u001f\u{7f}/é😀\"");
+    }
+
+    proptest! {
+        #[test]
+        fn the_clean_prefix_ends_at_the_first_byte_that_needs_an_escape(bytes: Vec<u8>) {
+            let naive = bytes.iter().position(|byte| needs_escape(*byte)).unwrap_or(bytes.len());
+            prop_assert_eq!(clean_prefix(&bytes), naive);
+        }
+
+        #[test]
+        fn numbers_are_written_as_std_writes_them(unsigned: u64, signed: i64) {
+            let mut out = vec![];
+            write_u64(&mut out, unsigned);
+            out.push(b' ');
+            write_i64(&mut out, signed);
+            prop_assert_eq!(String::from_utf8(out).unwrap(), format!("{unsigned} {signed}"));
+        }
+    }
+}
