@@ -5,13 +5,24 @@
 //! nothing that the rules would find, and the rules themselves, on the strings in which the prefilter saw something.
 //! What cannot be scanned is replaced as a whole (`[REDACTED:unscanned]`); bytes that cannot be read refuse the request.
 
+mod json;
 mod names;
+mod prefilter;
+mod record;
+mod rulebook;
 mod rules;
 mod text;
 
+use aho_corasick::BuildError;
 use serde::Deserialize;
 
-use crate::processor::redact::rules::{Class, RULES, UNSCANNED};
+use crate::otlp::DecodeError;
+use crate::otlp::model::Batch;
+use crate::processor::redact::record::Pass;
+use crate::processor::redact::rulebook::Rulebook;
+use crate::processor::redact::rules::{Class, RULES};
+use crate::processor::redact::text::Counts;
+use crate::processor::{Outcome, Processor};
 use crate::stdx::problem::{At, Problems, did_you_mean};
 
 /// What to redact.
@@ -81,6 +92,44 @@ impl Config {
             .filter(|rule| classes.contains(&rule.class) || named(&self.rules.enabled, rule))
             .filter(|rule| !named(&self.rules.disabled, rule))
             .collect()
+    }
+}
+
+/// The processor.
+#[derive(Debug)]
+pub struct Redact(Rulebook);
+
+impl Redact {
+    /// Makes a checked configuration ready to run.
+    ///
+    /// # Errors
+    /// When there are so many `keys` that the automatons would be too large.
+    pub fn new(config: &Config) -> Result<Self, BuildError> {
+        Rulebook::new(config).map(Self)
+    }
+}
+
+impl Processor for Redact {
+    fn process<'a>(&'a self, batch: &mut Batch<'a>) -> Result<Outcome, DecodeError> {
+        let mut pass = Pass::new(&self.0, batch.arena());
+        let mut changed = 0;
+        for owner in batch.owners() {
+            pass.entity(owner)?;
+        }
+        for record in batch.records() {
+            changed += u64::from(pass.entity(record)?);
+        }
+        pass.without_raw();
+        batch.rewrite_rest(&mut pass)?;
+        count(&pass.counts);
+        Ok(Outcome { changed, ..Outcome::default() })
+    }
+}
+
+fn count(counts: &Counts) {
+    let names = RULES.iter().map(|rule| rule.id.name()).chain(["unscanned"]);
+    for (name, count) in names.zip(counts).filter(|(_, count)| **count > 0) {
+        metrics::counter!("telseal_redactions_total", "rule" => name).increment(*count);
     }
 }
 

@@ -116,6 +116,13 @@ pub(super) fn is_path_name(name: &[u8]) -> bool {
     ends_with(name, "pwd")
 }
 
+/// True for the names by which a value of the right shape is a secret key of AWS.
+pub(super) fn is_aws(name: &[u8]) -> bool {
+    let name = name.to_ascii_lowercase();
+    let has = |word: &str| memchr::memmem::find(&name, word.as_bytes()).is_some();
+    has("secret") && (has("access") || has("aws") || has("key"))
+}
+
 /// The name without the separators, digits and qualifiers at its end.
 fn stem(mut name: &[u8]) -> &[u8] {
     for _ in 0..3 {
@@ -143,12 +150,11 @@ fn follows(head: &[u8], kinds: &[&str]) -> bool {
     kinds.iter().any(|kind| ends_with(head, kind))
 }
 
-/// Two separators at most may stand within a name such as `api_key`.
-pub(super) fn without_separators(mut head: &[u8]) -> &[u8] {
+/// Two separators at most may stand within a name such as `api_key`: characters that JSON never escapes.
+fn without_separators(mut head: &[u8]) -> &[u8] {
     for _ in 0..2 {
         if let [rest @ .., last] = head
-            && !last.is_ascii_alphanumeric()
-            && last.is_ascii()
+            && matches!(last, b'_' | b'-' | b'.' | b' ')
         {
             head = rest;
         }

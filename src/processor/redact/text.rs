@@ -11,8 +11,11 @@ use crate::processor::redact::rules::{COUNT, Find, Id, Rule, UNSCANNED, Verdict}
 
 const ROUNDS_MAX: usize = 4;
 
-/// Findings by rule.
-pub(super) type Counts = [u64; COUNT];
+/// Findings by rule, and texts that could not be scanned.
+pub(super) type Counts = [u64; COUNT + 1];
+
+/// Where [`Counts`] has the texts that could not be scanned.
+pub(super) const UNSCANNED_COUNT: usize = COUNT;
 
 /// The rules in force, ready to run.
 #[derive(Debug)]
@@ -65,11 +68,6 @@ impl Scanner {
         self.allowed.iter().any(|allowed| allowed == value)
     }
 
-    /// True when there is something to mask.
-    pub(super) fn finds(&self, text: &str) -> bool {
-        !self.findings(text).is_empty()
-    }
-
     /// The masked text; `None` when there is nothing to mask.
     pub(super) fn redact(&self, text: &str, counts: &mut Counts) -> Option<String> {
         let mut masked = self.once(text, counts)?;
@@ -79,7 +77,10 @@ impl Scanner {
                 None => return Some(masked),
             }
         }
-        Some(if self.finds(&masked) { UNSCANNED.to_owned() } else { masked })
+        if self.findings(&masked).is_empty() {
+            return Some(masked);
+        }
+        Some(unscanned(counts))
     }
 
     fn once(&self, text: &str, counts: &mut Counts) -> Option<String> {
@@ -90,7 +91,7 @@ impl Scanner {
         for finding in &findings {
             counts[finding.id as usize] += 1;
         }
-        Some(apply(text, &findings).unwrap_or_else(|| UNSCANNED.to_owned()))
+        Some(apply(text, &findings).unwrap_or_else(|| unscanned(counts)))
     }
 
     /// What is to be masked: in order, apart from each other.
@@ -140,6 +141,11 @@ impl Scanner {
     }
 }
 
+fn unscanned(counts: &mut Counts) -> String {
+    counts[UNSCANNED_COUNT] += 1;
+    UNSCANNED.to_owned()
+}
+
 /// Sorted, and overlapping ones made one, under the name that comes first.
 fn merged(mut found: Vec<Finding>) -> Vec<Finding> {
     found.sort_by_key(|finding| finding.span.start);
@@ -179,7 +185,7 @@ pub(super) mod tests {
         LazyLock::new(|| Scanner::new(&Config::default().rules(), &[]).unwrap());
 
     pub(in super::super) fn redacted(text: &str) -> String {
-        ALL.redact(text, &mut [0; COUNT]).unwrap_or_else(|| text.to_owned())
+        ALL.redact(text, &mut Counts::default()).unwrap_or_else(|| text.to_owned())
     }
 
     #[track_caller]
@@ -213,7 +219,7 @@ pub(super) mod tests {
     #[test]
     fn allowed_values_pass_and_only_they() {
         let scanner = Scanner::new(&Config::default().rules(), &["bob@example.com".to_owned()]).unwrap();
-        let mut counts = [0; COUNT];
+        let mut counts = Counts::default();
         let text = scanner.redact("bob@example.com, eve@example.com", &mut counts);
         assert_eq!(text.as_deref(), Some("bob@example.com, [REDACTED:email]"));
         assert_eq!(counts[Id::Email as usize], 1);
@@ -258,7 +264,7 @@ pub(super) mod tests {
         }
     }
 
-    fn pieces() -> impl Strategy<Value = String> {
+    pub(in super::super) fn pieces() -> impl Strategy<Value = String> {
         let token = format!("ghp_{}", "a1B2".repeat(9));
         let piece = prop_oneof![
             "\\PC{0,12}",

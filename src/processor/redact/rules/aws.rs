@@ -1,5 +1,6 @@
 //! `aws-access-key-id` by its prefix; `aws-secret-access-key`, forty characters without a mark, by the name before it.
 
+use crate::processor::redact::names;
 use crate::processor::redact::rules::assignment;
 use crate::processor::redact::rules::bytes::run_end;
 use crate::processor::redact::rules::{Id, Verdict};
@@ -35,9 +36,7 @@ pub(in super::super) fn is_id(byte: u8) -> bool {
 /// An assignment to a name such as `aws_secret_access_key` of a value of the right length.
 pub(super) fn secret_access_key(text: &[u8], at: usize) -> Verdict {
     let Some(found) = assignment::parse(text, at) else { return Verdict::NO };
-    let name = text[found.name.clone()].to_ascii_lowercase();
-    let named = ["access", "aws", "key"].iter().any(|word| memchr::memmem::find(&name, word.as_bytes()).is_some());
-    if named && is_secret(&text[found.value.clone()]) {
+    if names::is_aws(&text[found.name.clone()]) && is_secret(&text[found.value.clone()]) {
         return Verdict::Hit(found.value, Id::AwsSecretAccessKey);
     }
     Verdict::NO

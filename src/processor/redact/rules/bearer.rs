@@ -102,6 +102,12 @@ fn scheme(text: &[u8], start: usize) -> Option<(Range<usize>, usize, bool)> {
     })
 }
 
+/// A header's value as its scheme, with the space behind it, and the credentials.
+pub(in super::super) fn scheme_of(value: &str) -> Option<(&str, &str)> {
+    let (_, credentials, _) = scheme(value.as_bytes(), 0)?;
+    value.split_at_checked(credentials)
+}
+
 #[cfg(test)]
 mod tests {
     use crate::processor::redact::text::tests::{masks, passes};
