@@ -142,40 +142,4 @@ fn unknown(at: &At, what: &str, name: &str, known: &[&str], problems: &mut Probl
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn problems(config: &Config) -> Vec<(String, String, Option<String>)> {
-        let mut problems = Problems::default();
-        config.check(&At::new("processors.redact"), &mut problems);
-        problems.0.into_iter().map(|problem| (problem.path, problem.message, problem.hint)).collect()
-    }
-
-    #[test]
-    fn the_default_configuration_is_right() {
-        assert_eq!(problems(&Config::default()), []);
-        assert_eq!(Config::default().rules().len(), RULES.len());
-    }
-
-    #[test]
-    fn an_unknown_profile_and_an_unknown_rule_are_named_with_a_hint() {
-        let rules = Rules { disabled: vec!["emial".to_owned()], ..Rules::default() };
-        let config = Config { profile: "secret".to_owned(), rules, ..Config::default() };
-        let expected = [
-            ("processors.redact.profile", "no profile named `secret`", "did you mean `secrets`?"),
-            ("processors.redact.rules.disabled[0]", "no rule named `emial`", "did you mean `email`?"),
-        ];
-        let expected =
-            expected.map(|(path, message, hint)| (path.to_owned(), message.to_owned(), Some(hint.to_owned())));
-        assert_eq!(problems(&config), expected);
-    }
-
-    #[test]
-    fn profiles_and_lists_choose_the_rules() {
-        let rules = Rules { enabled: vec!["email".to_owned()], disabled: vec!["jwt".to_owned()] };
-        let config = Config { profile: "secrets".to_owned(), rules, ..Config::default() };
-        let names: Vec<_> = config.rules().iter().map(|rule| rule.id.name()).collect();
-        assert!(names.contains(&"email") && names.contains(&"github-token"));
-        assert!(!names.contains(&"jwt") && !names.contains(&"us-ssn"));
-    }
-}
+mod tests;

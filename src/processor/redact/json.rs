@@ -95,7 +95,7 @@ impl Walk<'_> {
         while let Some(key) = reader.next_member()? {
             let mut buffer = std::mem::take(&mut self.buffer);
             let name = key.read(&mut buffer);
-            if let Some(masked) = self.rules.scanner.redact(name, self.counts) {
+            if let Some(masked) = self.rules.redact_nested(name, self.nested + 1, self.counts) {
                 self.edits.push((key.range(), masked));
             }
             let masked = self.secret_value(name, reader);

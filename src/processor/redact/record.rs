@@ -159,10 +159,6 @@ impl<'a> Visitor<'a> for Pass<'a> {
         if self.rules.is_option(text) {
             self.option = key;
         }
-        let masked = match place {
-            Place::Key => self.rules.scanner.redact(text, &mut self.counts),
-            Place::Value { .. } | Place::Field { .. } => self.rules.redact(text, &mut self.counts),
-        };
-        masked.map(|masked| self.keep(&masked))
+        self.rules.redact(text, &mut self.counts).map(|masked| self.keep(&masked))
     }
 }

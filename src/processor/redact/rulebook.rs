@@ -66,8 +66,8 @@ impl Rulebook {
     /// How sure it is that a value under this name is a secret. `None`: it is not.
     pub(super) fn secrecy(&self, name: &str) -> Option<Strength> {
         // `[REDACTED:github-token]` is no name.
-        let masked = name.rfind('[').is_some_and(|at| mask_len(&name.as_bytes()[at..]) == name.len() - at);
-        if masked || !self.scanner.has(Id::SecretKeyName) {
+        let name = name.rfind("[REDACTED:").map_or(name, |at| &name[at + mask_len(&name.as_bytes()[at..])..]);
+        if !self.scanner.has(Id::SecretKeyName) {
             return None;
         }
         let extra = || self.keys.iter().any(|key| names::is_named(name.as_bytes(), key)).then_some(Strength::Strong);
