@@ -3,7 +3,10 @@
 //! `wire` reads and writes protobuf, `schema` describes the messages of all three signals once, and everything else
 //! (validation, rewriting, JSON, canonical lines) walks the bytes by that description. `model` is what processors see.
 
+pub mod build;
 pub mod count;
+pub mod gather;
+pub mod json;
 pub mod line;
 pub mod model;
 pub mod rewrite;

@@ -94,6 +94,22 @@ impl Message {
     }
 }
 
+impl Field {
+    /// Whether it is a member of a `oneof` (its message has one such group): of these only the last on the wire counts.
+    #[inline]
+    #[must_use]
+    pub fn is_alternative(&self) -> bool {
+        self.card == Card::Optional
+            && match self.kind {
+                Kind::Double | Kind::Sfixed64 => matches!(self.name, "as_double" | "as_int"),
+                Kind::Message(_) => {
+                    matches!(self.name, "exponential_histogram" | "gauge" | "histogram" | "sum" | "summary")
+                }
+                _ => false,
+            }
+    }
+}
+
 /// The `Export*ServiceRequest` of a signal.
 #[must_use]
 pub const fn request(signal: Signal) -> &'static Message {

@@ -64,8 +64,8 @@ impl<'a> Cursor<'a> {
             return Ok(None);
         }
         let start = self.0;
-        let tag = self.varint()?;
-        let number = u32::try_from(tag >> 3).map_err(|_| DecodeError::Tag)?;
+        let tag = u32::try_from(self.varint()?).map_err(|_| DecodeError::Tag)?;
+        let number = tag >> 3;
         if number == 0 {
             return Err(DecodeError::Tag);
         }

@@ -1,5 +1,10 @@
 //! Writing JSON: strings with the fewest escapes (those of RFC 8785), and numbers without an allocation.
 
+use std::io::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 const ONES: u64 = u64::from_le_bytes([1; 8]);
 const HIGHS: u64 = ONES << 7;
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -73,6 +78,20 @@ pub fn write_hex(out: &mut Vec<u8>, bytes: &[u8]) {
     for byte in bytes {
         out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
     }
+}
+
+/// Appends standard base64 with padding.
+pub fn write_base64(out: &mut Vec<u8>, bytes: &[u8]) {
+    let start = out.len();
+    out.resize(start + base64::encoded_len(bytes.len(), true).unwrap_or_default(), 0);
+    let written = STANDARD.encode_slice(bytes, &mut out[start..]).unwrap_or_default();
+    out.truncate(start + written);
+}
+
+/// Appends a finite double: the fewest digits that read back as the same, always with a point or an exponent.
+pub fn write_f64(out: &mut Vec<u8>, number: f64) {
+    // Writing to memory cannot fail.
+    let _ = write!(out, "{number:?}");
 }
 
 /// Appends a number in decimal.
