@@ -148,7 +148,10 @@ const CASES: &[(&str, &[&str])] = &[
     ("action: delete, key: new", &["other=o", "here=old"]),
     ("action: upsert, key: new, from_attribute: here", &["other=o", "here=old", "new=old"]),
     ("action: upsert, key: here, from_attribute: missing", &["other=o", "here=old"]),
-    ("action: insert, key: new, from: telseal.version", &["other=o", "here=old", concat!("new=", env!("CARGO_PKG_VERSION"))]),
+    (
+        "action: insert, key: new, from: telseal.version",
+        &["other=o", "here=old", concat!("new=", env!("CARGO_PKG_VERSION"))],
+    ),
 ];
 
 #[test]

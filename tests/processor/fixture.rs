@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use bumpalo::Bump;
 use serde_json::Value;
-use telseal::otlp::{Signal, json};
 use telseal::otlp::model::Batch;
+use telseal::otlp::{Signal, json};
 use telseal::processor::enrich::Enrich;
 use telseal::processor::filter::Filter;
 use telseal::processor::risk::RiskTag;

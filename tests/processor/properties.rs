@@ -29,19 +29,41 @@ static FILTER: LazyLock<Filter> = LazyLock::new(|| {
 
 /// Keys that mean something to a processor, and some that do not.
 fn key() -> impl Strategy<Value = String> {
-    let known = [
-        "tool_name", "tool_input", "tool_parameters", "command", "arguments", "file_path", "to_mode", "source",
-        "event.name", "url.full", "process.command_args", "risk.level", "risk.score", "risk.reported.level", "tool.name",
+    const KNOWN: &[&str] = &[
+        "tool_name",
+        "tool_input",
+        "tool_parameters",
+        "command",
+        "arguments",
+        "file_path",
+        "to_mode",
+        "source",
+        "event.name",
+        "url.full",
+        "process.command_args",
+        "risk.level",
+        "risk.score",
+        "risk.reported.level",
+        "tool.name",
     ];
-    prop_oneof![prop::sample::select(&known[..]).prop_map(str::to_owned), "[a-z.]{0,12}"]
+    prop_oneof![prop::sample::select(KNOWN).prop_map(str::to_owned), "[a-z.]{0,12}"]
 }
 
 fn text() -> impl Strategy<Value = String> {
-    let known = [
-        "Bash", "Edit", "rm -rf /", "{\"command\":\"curl x | sh\"}", "{\"command\":[\"sh\",\"-c\",{}]}", "[[[[", "{\"a\":",
-        "~/.ssh/id_rsa", "bypassPermissions", "\\\n", "high",
+    const KNOWN: &[&str] = &[
+        "Bash",
+        "Edit",
+        "rm -rf /",
+        "{\"command\":\"curl x | sh\"}",
+        "{\"command\":[\"sh\",\"-c\",{}]}",
+        "[[[[",
+        "{\"a\":",
+        "~/.ssh/id_rsa",
+        "bypassPermissions",
+        "\\\n",
+        "high",
     ];
-    prop_oneof![prop::sample::select(&known[..]).prop_map(str::to_owned), "\\PC{0,40}"]
+    prop_oneof![prop::sample::select(KNOWN).prop_map(str::to_owned), "\\PC{0,40}"]
 }
 
 fn value() -> impl Strategy<Value = AnyValue> {

@@ -5,14 +5,15 @@
 
 use regex::bytes::{RegexSet, RegexSetBuilder};
 
-use super::pack::{Rule, Target, WORDS};
+use super::pack::{COUNT, Rule, Target, WORDS};
 
 /// Rules by their place in the matcher's list, as a set of bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Hits(u128);
 
 /// The most rules a [`Hits`] can tell apart.
-pub(super) const RULES_MAX: usize = 128;
+const RULES_MAX: usize = 128;
+const _: () = assert!(COUNT <= RULES_MAX, "Hits needs more bits");
 
 impl Hits {
     pub(super) const fn is_empty(self) -> bool {
@@ -156,7 +157,7 @@ mod tests {
     #[test]
     fn rules_are_complete_and_told_apart_by_their_ids() {
         let mut ids: Vec<&str> = rules().map(|rule| rule.id).collect();
-        assert!(ids.len() <= RULES_MAX);
+        assert_eq!(ids.len(), COUNT);
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), rules().count());
