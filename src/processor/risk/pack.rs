@@ -48,7 +48,7 @@ pub enum Target {
     Mode,
     /// Who allowed or refused a tool.
     DecisionSource,
-    /// What kind of event the record reports, without the vendor's prefix.
+    /// What kind of event the record reports, without the vendor's prefix: the whole word, no expression.
     Event,
 }
 
