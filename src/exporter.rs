@@ -17,6 +17,7 @@ use bytes::{Bytes, BytesMut};
 use memchr::memchr_iter;
 use thiserror::Error;
 
+use crate::otlp::line::LineWriter;
 use crate::otlp::{self, DecodeError, Signal};
 
 /// A destination. One delivery task drives it, one payload at a time.
@@ -120,6 +121,23 @@ impl Payload {
             Form::Otlp(_) => None,
             Form::Lines(lines) => Some(lines),
         }
+    }
+
+    /// The payload as canonical lines: the sealed ones, or the same without a seal where the pipeline does not seal.
+    /// Unsealed metrics are one line together.
+    ///
+    /// # Errors
+    /// When the stored bytes cannot be read.
+    pub fn to_lines(&self) -> Result<Bytes, DecodeError> {
+        if let Form::Lines(lines) = &self.form {
+            return Ok(lines.clone());
+        }
+        let mut lines = Vec::with_capacity(self.bytes_len() * 2);
+        otlp::line::write_request(&mut LineWriter::default(), self.signal, &self.otlp()?, &mut |line, _| {
+            lines.extend_from_slice(line);
+            lines.push(b'\n');
+        })?;
+        Ok(lines.into())
     }
 
     /// The payload as one `Export*ServiceRequest` in protobuf.

@@ -2,6 +2,7 @@
 
 pub mod backoff;
 pub mod bytesize;
+pub mod calendar;
 pub mod clock;
 pub mod durable;
 pub mod duration;

@@ -29,7 +29,7 @@ pub(super) fn run(path: &Path) -> Exit {
 
 fn start(config: Config) -> Result<Exit, Box<dyn std::error::Error>> {
     let own = &config.service.telemetry;
-    telemetry::start_events(own.logs.level.name(), own.logs.is_json())?;
+    telemetry::start_events(own.logs.level.name(), own.logs.format == config::Format::Json)?;
     let metrics = telemetry::start_metrics()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let exit = runtime.block_on(async {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::exporter::ExportError;
 use crate::http::client::Failure;
 use crate::otlp::wire::{Cursor, WireValue};
-use crate::stdx::clock;
+use crate::stdx::{calendar, clock};
 
 /// The longest wait a server can ask for: a mistaken date must not stop an exporter for a year.
 pub const WAIT_MAX: Duration = Duration::from_secs(3600);
@@ -163,15 +163,7 @@ fn unix_seconds(date: &str) -> Option<u64> {
     let year: u64 = words.next()?.parse().ok().filter(|year| (1970..10_000).contains(year))?;
     let mut clock = words.next()?.split(':').map(|part| part.parse::<u64>().ok().filter(|part| *part < 61));
     let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
-    (words.next()? == "GMT").then(|| days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second)
-}
-
-/// Days since 1970-01-01 of a date in the Gregorian calendar (Hinnant's `days_from_civil`).
-fn days(year: u64, month: u64, day: u64) -> u64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, of_era) = (year / 400, year % 400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day.saturating_sub(1);
-    (era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year).saturating_sub(719_468)
+    (words.next()? == "GMT").then(|| calendar::days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second)
 }
 
 #[cfg(test)]

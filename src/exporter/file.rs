@@ -5,9 +5,25 @@
 //! is continued: what was half written is cut off (it was never confirmed and comes again), nothing else ever is.
 //! A full disk and the like are tried again; a folder that may not be written pauses the exporter.
 
-use std::path::PathBuf;
+mod place;
+mod writer;
 
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
 use serde::Deserialize;
+use tracing::warn;
+
+use crate::exporter::otlp_http::unreadable;
+use crate::exporter::{ExportError, Exporter, Payload};
+use crate::otlp::Signal;
+use crate::stdx::durable::{self, Error};
+use crate::stdx::tasks;
+
+use place::Place;
+use writer::Writer;
 
 use crate::stdx::duration::Span;
 use crate::stdx::problem::{At, Problems};
@@ -19,7 +35,7 @@ pub struct Config {
     /// `folder/name.ext`: the name that files get, with the time before the extension. `folder/`: one file a signal,
     /// `folder/logs-<time>.ndjson` and so on. Folders are created with mode 0700, files with 0640.
     pub path: PathBuf,
-    /// `ndjson`, `json` or `proto`. Default: `ndjson`.
+    /// `ndjson` or `proto`. Default: `ndjson`.
     pub format: Format,
     /// When a file is closed and the next one begun.
     pub rotation: Rotation,
@@ -33,8 +49,6 @@ pub enum Format {
     /// verified by itself; else the same lines without a seal.
     #[default]
     Ndjson,
-    /// One OTLP/JSON request a line, as the Collector writes and its `otlpjsonfile` receiver reads it.
-    Json,
     /// Protobuf requests, each behind its length as four bytes, highest first. Needs a folder as `path`, since a
     /// request does not say of which signal it is.
     Proto,
@@ -44,7 +58,6 @@ impl Format {
     const fn extension(self) -> &'static str {
         match self {
             Self::Ndjson => "ndjson",
-            Self::Json => "json",
             Self::Proto => "binpb",
         }
     }
@@ -88,5 +101,112 @@ impl Config {
 
     fn is_folder(&self) -> bool {
         self.path.as_os_str().as_encoded_bytes().ends_with(b"/")
+    }
+}
+
+/// The exporter. Of one path there can be one at a time; a second one waits until the first has closed.
+#[derive(Debug)]
+pub struct File {
+    /// In the order of [`Signal::ALL`]; all the same where all signals go into one file.
+    writers: [Arc<Mutex<Writer>>; 3],
+    format: Format,
+    max_age: Duration,
+}
+
+impl File {
+    /// An exporter with these settings. Touches no file before the first payload.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let writer = |place| Arc::new(Mutex::new(Writer::new(place, config.format, &config.rotation)));
+        let extension = config.format.extension();
+        let writers = if config.is_folder() {
+            Signal::ALL.map(|signal| writer(Place::in_folder(&config.path, signal.name(), extension)))
+        } else {
+            let shared = writer(Place::named(&config.path, extension));
+            [shared.clone(), shared.clone(), shared]
+        };
+        Self { writers, format: config.format, max_age: config.rotation.max_age.0 }
+    }
+
+    fn writer(&self, signal: Signal) -> &Arc<Mutex<Writer>> {
+        let [logs, metrics, traces] = &self.writers;
+        match signal {
+            Signal::Logs => logs,
+            Signal::Metrics => metrics,
+            Signal::Traces => traces,
+        }
+    }
+
+    fn encode(&self, payload: &Payload) -> Result<Vec<Bytes>, ExportError> {
+        let request = || payload.otlp().map_err(|error| unreadable(&error));
+        Ok(match self.format {
+            Format::Ndjson => vec![payload.to_lines().map_err(|error| unreadable(&error))?],
+            Format::Proto => {
+                let request = request()?;
+                let len = u32::try_from(request.len()).map_err(|error| unreadable(&error))?;
+                vec![Bytes::copy_from_slice(&len.to_be_bytes()), request]
+            }
+        })
+    }
+}
+
+impl Exporter for File {
+    async fn export(&self, payload: &Payload) -> Result<(), ExportError> {
+        let pieces = self.encode(payload)?;
+        let writer = self.writer(payload.signal());
+        let begun = on_disk(writer, move |writer| writer.write(&pieces)).await?;
+        if begun && !self.max_age.is_zero() {
+            drop(tasks::detached(close_later(Arc::downgrade(writer), self.max_age)));
+        }
+        Ok(())
+    }
+
+    async fn close(&self) -> Result<(), ExportError> {
+        for writer in &self.writers {
+            on_disk(writer, Writer::finish).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Closes a file that has become old enough while nothing more came.
+async fn close_later(writer: Weak<Mutex<Writer>>, max_age: Duration) {
+    tokio::time::sleep(max_age).await;
+    let Some(writer) = writer.upgrade() else { return };
+    if let Err(error) = on_disk(&writer, Writer::finish_old).await {
+        warn!(%error, "cannot close a file that is old enough; it is closed with the next payload");
+    }
+}
+
+/// Disks make their callers wait, so this happens outside the async workers.
+async fn on_disk<T: Send + 'static>(
+    writer: &Arc<Mutex<Writer>>,
+    call: impl FnOnce(&mut Writer) -> durable::Result<T> + Send + 'static,
+) -> Result<T, ExportError> {
+    let writer = writer.clone();
+    let result = tasks::blocking(move || call(&mut locked(&writer))).await;
+    let result =
+        result.map_err(|error| ExportError::Retry { after: None, cause: format!("cannot write files: {error}") })?;
+    result.map_err(|error| classified(&error))
+}
+
+/// After a panic in the middle of a write the file is as after a crash, which the writer knows how to continue.
+fn locked(writer: &Mutex<Writer>) -> MutexGuard<'_, Writer> {
+    writer.lock().unwrap_or_else(|poisoned| {
+        let mut writer = PoisonError::into_inner(poisoned);
+        writer.forget();
+        writer
+    })
+}
+
+/// A full disk gets room again; a folder that may not be written is for a human.
+fn classified(error: &Error) -> ExportError {
+    use std::io::ErrorKind::{AlreadyExists, IsADirectory, NotADirectory, PermissionDenied, ReadOnlyFilesystem};
+    let cause = error.to_string();
+    match error.kind() {
+        AlreadyExists | IsADirectory | NotADirectory | PermissionDenied | ReadOnlyFilesystem => {
+            ExportError::Pause { cause }
+        }
+        _ => ExportError::Retry { after: None, cause },
     }
 }

@@ -33,7 +33,7 @@ pub struct Config {
     pub traces_endpoint: Address,
     /// URL for metrics, used as it stands. Default: `endpoint` + `/v1/metrics`.
     pub metrics_endpoint: Address,
-    /// `proto` or `json`. Default: `proto`.
+    /// `proto`. Default: `proto`.
     pub encoding: Encoding,
     /// `gzip`, `zstd`, `deflate`, `snappy` or `none`. Default: `gzip`.
     pub compression: Compression,
@@ -54,15 +54,12 @@ pub enum Encoding {
     /// Protobuf.
     #[default]
     Proto,
-    /// JSON, as OTLP maps it.
-    Json,
 }
 
 impl Encoding {
     const fn content_type(self) -> &'static str {
         match self {
             Self::Proto => "application/x-protobuf",
-            Self::Json => "application/json",
         }
     }
 }
@@ -137,7 +134,6 @@ pub struct OtlpHttp {
     client: Client,
     /// In the order of [`Signal::ALL`].
     routes: [Option<Route>; 3],
-    encoding: Encoding,
     compression: Compression,
     rejections: Rejections,
 }
@@ -167,8 +163,7 @@ impl OtlpHttp {
         for (route, url) in routes.iter_mut().zip(urls) {
             *route = url.map(|url| route_to(url, config)).transpose()?;
         }
-        let (encoding, compression) = (config.encoding, config.compression);
-        Ok(Self { client, routes, encoding, compression, rejections: Rejections::new(id) })
+        Ok(Self { client, routes, compression: config.compression, rejections: Rejections::new(id) })
     }
 
     fn route(&self, signal: Signal) -> Result<&Route, ExportError> {
@@ -183,9 +178,7 @@ impl OtlpHttp {
             return Ok(body);
         }
         let mut out = Vec::with_capacity(body.len() / 4);
-        self.compression
-            .compress(&body, &mut out)
-            .map_err(|error| ExportError::Permanent { cause: format!("cannot compress the payload: {error}") })?;
+        self.compression.compress(&body, &mut out).map_err(|error| unreadable(&error))?;
         Ok(out.into())
     }
 }
@@ -228,5 +221,5 @@ fn described(route: &Route, status: u16) -> String {
 
 fn partial_success(answer: &Answer) -> PartialSuccess {
     let is_json = answer.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-    if is_json { PartialSuccess::default() } else { PartialSuccess::from_protobuf(&answer.body) }
+    if is_json { PartialSuccess::from_json(&answer.body) } else { PartialSuccess::from_protobuf(&answer.body) }
 }

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::warn;
 
-use crate::otlp::Signal;
 use crate::otlp::wire::{Cursor, WireValue};
+use crate::otlp::{DEPTH_MAX, Signal};
+use crate::stdx::json::{self, Reader, Value};
 
 /// The server's words are data of a stranger: this much of them is repeated.
 const MESSAGE_CHARS_MAX: usize = 256;
@@ -85,6 +86,50 @@ impl PartialSuccess {
     }
 }
 
+impl PartialSuccess {
+    /// Out of the same response in JSON.
+    pub(super) fn from_json(response: &[u8]) -> Self {
+        Self::read(response).unwrap_or_default()
+    }
+
+    fn read(response: &[u8]) -> Result<Self, json::Error> {
+        let mut partial = Self::default();
+        members(&mut Reader::new(response)?, &mut |key, json| match key {
+            "partialSuccess" | "partial_success" => members(json, &mut |key, json| partial.read_member(key, json)),
+            _ => json.skip_value(DEPTH_MAX).map(drop),
+        })?;
+        Ok(partial)
+    }
+
+    fn read_member(&mut self, key: &str, json: &mut Reader<'_>) -> Result<(), json::Error> {
+        let number = |text: &str| text.parse().unwrap_or(0);
+        match (key, json.value()?) {
+            (_, Value::Object | Value::Array) => return json.fail("no container stands here"),
+            // Named after the signal: rejectedLogRecords, rejectedSpans, rejectedDataPoints.
+            (key, Value::Number(text)) if key.starts_with("rejected") => self.rejected = number(text),
+            (key, Value::Str(text)) if key.starts_with("rejected") => self.rejected = number(text.raw()),
+            ("errorMessage" | "error_message", Value::Str(text)) => {
+                self.message = text.read(&mut String::new()).to_owned();
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn members<'a>(
+    json: &mut Reader<'a>,
+    visit: &mut dyn FnMut(&str, &mut Reader<'a>) -> Result<(), json::Error>,
+) -> Result<(), json::Error> {
+    if json.value()? != Value::Object {
+        return json.fail("expected an object");
+    }
+    while let Some(key) = json.next_member()? {
+        visit(key.raw(), json)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
@@ -107,6 +152,27 @@ mod tests {
             rejections.note(Signal::Traces, records, &PartialSuccess::from_protobuf(&answer));
         }
         assert_eq!(rejections.total(), 8);
+    }
+
+    #[test]
+    fn json_says_the_same_as_protobuf() {
+        let partial = |rejected, message: &str| PartialSuccess { rejected, message: message.to_owned() };
+        for (text, wanted) in [
+            ("{}", partial(0, "")),
+            (r#"{"partialSuccess":{}}"#, partial(0, "")),
+            (r#"{"partialSuccess":null}"#, partial(0, "")),
+            (
+                r#"{"x":[{}],"partialSuccess":{"rejectedSpans":"3","errorMessage":"too \"old\""}}"#,
+                partial(3, "too \"old\""),
+            ),
+            (r#"{"partial_success":{"rejected_log_records":3,"y":null,"error_message":"z"}}"#, partial(3, "z")),
+            (r#"{"partialSuccess":{"rejectedDataPoints":-3}}"#, partial(0, "")),
+            (r#"{"partialSuccess":{"rejectedSpans":3"#, partial(0, "")),
+            ("<html>", partial(0, "")),
+            ("", partial(0, "")),
+        ] {
+            assert_eq!(PartialSuccess::from_json(text.as_bytes()), wanted, "{text}");
+        }
     }
 
     #[test]

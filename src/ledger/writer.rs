@@ -352,8 +352,9 @@ fn wipe(document: aws_lc_rs::pkcs8::Document) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(document.as_ref().to_vec())
 }
 
+/// Version 1 of PKCS#8: the form that other tools read.
 fn new_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, LedgerError> {
-    let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| LedgerError::NoRandom)?;
+    let document = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new()).map_err(|_| LedgerError::NoRandom)?;
     let pkcs8 = wipe(document);
     durable::create_new(path, &pkcs8, Mode::Private)?;
     Ok(pkcs8)

@@ -97,7 +97,7 @@ fn check(message: &'static Message, field: &Field, found: &wire::Field<'_>) -> R
     if fits {
         return Ok(());
     }
-    Err(DecodeError::WireType { message: message.name, field: field.number, wire: found.value.wire_type() })
+    Err(wrong_type(message.name, field.number, found.value))
 }
 
 /// Every occurrence of one field, in order. Of a field that stands once at most, these are the parts of its message.
@@ -218,6 +218,160 @@ pub fn unknown(parts: &[&[u8]], known: impl Fn(u32) -> bool) -> Result<Vec<u8>, 
         }
     }
     Ok(raw)
+}
+
+/// A `KeyValue` as it stands on the wire.
+#[derive(Debug, Clone, Copy)]
+pub struct RawPair<'a> {
+    /// The key.
+    pub key: &'a str,
+    /// The last `AnyValue`, undecoded.
+    pub value: Option<&'a [u8]>,
+    /// There is no more to it: no second value, no unknown field.
+    pub regular: bool,
+}
+
+const KEY_VALUE: &str = "KeyValue";
+
+/// Reads a `KeyValue`.
+///
+/// # Errors
+/// When it is none.
+#[inline]
+pub fn pair(bytes: &[u8]) -> Result<RawPair<'_>, DecodeError> {
+    let mut pair = RawPair { key: "", value: None, regular: true };
+    let mut cursor = Cursor::new(bytes);
+    while let Some(field) = cursor.next_field()? {
+        match field.number {
+            1 => pair.key = wire::text(content(KEY_VALUE, &field)?, KEY_VALUE)?,
+            2 => {
+                pair.regular &= pair.value.is_none();
+                pair.value = Some(content(KEY_VALUE, &field)?);
+            }
+            _ => pair.regular = false,
+        }
+    }
+    Ok(pair)
+}
+
+/// The parts of the `AnyValue` of a `KeyValue` that is not regular.
+///
+/// # Errors
+/// When the framing is wrong.
+pub fn pair_values(bytes: &[u8]) -> Result<Vec<&[u8]>, DecodeError> {
+    contents(KEY_VALUE, bytes, 2)
+}
+
+/// The content of every field `number` of a message, which all have one.
+///
+/// # Errors
+/// When one has none, or the framing is wrong.
+pub fn contents<'a>(message: &'static str, bytes: &'a [u8], number: u32) -> Result<Vec<&'a [u8]>, DecodeError> {
+    let mut found = Vec::new();
+    each_content(message, bytes, number, |bytes| {
+        found.push(bytes);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Visits the content of every field `number` of a message, which all have one.
+///
+/// # Errors
+/// When one has none, the framing is wrong, or what `visit` fails with.
+#[inline]
+pub fn each_content<'a>(
+    message: &'static str,
+    bytes: &'a [u8],
+    number: u32,
+    mut visit: impl FnMut(&'a [u8]) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    let mut cursor = Cursor::new(bytes);
+    while let Some(field) = cursor.next_field()? {
+        if field.number == number {
+            visit(content(message, &field)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// The content of a length-delimited field.
+///
+/// # Errors
+/// When it is not one.
+#[inline]
+pub fn content<'a>(message: &'static str, field: &wire::Field<'a>) -> Result<&'a [u8], DecodeError> {
+    bytes(field.value).ok_or_else(|| wrong_type(message, field.number, field.value))
+}
+
+/// The error for a field of the wrong wire type.
+#[cold]
+#[must_use]
+pub fn wrong_type(message: &'static str, field: u32, found: WireValue<'_>) -> DecodeError {
+    DecodeError::WireType { message, field, wire: found.wire_type() }
+}
+
+/// What an `AnyValue` holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Any<'p, 'a> {
+    /// The field that counts: the last one known.
+    pub field: Option<wire::Field<'a>>,
+    /// The content of a list or map.
+    pub parts: &'p [&'a [u8]],
+    /// There are fields that this version does not know.
+    pub unknown: bool,
+}
+
+/// Reads an `AnyValue`: the last value counts, but lists and maps that follow each other are one.
+///
+/// # Errors
+/// When the framing is wrong, or what `then` fails with.
+#[inline]
+pub fn any<'a>(
+    parts: &[&'a [u8]],
+    then: impl FnOnce(Any<'_, 'a>) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    let (mut last, mut repeated, mut unknown) = (None, false, false);
+    for part in parts {
+        let mut cursor = Cursor::new(part);
+        while let Some(field) = cursor.next_field()? {
+            if is_any(field.number) {
+                repeated |= last.is_some();
+                last = Some(field);
+            } else {
+                unknown = true;
+            }
+        }
+    }
+    match last {
+        Some(field) if repeated => then(Any { field: last, parts: &trailing(parts, field.number)?, unknown }),
+        Some(field) => then(Any { field: last, parts: &[bytes(field.value).unwrap_or_default()], unknown }),
+        None => then(Any { field: None, parts: &[], unknown }),
+    }
+}
+
+/// The contents of the fields `number` that no other value follows.
+#[cold]
+fn trailing<'a>(parts: &[&'a [u8]], number: u32) -> Result<Vec<&'a [u8]>, DecodeError> {
+    let mut found = Vec::new();
+    for part in parts {
+        let mut cursor = Cursor::new(part);
+        while let Some(field) = cursor.next_field()? {
+            if field.number == number {
+                found.extend(bytes(field.value));
+            } else if is_any(field.number) {
+                found.clear();
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Whether this version knows the member of `AnyValue`'s `oneof` with that number.
+#[inline]
+#[must_use]
+pub const fn is_any(number: u32) -> bool {
+    matches!(number, 1..=7)
 }
 
 /// Whether a field need not be written: it holds its default, or is a list without numbers.

@@ -73,7 +73,7 @@ impl Rejected {
 fn append(dir: &std::path::Path, path: &std::path::Path, line: &[u8]) -> durable::Result<()> {
     durable::create_dir(dir)?;
     let file = if path.exists() { AppendFile::open(path)? } else { AppendFile::create(path)? };
-    let before = file.len()?;
+    let before = file.bytes_len()?;
     if before + line.len() as u64 > FILE_BYTES_MAX {
         let reason = "it is full: read it, remove it, and the exporter goes on";
         return Err(durable::Error::content("append to", path, reason));

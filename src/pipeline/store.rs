@@ -101,8 +101,9 @@ fn open_spool(settings: &Settings) -> Result<(Writer, Reader), SpoolError> {
     let segment_bytes_max = (64 << 20).min(settings.hold_bytes_max / 8).max(1 << 20);
     let (spool, reader, cut) = Disk::open(&settings.dir.join("spool"), segment_bytes_max)?;
     say_cut(&settings.id, &cut);
-    let hold = settings.drop_oldest.then_some(settings.hold_bytes_max);
-    Ok((Writer::Spool(spool, hold), Reader::Spool(Some(reader), settings.signal)))
+    let hold_bytes_max = settings.drop_oldest.then_some(settings.hold_bytes_max);
+    let writer = Writer::Spool { spool, reader: reader.clone(), hold_bytes_max };
+    Ok((writer, Reader::Spool(Some(reader), settings.signal)))
 }
 
 fn open_ledger(settings: &Settings, options: &ledger::Options) -> Result<(Writer, Reader), LedgerError> {
@@ -120,8 +121,8 @@ fn say_cut(pipeline: &str, cuts: &[crate::stdx::segments::Cut]) {
 
 /// What the sequencer writes to.
 pub(super) enum Writer {
-    /// The spool, and the size beyond which its oldest segments go even undelivered.
-    Spool(Disk, Option<u64>),
+    /// With a `hold_bytes_max` its oldest segments go beyond that, delivered or not.
+    Spool { spool: Disk, reader: DiskReader, hold_bytes_max: Option<u64> },
     Ledger(Ledger),
 }
 
@@ -138,7 +139,7 @@ impl Writer {
     /// Appends the group and waits for the disk, once.
     pub(super) fn append(&mut self, group: Vec<Processed>) -> Result<(), StoreError> {
         match self {
-            Self::Spool(spool, _) => {
+            Self::Spool { spool, .. } => {
                 let items: Vec<_> = group
                     .into_iter()
                     .filter_map(|one| match one {
@@ -166,13 +167,23 @@ impl Writer {
 
     /// Deletes what all exporters have passed; a ledger is evidence and stays.
     pub(super) fn trim(&mut self, cursors: &Cursors) {
-        let Self::Spool(spool, hold) = self else { return };
-        let keep = hold.map_or_else(Position::default, |hold| spool.newest(hold));
-        let passed = cursors.slowest().unwrap_or_default().max(keep);
-        if let Err(error) = spool.trim(passed) {
+        let Self::Spool { spool, reader, hold_bytes_max } = self else { return };
+        let keep = hold_bytes_max.map_or_else(Position::default, |hold| newest(reader.segments(), hold));
+        if let Err(error) = spool.trim(cursors.slowest().unwrap_or_default().max(keep)) {
             tracing::warn!(%error, "cannot delete delivered records");
         }
     }
+}
+
+/// The oldest place with at most `bytes` behind it, at the beginning of a segment.
+fn newest(segments: &SegmentsReader, bytes: u64) -> Position {
+    let (mut place, end) = (segments.oldest(), segments.end());
+    while segments.bytes_between(place, end) > bytes
+        && let Some(next) = segments.next_segment(place)
+    {
+        place = next;
+    }
+    place
 }
 
 /// A read of the log.

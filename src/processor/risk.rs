@@ -1,10 +1,33 @@
 //! `risk_tag`: says what an AI agent's action means, as attributes on the log record or span.
+//!
+//! A record is an action when it has a command line, a tool, tool arguments that name a command, or a change of
+//! permission mode. Every action gets a verdict; any other record only if a rule fires on it. Written are `risk.level`
+//! (`info` to `critical`), `risk.score` (0 to 100) and `risk.ruleset` (which rules were in force), and where rules
+//! fired `risk.rules`, `risk.reasons`, `risk.categories` and `risk.attack.techniques`. An action that no rule fires on
+//! has level `info` and score 0: it was looked at, and nothing was found. Attributes of these names that a sender wrote
+//! move to `risk.reported.*`.
+//!
+//! Limits: attributes only, not bodies or span events; each record by itself; command lines are searched as text, not
+//! parsed as a shell would.
 
+mod matcher;
 pub mod pack;
+mod verdict;
+mod view;
 
+use bumpalo::Bump;
+use metrics::counter;
 use serde::Deserialize;
 
+use crate::otlp::model::{Batch, Entity};
+use crate::otlp::{DecodeError, Signal};
+use crate::processor::{Outcome, Processor};
 use crate::stdx::problem::{At, Problems, did_you_mean};
+
+use matcher::Matcher;
+use pack::{Level, Rule};
+use verdict::{OWN, Verdicts, set_aside};
+use view::{Keys, View};
 
 /// Which rules run, and which attributes hold what they look at.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -43,7 +66,7 @@ impl Config {
 }
 
 fn check_rule(id: &str, at: &At, problems: &mut Problems) {
-    let known = || pack::RULES.iter().map(|rule| rule.id);
+    let known = || pack::rules().map(|rule| rule.id);
     if known().any(|known| known == id) {
         return;
     }
@@ -71,5 +94,67 @@ impl Attributes {
             ("tool", &self.tool),
             ("arguments", &self.arguments),
         ]
+    }
+}
+
+/// The processor.
+#[derive(Debug)]
+pub struct RiskTag {
+    keys: Keys,
+    matcher: Matcher,
+    verdicts: Verdicts,
+}
+
+impl RiskTag {
+    /// Compiles the rules.
+    ///
+    /// # Errors
+    /// When a pattern does not compile; the tests see to it that all of ours do.
+    pub fn new(config: &Config) -> Result<Self, regex::Error> {
+        let mut rules: Vec<&'static Rule> =
+            pack::rules().filter(|rule| !config.disabled_rules.iter().any(|id| id == rule.id)).collect();
+        rules.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| a.id.cmp(b.id)));
+        Ok(Self {
+            keys: Keys::new(&config.attributes, OWN.iter().map(|(own, _)| *own)),
+            matcher: Matcher::new(&rules)?,
+            verdicts: Verdicts::new(&rules),
+        })
+    }
+
+    /// Tags one record. Whether it is different now, and its level if it has one.
+    fn tag<'a>(&'a self, record: &mut Entity<'a>, arena: &'a Bump) -> Result<(bool, Option<Level>), DecodeError> {
+        let mut view = View::new(&self.matcher);
+        for attribute in record.attributes() {
+            if let Some(field) = self.keys.get(attribute.key) {
+                view.see(field, attribute.value)?;
+            }
+        }
+        if view.reported {
+            set_aside(record);
+        }
+        let level = view.verdict().map(|hits| self.verdicts.write(hits, record, arena));
+        Ok((view.reported || level.is_some(), level))
+    }
+}
+
+impl Processor for RiskTag {
+    fn process<'a>(&'a self, batch: &mut Batch<'a>) -> Result<Outcome, DecodeError> {
+        let mut outcome = Outcome::default();
+        if batch.signal == Signal::Metrics {
+            return Ok(outcome);
+        }
+        let arena = batch.arena();
+        let mut levels = [0; Level::ALL.len()];
+        for record in batch.records() {
+            let (changed, level) = self.tag(record, arena)?;
+            outcome.changed += u64::from(changed);
+            if let Some(level) = level {
+                levels[level as usize] += 1;
+            }
+        }
+        for (level, records) in Level::ALL.into_iter().zip(levels).filter(|(_, records)| *records > 0) {
+            counter!("telseal_risk_records_total", "level" => level.name()).increment(records);
+        }
+        Ok(outcome)
     }
 }

@@ -56,7 +56,7 @@ impl OtlpHttp {
                 Ok(receipt) => return success(signal, format, &receipt),
                 Err(failure) => self.refusal(signal, format, &failure),
             },
-            Err(answer) => answer,
+            Err(answer) => *answer,
         };
         if answer.status() != StatusCode::REQUEST_TIMEOUT {
             body::linger(&head, &mut body).await;
@@ -65,19 +65,19 @@ impl OtlpHttp {
     }
 
     /// What is sent here and how, or why this is no place for it.
-    fn address(&self, head: &Parts) -> Result<(Signal, Format), Answer> {
+    fn address(&self, head: &Parts) -> Result<(Signal, Format), Box<Answer>> {
         let path = head.uri.path();
         let Some((_, signal)) = self.paths.iter().find(|(known, _)| known == path) else {
-            return Err(self.not_found(&head.headers));
+            return Err(Box::new(self.not_found(&head.headers)));
         };
         if head.method != Method::POST {
             let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "OTLP is sent here with POST\n");
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
-            return Err(answer);
+            return Err(Box::new(answer));
         }
         let format = Format::of(&head.headers).ok_or_else(|| {
             let message = "the content type must be application/x-protobuf or application/json\n";
-            text(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
+            Box::new(text(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
         })?;
         Ok((*signal, format))
     }

@@ -1,7 +1,6 @@
 //! The admin port, loopback by default: `/metrics` for Prometheus, `/healthz` (the process lives), `/readyz` (a record
 //! would be accepted now).
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -68,7 +67,7 @@ impl Admin {
 pub(super) async fn serve(bound: server::Bound, admin: Admin, stop: watch::Receiver<bool>) {
     let handler = move |request: Request<hyper::body::Incoming>| {
         let answer = admin.answer(&request);
-        async move { Ok::<_, Infallible>(answer) }
+        async move { answer }
     };
     bound.serve(server::Options::default(), handler, stop).await;
 }

@@ -71,8 +71,15 @@ impl Ring {
 #[derive(Debug)]
 struct Shared {
     ring: Mutex<Ring>,
-    end: watch::Sender<Position>,
+    end: watch::Sender<End>,
     bytes_max: u64,
+}
+
+/// What waiting readers look at.
+#[derive(Debug, Clone, Copy, Default)]
+struct End {
+    position: Position,
+    closed: bool,
 }
 
 /// The ring; clones share it. Positions number its entries (`offset`), so they mean nothing to another ring.
@@ -83,7 +90,7 @@ impl Memory {
     /// An empty ring for so many bytes, entries' overhead included.
     #[must_use]
     pub fn new(bytes_max: u64) -> Self {
-        let end = watch::Sender::new(Position::default());
+        let end = watch::Sender::new(End::default());
         Self(Arc::new(Shared { ring: Mutex::default(), end, bytes_max }))
     }
 
@@ -107,7 +114,11 @@ impl Memory {
         let end = ring.end();
         drop(ring);
         // Readers of the ring see the entries already; this only wakes those who wait.
-        self.0.end.send_if_modified(|known| std::mem::replace(known, end.max(*known)) < end);
+        self.0.end.send_if_modified(|known| {
+            let is_news = known.position < end;
+            known.position = end.max(known.position);
+            is_news
+        });
         Ok(())
     }
 
@@ -173,11 +184,24 @@ impl Memory {
         (self.lock().used_bytes(), self.0.bytes_max)
     }
 
-    /// Waits until there is a record after `position`. It does not end by itself: the caller stops waiting.
-    pub async fn wait(&self, position: Position) {
+    /// Gives up the oldest entry; false when there is none.
+    pub fn drop_oldest(&self) -> bool {
+        let mut ring = self.lock();
+        let dropped = ring.entries.pop_front().is_some();
+        ring.first += u64::from(dropped);
+        dropped
+    }
+
+    /// Nothing more will be appended: whoever waits for that is told.
+    pub fn close(&self) {
+        self.0.end.send_modify(|end| end.closed = true);
+    }
+
+    /// Waits until there is a record after `position`; false when the ring is closed and there is none.
+    pub async fn wait(&self, position: Position) -> bool {
         let mut end = self.0.end.subscribe();
-        // The sender lives as long as `self`, so this cannot fail.
-        let _ = end.wait_for(|end| end.record > position.record).await;
+        let found = end.wait_for(|end| end.closed || end.position.record > position.record).await;
+        found.is_ok_and(|end| end.position.record > position.record)
     }
 
     fn lock(&self) -> MutexGuard<'_, Ring> {

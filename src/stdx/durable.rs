@@ -76,11 +76,10 @@ impl Mode {
 /// # Errors
 /// When the system refuses.
 pub fn create_dir(dir: &Path) -> Result<()> {
-    if dir.is_dir() {
-        return Ok(());
-    }
+    let is_new = |dir: &&Path| !dir.as_os_str().is_empty() && !dir.is_dir();
+    let new: Vec<&Path> = dir.ancestors().take_while(is_new).collect();
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| Error::new("create folder", dir, e))?;
-    sync_dir(parent(dir))
+    new.into_iter().try_for_each(|dir| sync_dir(parent(dir)))
 }
 
 /// Makes the names in a folder durable: after a create, rename or remove.
@@ -157,7 +156,8 @@ pub fn remove(path: &Path) -> Result<()> {
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
     fs::rename(from, to).map_err(|e| Error::new("rename to", to, e))?;
-    sync_dir(parent(to))
+    sync_dir(parent(to))?;
+    if parent(from) == parent(to) { Ok(()) } else { sync_dir(parent(from)) }
 }
 
 /// Reads a whole small file, or `None` when it does not exist.

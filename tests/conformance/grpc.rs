@@ -32,14 +32,14 @@ use crate::{ANSWER, CREDENTIAL, Outcome, check, closed_port, payload};
 
 type Reply = Response<BoxBody<Bytes, Infallible>>;
 
-struct Seen {
+pub(crate) struct Seen {
     path: String,
     headers: HeaderMap,
     body: Bytes,
 }
 
 #[derive(Clone)]
-enum Script {
+pub(crate) enum Script {
     /// A message, then the status in the trailers.
     Message { message: Vec<u8>, code: i32 },
     /// The status alone, in the headers.
@@ -56,6 +56,10 @@ enum Script {
     Reset,
     /// Not HTTP/2.
     Garbage,
+}
+
+pub(crate) fn ok() -> Script {
+    Script::Message { message: vec![], code: 0 }
 }
 
 fn status(code: i32) -> Script {
@@ -88,7 +92,7 @@ fn partial_success() -> Vec<u8> {
 fn cases() -> Vec<(&'static str, Script, Outcome)> {
     let too_large = "grpc: received message larger than max (5000000 vs. 4194304)";
     vec![
-        ("OK", Script::Message { message: vec![], code: 0 }, Outcome::Delivered { rejected: 0 }),
+        ("OK", ok(), Outcome::Delivered { rejected: 0 }),
         (
             "OK and partial success",
             Script::Message { message: partial_success(), code: 0 },
@@ -153,7 +157,7 @@ fn reply(script: &Script) -> Reply {
     }
 }
 
-async fn serve(script: Script) -> (u16, mpsc::Receiver<Seen>) {
+pub(crate) async fn serve(script: Script) -> (u16, mpsc::Receiver<Seen>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let (sender, receiver) = mpsc::channel();
@@ -237,7 +241,7 @@ async fn otlp_grpc_keeps_the_contract() {
 #[tokio::test]
 async fn otlp_grpc_compresses_as_told_and_not_at_all_when_told_so() {
     for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
-        let (port, requests) = serve(Script::Message { message: vec![], code: 0 }).await;
+        let (port, requests) = serve(ok()).await;
         let exporter = OtlpGrpc::new("otlp_grpc", &config(port, compression)).unwrap();
         check(compression.name().unwrap_or("none"), &exporter, Outcome::Delivered { rejected: 0 }).await;
         let seen = requests.try_recv().unwrap();
@@ -252,7 +256,7 @@ async fn otlp_grpc_compresses_as_told_and_not_at_all_when_told_so() {
 
 #[tokio::test]
 async fn otlp_grpc_comes_back_when_the_server_does() {
-    let (port, requests) = serve(Script::Message { message: vec![], code: 0 }).await;
+    let (port, requests) = serve(ok()).await;
     let exporter = OtlpGrpc::new("otlp_grpc", &config(port, Compression::None)).unwrap();
     for _ in 0..3 {
         check("again", &exporter, Outcome::Delivered { rejected: 0 }).await;

@@ -36,7 +36,7 @@ pub(crate) enum Script {
     Hang,
 }
 
-fn answer(head: &str, body: &[u8]) -> Script {
+pub(crate) fn answer(head: &str, body: &[u8]) -> Script {
     let head = format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
     Script::Say([head.as_bytes(), body].concat())
 }

@@ -131,7 +131,7 @@ async fn what_pipelines_refuse_is_said_in_the_encoding_of_the_request() {
         assert_eq!(counter("telseal_receiver_refused_requests_total", &labels), requests, "{reason}");
         assert_eq!(counter("telseal_receiver_refused_records_total", &labels), 2 * requests, "{reason}");
     }
-    assert_eq!(counter("telseal_receiver_accepted_records_total", &[&id, "logs"]), 0);
+    assert_eq!(counter("telseal_receiver_accepted_records_total", &[&id, "http", "logs"]), 0);
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn records_rejected_one_by_one_are_a_partial_success() {
     let response = ExportLogsServiceResponse::decode(answer.body.as_slice()).expect("a response");
     let partial = response.partial_success.expect("partial");
     assert_eq!((partial.rejected_log_records, partial.error_message.as_str()), (2, "too \"deep\""));
-    assert_eq!(counter("telseal_receiver_accepted_records_total", &[&id, "logs"]), 3);
+    assert_eq!(counter("telseal_receiver_accepted_records_total", &[&id, "http", "logs"]), 3);
     assert_eq!(counter("telseal_receiver_refused_records_total", &[&id, "reason=\"rejected\""]), 2);
 }
 

@@ -6,6 +6,7 @@ use telseal::pipeline::Receipt;
 use telseal::receiver::Routes;
 use telseal::receiver::otlp::{Config, Otlp};
 use telseal::stdx::bytesize::ByteSize;
+use telseal::stdx::tasks::detached;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -67,7 +68,7 @@ async fn a_budget_that_is_used_up_is_429_before_the_body_is_read() {
     let body = logs(100);
     let receiver = start_with(&unique("budget"), "", "", ByteSize(body.len() as u64 + 10), routes);
     let address = receiver.http;
-    let first = tokio::spawn({
+    let first = detached({
         let request = post("/v1/logs", PROTOBUF, &body);
         async move { send(address, request).await }
     });
@@ -94,7 +95,7 @@ async fn one_request_too_many_at_a_time_is_429() {
     let gate = script.gated();
     let receiver = start(&unique("busy"), "max_concurrent_requests: 1,", "", &script);
     let address = receiver.http;
-    let first = tokio::spawn(async move { send(address, post("/v1/logs", PROTOBUF, &logs(1))).await });
+    let first = detached(async move { send(address, post("/v1/logs", PROTOBUF, &logs(1))).await });
     timeout(PATIENCE, script.arrived.notified()).await.expect("arrived");
     let refused = send(address, post("/v1/traces", PROTOBUF, &spans(1))).await;
     assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")));
@@ -183,7 +184,7 @@ async fn a_sender_that_hangs_up_after_its_request_is_counted_all_the_same() {
     gate.notify_one();
     timeout(PATIENCE, script.finished.notified()).await.expect("finished without its sender");
     let counted = async {
-        while counter("telseal_receiver_accepted_records_total", &[&id, "logs"]) != 3 {
+        while counter("telseal_receiver_accepted_records_total", &[&id, "http", "logs"]) != 3 {
             tokio::task::yield_now().await;
         }
     };
@@ -198,7 +199,7 @@ async fn stopping_lets_requests_finish_takes_no_new_ones_and_lets_go_of_the_pipe
     let mut receiver = start(&unique("stop"), "", "", &script);
     let address = receiver.http;
     let idle = TcpStream::connect(address).await.expect("connected");
-    let under_way = tokio::spawn(async move { send(address, post("/v1/logs", PROTOBUF, &logs(1))).await });
+    let under_way = detached(async move { send(address, post("/v1/logs", PROTOBUF, &logs(1))).await });
     timeout(PATIENCE, script.arrived.notified()).await.expect("arrived");
     receiver.stop.send_replace(true);
     let refused = async { while TcpStream::connect(address).await.is_ok() {} };

@@ -23,6 +23,7 @@ use telseal::pipeline::{Budget, Intake, Receipt, Refused, Request, Submit, Submi
 use telseal::receiver::Routes;
 use telseal::receiver::otlp::{Addresses, Config, Otlp, Surroundings};
 use telseal::stdx::bytesize::ByteSize;
+use telseal::stdx::tasks::detached;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
@@ -114,7 +115,7 @@ pub(crate) fn start_with(id: &str, http: &str, grpc: &str, budget: ByteSize, rou
     let (budget, (routes, to_routes), (stop, to_stop)) =
         (Budget::new(budget), watch::channel(Arc::new(routes)), watch::channel(false));
     let around = Surroundings { routes: to_routes, budget: budget.clone(), stop: to_stop, drain: PATIENCE };
-    let served = tokio::spawn(bound.serve(around));
+    let served = detached(bound.serve(around));
     Running { http, grpc, budget, routes, stop, served }
 }
 
@@ -275,8 +276,8 @@ async fn read(stream: &mut TcpStream) -> Option<Answered> {
     Some(answered)
 }
 
-/// A number that is different in every call: names of receivers.
+/// A receiver id that no other contains.
 pub(crate) fn unique(name: &str) -> String {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
-    format!("otlp/{name}{}", NEXT.fetch_add(1, Ordering::Relaxed))
+    format!("otlp/{}_{name}", NEXT.fetch_add(1, Ordering::Relaxed))
 }

@@ -194,6 +194,34 @@ fn an_unsigned_tail_is_in_flight_only_while_a_process_holds_the_lock() {
 }
 
 #[test]
+fn a_ledger_can_be_verified_at_any_moment_while_it_is_written() {
+    let dir = fast_dir();
+    let _lock = durable::lock_dir(dir.path()).unwrap();
+    let options = Options { segment_bytes_max: 20_000, ..Options::new("logs") };
+    let (mut ledger, ..) = Ledger::open(dir.path(), &options).unwrap();
+    let mut last = 0;
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for n in 0..200 {
+                let mut drafts = Drafts::with_capacity(10, 1000);
+                for _ in 0..n % 10 + 1 {
+                    drafts.buffer().extend_from_slice(format!(r#"{{"body":"{n}"}}"#).as_bytes());
+                    drafts.finish_line(1, 0, 0).unwrap();
+                }
+                ledger.append(&[drafts]).unwrap();
+            }
+        });
+        while !writer.is_finished() {
+            let size = check(dir.path()).unwrap().ledgers[0].size;
+            assert!(size >= last);
+            last = size;
+        }
+    });
+    assert!(last > 0);
+    assert_eq!(check(dir.path()).unwrap().ledgers[0].records, 1100);
+}
+
+#[test]
 fn only_the_key_that_the_caller_names_is_accepted() {
     let (one, two) = (small_ledger(), small_ledger());
     let key_of = |dir: &tempfile::TempDir| read_public_key(dir.path()).unwrap();

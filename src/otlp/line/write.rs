@@ -1,6 +1,8 @@
 //! OTLP to canonical lines, straight from the wire: one walk by the schema, no tree in between.
 
-use crate::otlp::gather::{self, Slot, gather, is_default, with_parts};
+use crate::otlp::gather::{
+    self, RawPair, Slot, content, contents, each_content, gather, is_any, is_default, with_parts, wrong_type,
+};
 use crate::otlp::line::{
     ABSENT, ARRAY, BYTES, DOUBLE, DUPLICATE_KEYS, ENVELOPE, INT, INT_MAX, NAN, PAIR, SCHEMA_URL, UNKNOWN,
     UNKNOWN_FIELDS, VALUE,
@@ -8,8 +10,11 @@ use crate::otlp::line::{
 use crate::otlp::schema::{self, Card, Field, Kind, MEMBERS, Message, OWNER};
 use crate::otlp::wire::{self, Cursor, WireValue};
 use crate::otlp::{DEPTH_MAX, DecodeError, Signal};
+use crate::stdx::json::write::write_escaped;
 use crate::stdx::json::{write_base64, write_f64, write_hex, write_i64, write_str, write_u64};
 
+/// Stands for `ResourceLogs`, `ScopeSpans` and their like in errors.
+const ANY_GROUP: &str = "a resource or scope group";
 /// The field number of `schema_url` in every `Resource*` and `Scope*` message.
 const SCHEMA_URL_NUMBER: u32 = 3;
 
@@ -124,7 +129,7 @@ fn schema_url<'a>(rest: &[&'a [u8]]) -> Result<&'a str, DecodeError> {
         let mut cursor = Cursor::new(part);
         while let Some(field) = cursor.next_field()? {
             if field.number == SCHEMA_URL_NUMBER {
-                url = wire::text(content("ResourceLogs", &field)?, "ResourceLogs")?;
+                url = wire::text(content(ANY_GROUP, &field)?, ANY_GROUP)?;
             }
         }
     }
@@ -147,11 +152,11 @@ pub fn write_request(
         line(&out, flags);
         return Ok(());
     }
-    each_member(request, 1, |group| {
-        writer.resource(&owner_parts(group)?, &[group])?;
-        each_member(group, MEMBERS, |scope| {
-            writer.scope(&owner_parts(scope)?, &[scope])?;
-            each_member(scope, MEMBERS, |record| {
+    each_content(ANY_GROUP, request, 1, |group| {
+        writer.resource(&contents(ANY_GROUP, group, OWNER)?, &[group])?;
+        each_content(ANY_GROUP, group, MEMBERS, |scope| {
+            writer.scope(&contents(ANY_GROUP, scope, OWNER)?, &[scope])?;
+            each_content(ANY_GROUP, scope, MEMBERS, |record| {
                 out.clear();
                 let flags = writer.record(signal, record, &mut out)?;
                 line(&out, flags);
@@ -159,38 +164,6 @@ pub fn write_request(
             })
         })
     })
-}
-
-fn each_member<'a>(
-    bytes: &'a [u8],
-    number: u32,
-    mut visit: impl FnMut(&'a [u8]) -> Result<(), DecodeError>,
-) -> Result<(), DecodeError> {
-    let mut cursor = Cursor::new(bytes);
-    while let Some(field) = cursor.next_field()? {
-        if field.number == number {
-            visit(content("a group", &field)?)?;
-        }
-    }
-    Ok(())
-}
-
-fn owner_parts(group: &[u8]) -> Result<Vec<&[u8]>, DecodeError> {
-    let mut parts = Vec::new();
-    each_member(group, OWNER, |part| {
-        parts.push(part);
-        Ok(())
-    })?;
-    Ok(parts)
-}
-
-fn content<'a>(message: &'static str, field: &wire::Field<'a>) -> Result<&'a [u8], DecodeError> {
-    gather::bytes(field.value).ok_or_else(|| wrong(message, field.number, field.value))
-}
-
-#[cold]
-fn wrong(message: &'static str, field: u32, found: WireValue<'_>) -> DecodeError {
-    DecodeError::WireType { message, field, wire: found.wire_type() }
 }
 
 /// An attribute or map entry on its way into order.
@@ -206,24 +179,12 @@ struct Pair<'a> {
     place: u32,
 }
 
-const KEY_VALUE: &str = "KeyValue";
 const ANY_VALUE: &str = "AnyValue";
 
 impl<'a> Pair<'a> {
     #[inline]
     fn read(bytes: &'a [u8], place: usize) -> Result<Self, DecodeError> {
-        let (mut key, mut value, mut regular) = ("", None, true);
-        let mut cursor = Cursor::new(bytes);
-        while let Some(field) = cursor.next_field()? {
-            match field.number {
-                1 => key = wire::text(content(KEY_VALUE, &field)?, KEY_VALUE)?,
-                2 => {
-                    regular &= value.is_none();
-                    value = Some(content(KEY_VALUE, &field)?);
-                }
-                _ => regular = false,
-            }
-        }
+        let RawPair { key, value, regular } = gather::pair(bytes)?;
         let value = if regular { value } else { Some(bytes) };
         let place = u32::try_from(place).unwrap_or(u32::MAX);
         Ok(Self { prefix: prefix(key.as_bytes()), key, value, regular, place })
@@ -349,7 +310,7 @@ impl<'a> Walk<'_, 'a> {
             (Kind::Fixed64, WireValue::Fixed64(number)) => self.quoted(|out| write_u64(out, number)),
             (Kind::Sfixed64, WireValue::Fixed64(number)) => self.quoted(|out| write_i64(out, number.cast_signed())),
             (Kind::Double, WireValue::Fixed64(bits)) => self.double(bits),
-            (_, value) => return Err(wrong(message.name, 0, value)),
+            (_, value) => return Err(wrong_type(message.name, 0, value)),
         }
         Ok(())
     }
@@ -417,7 +378,7 @@ impl<'a> Walk<'_, 'a> {
         self.comma(b'{');
         if pair.key.starts_with('$') {
             self.out.extend_from_slice(b"\"$");
-            crate::stdx::json::write::write_escaped(self.out, pair.key);
+            write_escaped(self.out, pair.key);
             self.out.push(b'"');
         } else {
             write_str(self.out, pair.key);
@@ -435,11 +396,7 @@ impl<'a> Walk<'_, 'a> {
 
     #[cold]
     fn irregular_pair(&mut self, pair: &'a [u8], depth: usize) -> Result<(), DecodeError> {
-        let mut values = Vec::new();
-        each_member(pair, 2, |value| {
-            values.push(value);
-            Ok(())
-        })?;
+        let values = gather::pair_values(pair)?;
         let unknown = gather::unknown(&[pair], |number| number <= 2)?;
         if unknown.is_empty() {
             return self.value(&values, depth);
@@ -464,61 +421,21 @@ impl<'a> Walk<'_, 'a> {
         if depth > DEPTH_MAX {
             return Err(DecodeError::TooDeep);
         }
-        let mut last: Option<wire::Field<'a>> = None;
-        let mut regular = true;
-        for part in parts {
-            let mut cursor = Cursor::new(part);
-            while let Some(field) = cursor.next_field()? {
-                let known = is_value(field.number);
-                regular &= known && last.is_none();
-                if known {
-                    last = Some(field);
-                }
+        gather::any(parts, |any| {
+            if any.unknown {
+                self.out.push(b'{');
+                self.unknown(parts, is_any)?;
+                self.name(VALUE);
             }
-        }
-        match last {
-            Some(field) if regular => self.content(&field, &[gather::bytes(field.value).unwrap_or_default()], depth),
-            None if regular => {
-                self.out.extend_from_slice(b"null");
-                Ok(())
+            match &any.field {
+                Some(field) => self.content(field, any.parts, depth)?,
+                None => self.out.extend_from_slice(b"null"),
             }
-            _ => self.irregular_value(parts, depth),
-        }
-    }
-
-    /// An `AnyValue` with unknown fields, or with more than one value: the last counts, but lists and maps that follow
-    /// each other are one.
-    #[cold]
-    fn irregular_value(&mut self, parts: &[&'a [u8]], depth: usize) -> Result<(), DecodeError> {
-        let mut last: Option<wire::Field<'a>> = None;
-        let mut contents = Vec::new();
-        for part in parts {
-            let mut cursor = Cursor::new(part);
-            while let Some(field) = cursor.next_field()? {
-                if !is_value(field.number) {
-                    continue;
-                }
-                if last.is_none_or(|last| last.number != field.number || !matches!(field.number, 5 | 6)) {
-                    contents.clear();
-                }
-                contents.push(gather::bytes(field.value).unwrap_or_default());
-                last = Some(field);
+            if any.unknown {
+                self.out.push(b'}');
             }
-        }
-        let unknown = gather::unknown(parts, is_value)?;
-        if !unknown.is_empty() {
-            self.out.push(b'{');
-            self.put_unknown(UNKNOWN, &unknown);
-            self.name(VALUE);
-        }
-        match last {
-            Some(field) => self.content(&field, &contents, depth)?,
-            None => self.out.extend_from_slice(b"null"),
-        }
-        if !unknown.is_empty() {
-            self.out.push(b'}');
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// What an `AnyValue` holds; `parts` is the content of a length-delimited one.
@@ -532,7 +449,7 @@ impl<'a> Walk<'_, 'a> {
             (5, WireValue::Bytes(_)) => return self.array(parts, depth),
             (6, WireValue::Bytes(_)) => return self.map(parts, depth),
             (7, WireValue::Bytes(bytes)) => self.wrapped(BYTES, |out| write_base64(out, bytes)),
-            (number, value) => return Err(wrong(ANY_VALUE, number, value)),
+            (number, value) => return Err(wrong_type(ANY_VALUE, number, value)),
         }
         Ok(())
     }
@@ -545,7 +462,7 @@ impl<'a> Walk<'_, 'a> {
         }
         self.out.push(b'[');
         for part in parts {
-            each_member(part, 1, |value| {
+            each_content(ANY_VALUE, part, 1, |value| {
                 self.comma(b'[');
                 self.value(&[value], depth + 1)
             })?;
@@ -561,7 +478,7 @@ impl<'a> Walk<'_, 'a> {
     fn map(&mut self, parts: &[&'a [u8]], depth: usize) -> Result<(), DecodeError> {
         let start = self.pairs.len();
         for part in parts {
-            each_member(part, 1, |pair| {
+            each_content(ANY_VALUE, part, 1, |pair| {
                 self.pairs.push(Pair::read(pair, self.pairs.len())?);
                 Ok(())
             })?;
@@ -627,12 +544,6 @@ impl<'a> Walk<'_, 'a> {
         text(self.out);
         self.out.push(b'"');
     }
-}
-
-/// The field numbers of `AnyValue`'s `oneof` that this version knows.
-#[inline]
-const fn is_value(number: u32) -> bool {
-    matches!(number, 1..=7)
 }
 
 const fn unzigzag(number: u32) -> i32 {
