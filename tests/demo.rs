@@ -9,7 +9,17 @@ const SECTIONS: [&str; 8] =
     ["came in", "redacted", "tagged", "sealed", "verified", "one line", "delivered", "try next"];
 
 /// Secrets of the session, whole or as the part that gives them away.
-const PLANTED: &[&str] = &[];
+const PLANTED: [&str; 9] = [
+    "maya.okafor",
+    "tomas.lindqvist",
+    "4539 1488 0343 6467",
+    "AKIAQX7TELSEALDEMO42",
+    "dEm0Qw7xLr2Vt9Kp4Zs6Nh3Yb8Mc1Jf5Gd0TeLsE",
+    "ghp_TelsealDemo4kR7mX2qW9zB5nV8cJ3hL6pD1",
+    "demo-9f3KxT7vQm2Zr8Lw5Yp1Hs6Nd4Bc0Ge",
+    "Tr0ub4dor-demo",
+    "eyJzdWIiOiJkcm9pZC1kZW1v",
+];
 
 fn demo(home: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_telseal")).arg("demo").current_dir(home).output().unwrap()
@@ -102,8 +112,7 @@ fn the_jq_command_that_it_names_finds_the_critical_records() {
     let home = tempfile::tempdir().unwrap();
     let output = demo(home.path());
     let command = shown(&output).lines().find_map(|line| line.trim_start().strip_prefix("jq ")).unwrap();
-    let found =
-        Command::new("sh").arg("-c").arg(format!("jq {command}")).current_dir(home.path()).output().unwrap();
+    let found = Command::new("sh").arg("-c").arg(format!("jq {command}")).current_dir(home.path()).output().unwrap();
     assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
     assert!(shown(&found).contains("\"risk.level\": \"critical\""), "{}", shown(&found));
 }

@@ -24,7 +24,7 @@ use crate::config::{self, Config};
 use crate::ledger::{self, Report, VerifyOptions};
 use crate::service::Service;
 use crate::telemetry;
-use found::{Delivered, Redaction, Tagged};
+use found::{Delivered, Records, Redaction};
 use paint::Paint;
 use session::Sent;
 
@@ -45,8 +45,7 @@ struct Outcome {
     dir: PathBuf,
     sent: Vec<Sent>,
     redactions: Vec<Redaction>,
-    tagged: Vec<Tagged>,
-    sample: Option<found::Line>,
+    records: Records,
     verified: Report,
     delivered: Vec<Delivered>,
     took: Duration,
@@ -76,20 +75,29 @@ fn run() -> Result<Outcome, Failure> {
     let (sent, next) = runtime.block_on(pass_through(&dir))?;
     runtime.shutdown_timeout(Duration::from_millis(100));
     let verified = ledger::verify(&dir, &VerifyOptions::default())?;
-    let records = found::records(&verified)?;
+    let delivered = vec![
+        found::delivered("file", None, &dir.join(DELIVERED_DIR))?,
+        found::delivered("otlp_http/next", Some(next), &dir.join(NEXT_DIR))?,
+    ];
+    complete(&verified, &delivered)?;
     Ok(Outcome {
         sent,
         redactions: found::redactions(&metrics.render()),
-        tagged: records.tagged,
-        sample: records.sample,
-        delivered: vec![
-            found::delivered("file", "", &dir.join(DELIVERED_DIR))?,
-            found::delivered("otlp_http/next", &format!("http://{next}"), &dir.join(NEXT_DIR))?,
-        ],
+        records: found::records(&verified)?,
         verified,
+        delivered,
         took: began.elapsed(),
         dir,
     })
+}
+
+/// Every sealed line must have arrived everywhere.
+fn complete(verified: &Report, delivered: &[Delivered]) -> Result<(), Failure> {
+    let sealed: u64 = verified.ledgers.iter().map(|ledger| ledger.records).sum();
+    match delivered.iter().find(|delivered| delivered.lines != sealed) {
+        Some(short) => Err(format!("{}: {} of {sealed} lines arrived", short.exporter, short.lines).into()),
+        None => Ok(()),
+    }
 }
 
 /// Starts both collectors, sends the session, and drains them in the direction of the data. Gives back what was sent and
@@ -105,9 +113,10 @@ async fn pass_through(dir: &Path) -> Result<(Vec<Sent>, SocketAddr), Failure> {
     // until the session has been acknowledged.
     let sending = async { sent = Some(session::send(grpc, http).await) };
     let left_there = next.run(async { left = collector.run(sending).await }).await;
-    match (sent, left + left_there) {
-        (Some(sent), 0) => Ok((sent?, next_address)),
-        (_, left) => Err(format!("{left} records were not delivered; what was sealed is in {}", dir.display()).into()),
+    let sent = sent.ok_or("the collector ended before the session was sent")??;
+    match left + left_there {
+        0 => Ok((sent, next_address)),
+        left => Err(format!("{left} records were not delivered; what was sealed is in {}", dir.display()).into()),
     }
 }
 

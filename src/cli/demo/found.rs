@@ -1,6 +1,7 @@
 //! Reads back what is on disk after a run: the sealed lines, what was delivered; and the count of what was masked.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::cli::demo::Failure;
@@ -27,11 +28,15 @@ const ARGUMENTS: [&str; 7] = [
     "function_args",
     "gen_ai.tool.call.arguments",
 ];
-/// Members of arguments that say what was done.
-const MEMBERS: [&str; 9] =
-    ["full_command", "command", "bash_command", "cmd", "script", "file_path", "absolute_path", "path", "url"];
+/// Members of arguments that are commands, and those that say what a tool worked on.
+const COMMAND_MEMBERS: [&str; 5] = ["full_command", "command", "bash_command", "cmd", "script"];
+const OBJECT_MEMBERS: [&str; 5] = ["file_path", "absolute_path", "path", "url", "uri"];
+/// Paths and addresses that stand in attributes of their own.
+const OBJECTS: [&str; 3] = ["file_path", "file.path", "url.full"];
+/// Names of tools.
+const TOOLS: [&str; 4] = ["tool_name", "gen_ai.tool.name", "tool.name", "function_name"];
 /// What is left to name a record by.
-const NAMES: [&str; 6] = ["file_path", "file.path", "url.full", "to_mode", "event.name", "tool_name"];
+const NAMES: [&str; 2] = ["event.name", "to_mode"];
 
 /// One object, a level deep: strings as they are meant, everything else as it is written.
 type Members = BTreeMap<String, String>;
@@ -51,8 +56,8 @@ pub(super) struct Tagged {
     pub(super) action: String,
     pub(super) rules: Vec<String>,
     pub(super) reasons: Vec<String>,
-    /// How many records say so: agents often report an action as a log record and as a span.
-    pub(super) records: u64,
+    /// The user did not let the agent do it.
+    pub(super) rejected: bool,
 }
 
 /// A line of a ledger.
@@ -65,6 +70,8 @@ pub(super) struct Line {
 /// What the ledgers hold.
 #[derive(Default)]
 pub(super) struct Records {
+    /// How many records are actions: all that `risk_tag` looked at.
+    pub(super) actions: u64,
     /// The worst first.
     pub(super) tagged: Vec<Tagged>,
     /// The line of the worst record.
@@ -74,8 +81,8 @@ pub(super) struct Records {
 /// What one exporter delivered.
 pub(super) struct Delivered {
     pub(super) exporter: &'static str,
-    /// Where it went, when that is not the folder.
-    pub(super) to: String,
+    /// The collector that wrote the files, when that is another one.
+    pub(super) to: Option<SocketAddr>,
     pub(super) dir: PathBuf,
     pub(super) lines: u64,
     pub(super) files: usize,
@@ -89,6 +96,7 @@ pub(super) fn records(report: &Report) -> Result<Records, Failure> {
         for (_, path) in segments::list(&ledger.path, ledger::EXTENSION)? {
             let text = read(&path)?;
             for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.starts_with("{\"audit.")) {
+                found.actions += u64::from(line.contains("\"risk.level\":"));
                 let Some(tagged) = tagged(line)? else { continue };
                 if worst < Some(tagged.score) {
                     worst = Some(tagged.score);
@@ -103,12 +111,11 @@ pub(super) fn records(report: &Report) -> Result<Records, Failure> {
 }
 
 impl Records {
-    /// The same action of the same agent is one entry.
+    /// An agent tells of an action when it is allowed and again when it is done; it is shown once.
     fn add(&mut self, new: Tagged) {
-        let same = |old: &&mut Tagged| (&old.action, &old.rules, &old.agent) == (&new.action, &new.rules, &new.agent);
-        match self.tagged.iter_mut().find(same) {
-            Some(old) => old.records += 1,
-            None => self.tagged.push(new),
+        let same = |old: &Tagged| (&old.action, &old.rules, &old.agent) == (&new.action, &new.rules, &new.agent);
+        if !self.tagged.iter().any(same) {
+            self.tagged.push(new);
         }
     }
 }
@@ -116,40 +123,65 @@ impl Records {
 /// The record in this line, if a rule fired on it.
 fn tagged(line: &str) -> Result<Option<Tagged>, Failure> {
     let record = members(line)?;
-    let attributes = record.get("attributes").map(|text| members(text)).transpose()?.unwrap_or_default();
+    let attributes = inner(&record, "attributes")?;
     let (Some(level), Some(rules)) = (attributes.get("risk.level"), attributes.get("risk.rules")) else {
         return Ok(None);
     };
-    let level = Level::ALL.into_iter().find(|known| known.name() == level).ok_or("a level that risk_tag does not have")?;
-    let resource = record.get("resource").map(|text| members(text)).transpose()?.unwrap_or_default();
-    let resource = resource.get("attributes").map(|text| members(text)).transpose()?.unwrap_or_default();
+    let level =
+        Level::ALL.into_iter().find(|known| known.name() == level).ok_or("a level that risk_tag does not have")?;
+    let resource = inner(&record, "resource")?;
+    let service = inner(&resource, "attributes")?.remove("service.name").unwrap_or_default();
+    let scope = inner(&record, "scope")?.remove("name").unwrap_or_default();
     Ok(Some(Tagged {
         level,
         score: attributes.get("risk.score").and_then(|score| score.parse().ok()).unwrap_or_default(),
-        agent: resource.get("service.name").cloned().unwrap_or_default(),
+        agent: agent_name(&service, &scope),
+        rejected: attributes.get("decision").is_some_and(|decision| decision == "reject"),
         action: action(&attributes).or_else(|| record.get("name").cloned()).unwrap_or_default(),
         rules: strings(rules)?,
         reasons: attributes.get("risk.reasons").map(|text| strings(text)).transpose()?.unwrap_or_default(),
-        records: 1,
     }))
 }
 
-/// What the agent did, from the most telling attribute that is there.
+/// The members of a member; none where it is absent.
+fn inner(members_of: &Members, key: &str) -> Result<Members, json::Error> {
+    members_of.get(key).map(|text| members(text)).transpose().map(Option::unwrap_or_default)
+}
+
+/// What the agent did, from the most telling attribute that is there: a command as it is, else the tool and what it
+/// worked on, else the event.
 fn action(attributes: &Members) -> Option<String> {
-    let first = |from: &Members, keys: &[&str]| keys.iter().find_map(|key| from.get(*key)).cloned();
-    let in_arguments = || {
-        let arguments = ARGUMENTS.iter().filter_map(|key| members(attributes.get(*key)?).ok());
-        arguments.filter_map(|arguments| first(&arguments, &MEMBERS)).next()
-    };
-    let found = first(attributes, &COMMANDS).or_else(in_arguments).or_else(|| first(attributes, &NAMES))?;
-    // A command may be a list of words.
-    Some(strings(&found).map(|words| words.join(" ")).unwrap_or(found))
+    let arguments: Vec<Members> = ARGUMENTS.iter().filter_map(|key| members(attributes.get(*key)?).ok()).collect();
+    let in_arguments = |keys| arguments.iter().find_map(|arguments| first(arguments, keys));
+    if let Some(command) = first(attributes, &COMMANDS).or_else(|| in_arguments(&COMMAND_MEMBERS)) {
+        // A command may be a list of words.
+        return Some(strings(&command).map(|words| words.join(" ")).unwrap_or(command));
+    }
+    let tool = first(attributes, &TOOLS).map(|tool| tool + " ").unwrap_or_default();
+    if let Some(object) = first(attributes, &OBJECTS).or_else(|| in_arguments(&OBJECT_MEMBERS)) {
+        return Some(tool + &object);
+    }
+    let names: Vec<String> = NAMES.iter().filter_map(|key| attributes.get(*key)).cloned().collect();
+    (!names.is_empty()).then(|| names.join(": "))
+}
+
+fn first(members: &Members, keys: &[&str]) -> Option<String> {
+    keys.iter().find_map(|key| members.get(*key)).cloned()
+}
+
+/// The name of an agent: its service, and its scope where that is a plain word of its own. Droid's service is `cli`.
+pub(super) fn agent_name(service: &str, scope: &str) -> String {
+    if scope.is_empty() || scope.contains('.') || scope == service {
+        service.to_owned()
+    } else {
+        format!("{scope} ({service})")
+    }
 }
 
 /// Counts of masked strings by rule, from the text of `/metrics`; the most frequent first.
 pub(super) fn redactions(metrics: &str) -> Vec<Redaction> {
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for line in metrics.lines().filter_map(|line| line.strip_prefix("telseal_redactions_total{")) {
+    for line in metrics.lines().filter_map(|line| line.strip_prefix("telseal_redactions_total")) {
         let rule = line.split_once("rule=\"").and_then(|(_, rest)| rest.split_once('"'));
         let count = line.rsplit_once(' ').and_then(|(_, count)| count.parse::<u64>().ok());
         if let (Some((rule, _)), Some(count)) = (rule, count) {
@@ -163,13 +195,13 @@ pub(super) fn redactions(metrics: &str) -> Vec<Redaction> {
 }
 
 /// Counts what lies where an exporter delivered to.
-pub(super) fn delivered(exporter: &'static str, to: &str, dir: &Path) -> Result<Delivered, Failure> {
+pub(super) fn delivered(exporter: &'static str, to: Option<SocketAddr>, dir: &Path) -> Result<Delivered, Failure> {
     let files = durable::list(dir)?;
     let mut lines = 0;
     for path in &files {
         lines += read(path)?.lines().count() as u64;
     }
-    Ok(Delivered { exporter, to: to.to_owned(), dir: dir.to_owned(), lines, files: files.len() })
+    Ok(Delivered { exporter, to, dir: dir.to_owned(), lines, files: files.len() })
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
@@ -228,13 +260,21 @@ mod tests {
         for (attributes, expected) in [
             (r#"{"event.name":"x","full_command":"rm -rf /"}"#, Some("rm -rf /")),
             (r#"{"tool_parameters":"{\"bash_command\":\"ls\\n-l\"}"}"#, Some("ls\n-l")),
-            (r#"{"tool_input":{"file_path":"/etc/passwd"}}"#, Some("/etc/passwd")),
+            (r#"{"tool_input":{"file_path":"/etc/passwd"},"tool_name":"Read"}"#, Some("Read /etc/passwd")),
+            (r#"{"event.name":"permission_mode_changed","to_mode":"x"}"#, Some("permission_mode_changed: x")),
             (r#"{"arguments":"{\"command\":[\"bash\",\"-lc\",\"env\"]}"}"#, Some("bash -lc env")),
             (r#"{"arguments":"no json","event.name":"codex.tool_result"}"#, Some("codex.tool_result")),
             (r#"{"n":1}"#, None),
         ] {
             assert_eq!(shown(attributes).as_deref(), expected, "{attributes}");
         }
+    }
+
+    #[test]
+    fn an_agent_has_the_name_that_people_know() {
+        assert_eq!(agent_name("claude-code", "com.anthropic.claude_code.events"), "claude-code");
+        assert_eq!(agent_name("cli", "droid"), "droid (cli)");
+        assert_eq!(agent_name("codex", ""), "codex");
     }
 
     #[test]

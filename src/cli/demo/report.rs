@@ -7,8 +7,9 @@ use std::fmt::Write;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::cli::demo::found::{Line, Tagged, members};
+use crate::cli::demo::found::{Delivered, Line, Records, Tagged, members};
 use crate::cli::demo::paint::Paint;
+use crate::cli::demo::session::Sent;
 use crate::cli::demo::{Outcome, shorten};
 use crate::ledger::verify::LedgerReport;
 use crate::otlp::Signal;
@@ -17,8 +18,12 @@ const WIDTH: usize = 100;
 /// Where text begins that stands beside the name of its section.
 const INDENT: usize = 12;
 const ROOM: usize = WIDTH - INDENT;
+/// How far the reason of a risk is moved in.
+const WHY: usize = 3;
 /// How many actions are shown.
-const TAGGED_MAX: usize = 7;
+const TAGGED_MAX: usize = 6;
+/// What stands between a record and its seal.
+const SEAL: &str = ",\"audit.seal\":";
 
 /// The whole report.
 pub(super) fn render(outcome: &Outcome, paint: Paint) -> String {
@@ -26,10 +31,10 @@ pub(super) fn render(outcome: &Outcome, paint: Paint) -> String {
     page.title(outcome);
     page.section("came in", came_in(outcome, paint));
     page.section("redacted", redacted(outcome, paint));
-    page.section("tagged", tagged(outcome, paint));
+    page.section("tagged", tagged(&outcome.records, paint));
     page.section("sealed", sealed(outcome, paint));
     page.section("verified", verified(outcome, paint));
-    if let Some(line) = &outcome.sample {
+    if let Some(line) = &outcome.records.sample {
         page.section("one line", one_line(line, paint));
     }
     page.section("delivered", delivered(outcome, paint));
@@ -44,7 +49,7 @@ struct Page {
 
 impl Page {
     fn title(&mut self, outcome: &Outcome) {
-        let what = "AI coding agents' telemetry goes in over OTLP and comes out as evidence";
+        let what = "what AI coding agents did goes in over OTLP and comes out as evidence";
         let _ = writeln!(self.out, "{}  {what} ({:.1} s)", self.paint.bold("telseal demo"), outcome.took.as_secs_f64());
     }
 
@@ -59,19 +64,29 @@ impl Page {
 
 fn came_in(outcome: &Outcome, paint: Paint) -> Vec<String> {
     let agents: BTreeSet<&String> = outcome.sent.iter().flat_map(|sent| sent.agents.keys()).collect();
-    let widest = agents.iter().map(|agent| agent.len()).max().unwrap_or_default();
-    let mut lines = Vec::new();
-    for agent in agents {
-        let mut line = format!("{agent:widest$}");
-        for sent in &outcome.sent {
-            let count = sent.agents.get(agent).copied().unwrap_or_default();
-            let _ = write!(line, "  {count:>4} {:<11}", noun(sent.signal));
+    let widest = agents.iter().map(|agent| agent.chars().count()).max().unwrap_or_default();
+    let count = |sent: &Sent, agent| match sent.agents.get(agent) {
+        Some(records) => format!("  {records:>4} {:<11}", noun(sent.signal)),
+        None => format!("{:18}", ""),
+    };
+    let row = |agent| {
+        let counts: String = outcome.sent.iter().map(|sent| count(sent, agent)).collect();
+        format!("{agent:widest$}{counts}").trim_end().to_owned()
+    };
+    agents.into_iter().map(row).chain([paint.faint(&routes(&outcome.sent))]).collect()
+}
+
+/// Which signals went where, and how.
+fn routes(sent: &[Sent]) -> String {
+    let mut routes: Vec<(String, String)> = Vec::new();
+    for sent in sent {
+        let way = format!("over OTLP/{} to {}", sent.protocol, sent.address);
+        match routes.iter_mut().find(|(_, known)| *known == way) {
+            Some((signals, _)) => *signals += &format!(" and {}", sent.signal),
+            None => routes.push((sent.signal.to_string(), way)),
         }
-        lines.push(line.trim_end().to_owned());
     }
-    let routes = outcome.sent.iter().map(|sent| format!("{} over {} to {}", sent.signal, sent.protocol, sent.address));
-    lines.push(paint.faint(&routes.collect::<Vec<_>>().join(", ")));
-    lines
+    routes.iter().map(|(signals, way)| format!("{signals} {way}")).collect::<Vec<_>>().join(", ")
 }
 
 const fn noun(signal: Signal) -> &'static str {
@@ -84,74 +99,77 @@ const fn noun(signal: Signal) -> &'static str {
 
 fn redacted(outcome: &Outcome, paint: Paint) -> Vec<String> {
     let all: u64 = outcome.redactions.iter().map(|found| found.count).sum();
-    let mut lines = vec![format!("{} strings masked before anything was written to disk or sent on", paint.bold(&all.to_string()))];
+    let all = paint.bold(&format!("{all} secrets and personal data"));
     let counts = outcome.redactions.iter().map(|found| format!("{} {}", found.rule, found.count));
-    lines.extend(wrap(counts, ROOM));
-    lines
+    let lines = wrap(counts, ROOM);
+    [format!("{all} masked, before anything was written or sent on")].into_iter().chain(lines).collect()
 }
 
-fn tagged(outcome: &Outcome, paint: Paint) -> Vec<String> {
-    let mut lines = Vec::new();
-    for tagged in outcome.tagged.iter().take(TAGGED_MAX) {
-        lines.extend(one_tagged(tagged, paint));
-    }
-    let more = outcome.tagged.len().saturating_sub(TAGGED_MAX);
-    if more > 0 {
-        lines.push(paint.faint(&format!("and {more} more")));
-    }
-    lines
+fn tagged(records: &Records, paint: Paint) -> Vec<String> {
+    let all = records.tagged.len();
+    let more = if all > TAGGED_MAX { format!("; the worst {TAGGED_MAX}:") } else { ":".to_owned() };
+    let all = paint.bold(&format!("{all} risks"));
+    let title = format!("{all} in {} records of agents' actions{more}", records.actions);
+    let worst = records.tagged.iter().take(TAGGED_MAX).flat_map(|tagged| one_tagged(tagged, paint));
+    [title].into_iter().chain(worst).collect()
 }
 
+/// What was done and by whom; then why that is a risk.
 fn one_tagged(tagged: &Tagged, paint: Paint) -> [String; 2] {
     let level = tagged.level.name();
-    let command = shorten::end(&tagged.action, ROOM - 14);
-    let first = format!("{}  {}", paint.level(level, &format!("{level:8} {:>3}", tagged.score)), paint.bold(&command));
-    let more = tagged.rules.len().saturating_sub(1);
-    let more = if more > 0 { format!(" (+{more})") } else { String::new() };
+    let by = if tagged.rejected { format!("{}, the user said no", tagged.agent) } else { tagged.agent.clone() };
+    let score = format!("{level:8} {:>3}", tagged.score);
+    let room = ROOM.saturating_sub(score.len() + 2 + by.chars().count() + 2);
+    let action = paint.bold(&shorten::end(&tagged.action, room));
+    let first = format!("{}  {action}  {}", paint.level(level, &score), paint.faint(&by));
     let rule = tagged.rules.first().map(String::as_str).unwrap_or_default();
     let reason = tagged.reasons.first().map(String::as_str).unwrap_or_default();
-    let why = shorten::end(&format!("{rule}{more}  {}  {reason}", tagged.agent), ROOM - 14);
-    [first, format!("{:14}{}", "", paint.faint(&why))]
+    let why = shorten::end(&format!("{rule} {reason}"), ROOM - WHY);
+    [first, format!("{:WHY$}{}", "", paint.faint(&why))]
 }
 
 fn sealed(outcome: &Outcome, paint: Paint) -> Vec<String> {
     let row = |ledger: &LedgerReport| {
-        let root = STANDARD.encode(ledger.root);
-        format!("{:26}  {:>4} entries  head {}", ledger.path.display(), ledger.size, paint.faint(&root))
+        let name = ledger.path.strip_prefix(&outcome.dir).unwrap_or(&ledger.path).display().to_string();
+        let root = paint.faint(&STANDARD.encode(ledger.root));
+        format!("{name:15} {:>3} lines  size {:>2}  head {root}", ledger.records, ledger.size)
     };
-    outcome.verified.ledgers.iter().map(row).collect()
+    let count = outcome.verified.ledgers.len();
+    let dir = paint.bold(&outcome.dir.display().to_string());
+    let title = format!("{dir}: {count} ledgers; every line is chained to the one before, every head is signed");
+    [title].into_iter().chain(outcome.verified.ledgers.iter().map(row)).collect()
 }
 
 fn verified(outcome: &Outcome, paint: Paint) -> Vec<String> {
     let sum = |count: fn(&LedgerReport) -> u64| outcome.verified.ledgers.iter().map(count).sum::<u64>();
     let (records, checkpoints) = (sum(|ledger| ledger.records), sum(|ledger| ledger.checkpoints));
+    let verdict = paint.good("yes");
     vec![
-        format!("{} {records} records, {checkpoints} signed checkpoints: re-read from the files", paint.good("yes")),
-        paint.faint("every line is as it was sealed, none is missing in between, all are in order"),
+        format!("{verdict}, {records} sealed lines and {checkpoints} signed checkpoints, read again from the files:"),
+        "none was altered, none is missing in between, all stand in their order".to_owned(),
     ]
 }
 
-/// The beginning of the record, and its seal with the long values shortened.
+/// The beginning of the record, its risk, and its seal with the long values shortened.
 fn one_line(line: &Line, paint: Paint) -> Vec<String> {
-    const SEAL: &str = ",\"audit.seal\":";
-    let place = paint.faint(&format!("{}:{}", line.path.display(), line.number));
-    let Some((record, seal)) = line.text.rsplit_once(SEAL) else {
-        return vec![shorten::middle(&line.text, ROOM), place];
-    };
+    let place = format!("{}:{}", line.path.display(), line.number);
+    let (record, seal) = line.text.rsplit_once(SEAL).unwrap_or((&line.text, "{}}"));
     let seal = members(seal.strip_suffix('}').unwrap_or(seal)).unwrap_or_default();
     let seal = seal.iter().map(|(key, value)| match value.parse::<u64>() {
         Ok(number) => format!("\"{key}\":{number}"),
         Err(_) => format!("\"{key}\":\"{}\"", shorten::middle(value, 9)),
     });
     let seal = format!("{}{{{}}}}}", &SEAL[1..], seal.collect::<Vec<_>>().join(","));
-    vec![shorten::end(record, ROOM), shorten::middle(&seal, ROOM), place]
+    let risk = record.find("\"risk.level\"").map(|at| shorten::end(&record[at..], ROOM));
+    let lines = [shorten::end(record, ROOM)].into_iter().chain(risk).chain([shorten::middle(&seal, ROOM)]);
+    lines.chain([paint.faint(&place)]).collect()
 }
 
 fn delivered(outcome: &Outcome, paint: Paint) -> Vec<String> {
-    let row = |delivered: &super::Delivered| {
-        let to = if delivered.to.is_empty() { String::new() } else { format!("{}, which wrote ", delivered.to) };
-        let files = format!("{} in {} files", delivered.dir.display(), delivered.files);
-        format!("{:14}  {:>4} lines  {}", delivered.exporter, delivered.lines, paint.faint(&format!("to {to}{files}")))
+    let row = |delivered: &Delivered| {
+        let by = delivered.to.map(|to| format!("http://{to}, which wrote ")).unwrap_or_default();
+        let to = paint.faint(&format!("to {by}{}/", delivered.dir.display()));
+        format!("{:14} {:>3} lines {to}", delivered.exporter, delivered.lines)
     };
     outcome.delivered.iter().map(row).collect()
 }

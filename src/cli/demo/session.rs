@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use bumpalo::Bump;
 
 use crate::cli::demo::Failure;
+use crate::cli::demo::found::agent_name;
 use crate::exporter::otlp_grpc::{self, OtlpGrpc};
 use crate::exporter::otlp_http::{self, OtlpHttp};
 use crate::exporter::{Exporter, Payload};
 use crate::http::client::{Address, Compression};
-use crate::otlp::model::Batch;
+use crate::otlp::model::{Batch, Entity};
 use crate::otlp::value::Value;
 use crate::otlp::{self, DecodeError, Signal};
 
@@ -18,12 +19,15 @@ const LOGS: &[u8] = include_bytes!("../../../examples/session/logs.json");
 const TRACES: &[u8] = include_bytes!("../../../examples/session/traces.json");
 const METRICS: &[u8] = include_bytes!("../../../examples/session/metrics.json");
 
+/// The field `name` of an instrumentation scope.
+const SCOPE_NAME: u32 = 1;
+
 /// What one signal of the session was made of, and how it went.
 pub(super) struct Sent {
     pub(super) signal: Signal,
     pub(super) protocol: &'static str,
     pub(super) address: SocketAddr,
-    /// Records by `service.name`.
+    /// Records by agent.
     pub(super) agents: BTreeMap<String, u64>,
 }
 
@@ -67,20 +71,29 @@ fn count(signal: Signal, request: &[u8]) -> Result<BTreeMap<String, u64>, Decode
     let arena = Bump::new();
     let mut agents = BTreeMap::new();
     for group in Batch::open(signal, request, &arena)?.groups {
-        let name = group.resource.get("service.name").as_ref().and_then(Value::as_str).unwrap_or("unknown");
-        let records: &mut u64 = agents.entry(name.to_owned()).or_default();
-        for mut record in group.scopes.into_iter().flat_map(|scope| scope.records) {
-            if signal == Signal::Metrics {
-                record.each_point(&arena, &mut |_| {
-                    *records += 1;
-                    Ok(())
-                })?;
-            } else {
-                *records += 1;
+        let service = group.resource.get("service.name").as_ref().and_then(Value::as_str).unwrap_or("unknown");
+        for scope in group.scopes {
+            let agent = agent_name(service, scope.scope.text(SCOPE_NAME)?);
+            let records: &mut u64 = agents.entry(agent).or_default();
+            for mut record in scope.records {
+                *records += records_in(signal, &mut record, &arena)?;
             }
         }
     }
     Ok(agents)
+}
+
+/// A metric has many data points; a log record and a span are one record each.
+fn records_in<'a>(signal: Signal, record: &mut Entity<'a>, arena: &'a Bump) -> Result<u64, DecodeError> {
+    if signal != Signal::Metrics {
+        return Ok(1);
+    }
+    let mut points = 0;
+    record.each_point(arena, &mut |_| {
+        points += 1;
+        Ok(())
+    })?;
+    Ok(points)
 }
 
 #[cfg(test)]
@@ -93,7 +106,10 @@ mod tests {
             let request = otlp::json::to_protobuf(signal, json).unwrap();
             let agents = count(signal, &request).unwrap();
             assert_eq!(agents.values().sum::<u64>(), otlp::count(signal, &request).unwrap());
-            assert!(!agents.is_empty() && !agents.contains_key("unknown"), "{signal}: {agents:?}");
+            assert!(
+                !agents.is_empty() && !agents.keys().any(|agent| agent.contains("unknown")),
+                "{signal}: {agents:?}"
+            );
         }
     }
 }
