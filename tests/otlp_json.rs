@@ -1,5 +1,7 @@
 //! OTLP/JSON: the probes that other implementations fail, both directions against opentelemetry-proto, hostile input.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 #[path = "support/arbitrary.rs"]
 mod arbitrary;
 
