@@ -1,5 +1,7 @@
 //! `telseal demo` as a newcomer runs it: it shows everything, and nothing that was secret is anywhere afterwards.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

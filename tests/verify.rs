@@ -1,5 +1,7 @@
 //! `telseal verify` as it is called: what it prints where, and with which exit code it ends.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -85,7 +85,6 @@ pub(super) struct Delivered {
     pub(super) to: Option<SocketAddr>,
     pub(super) dir: PathBuf,
     pub(super) lines: u64,
-    pub(super) files: usize,
 }
 
 /// Reads every record line of the ledgers that were verified.
@@ -201,7 +200,7 @@ pub(super) fn delivered(exporter: &'static str, to: Option<SocketAddr>, dir: &Pa
     for path in &files {
         lines += read(path)?.lines().count() as u64;
     }
-    Ok(Delivered { exporter, to, dir: dir.to_owned(), lines, files: files.len() })
+    Ok(Delivered { exporter, to, dir: dir.to_owned(), lines })
 }
 
 fn read(path: &Path) -> Result<String, Failure> {

@@ -80,7 +80,7 @@ fn came_in(outcome: &Outcome, paint: Paint) -> Vec<String> {
 fn routes(sent: &[Sent]) -> String {
     let mut routes: Vec<(String, String)> = Vec::new();
     for sent in sent {
-        let way = format!("over OTLP/{} to {}", sent.protocol, sent.address);
+        let way = format!("over {} to {}", sent.protocol, sent.address);
         match routes.iter_mut().find(|(_, known)| *known == way) {
             Some((signals, _)) => *signals += &format!(" and {}", sent.signal),
             None => routes.push((sent.signal.to_string(), way)),
