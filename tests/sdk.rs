@@ -62,7 +62,7 @@ service:
 const SENT: [(Signal, &[&str]); 3] = [
     (Signal::Logs, &["KvlistValue", "BytesValue", "ArrayValue", "DoubleValue", "BoolValue", "IntValue", ".event", "ERROR2"]),
     (Signal::Metrics, &["ExponentialHistogram", "Histogram(", "Gauge(", "is_monotonic: true", "is_monotonic: false"]),
-    (Signal::Traces, &["Link {", "Event {", "vendor=far", "it broke", "dropped_events_count: 1", "schemas/1.37.0"]),
+    (Signal::Traces, &["Link {", "Event {", "vendor=far", "it broke", "dropped_events_count: 2", "schemas/1.37.0"]),
 ];
 /// What only the Python SDK can do.
 const SENT_BY_PYTHON: [(Signal, &[&str]); 3] = [
@@ -157,7 +157,7 @@ fn compare(template: &str, command: impl FnOnce(&str, &Site) -> Command, sent_al
         let text = format!("{sent:?}");
         for (_, needles) in SENT.iter().chain(sent_also).filter(|(of, _)| *of == signal) {
             let missing: Vec<_> = needles.iter().filter(|needle| !text.contains(**needle)).collect();
-            assert!(missing.is_empty(), "the SDK did not send {missing:?} in {}:\n{sent:#?}", signal.name());
+            assert!(missing.is_empty(), "the SDK did not send {missing:?} of {}", signal.name());
         }
         if sealed {
             sent.iter_mut().chain(&mut arrived).for_each(without_order_and_seal);

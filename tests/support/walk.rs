@@ -22,10 +22,10 @@ type Visit<'v> = &'v mut dyn FnMut(Met<'_>);
 pub(crate) fn walk(record: &mut Record, visit: Visit<'_>) {
     visit(Met::Text(&mut record.resource_schema_url));
     visit(Met::Text(&mut record.scope_schema_url));
-    for resource in &mut record.resource {
+    if let Some(resource) = &mut record.resource {
         list(&mut resource.attributes, visit);
     }
-    for scope in &mut record.scope {
+    if let Some(scope) = &mut record.scope {
         visit(Met::Text(&mut scope.name));
         visit(Met::Text(&mut scope.version));
         list(&mut scope.attributes, visit);

@@ -86,7 +86,7 @@ async function sendSpans(resource) {
     parent.setAttribute(`more.${index}`, index);
   }
   const child = tracer.startSpan('child', { kind: SpanKind.CLIENT, startTime: TIME }, trace.setSpan(ROOT_CONTEXT, parent));
-  for (let index = 0; index < 3; index += 1) {
+  for (let index = 0; index < 4; index += 1) {
     child.addEvent(`event ${index}`, { first: index, second: [1.5], third: true }, TIME);
   }
   child.setStatus({ code: SpanStatusCode.ERROR, message: 'it broke' });

@@ -104,7 +104,7 @@ def send_logs(resource, exporter):
     span = SpanContext(0x0102030405060708090A0B0C0D0E0F10, 0x0102030405060708, False, TraceFlags(1), TraceState())
     context = trace.set_span_in_context(trace.NonRecordingSpan(span))
     logger.emit(LogRecord(
-        timestamp=TIME, observed_timestamp=TIME + 1, context=context, severity_text="ERROR",
+        timestamp=TIME, observed_timestamp=TIME + 1, context=context, severity_text="ERROR2",
         severity_number=SeverityNumber.ERROR2, body=nested, attributes={**VALUES, "map": nested},
         event_name="python.event",
     ))
