@@ -24,6 +24,11 @@ pub(crate) fn walk(record: &mut Record, visit: Visit<'_>) {
     visit(Met::Text(&mut record.scope_schema_url));
     if let Some(resource) = &mut record.resource {
         list(&mut resource.attributes, visit);
+        for entity in &mut resource.entity_refs {
+            visit(Met::Text(&mut entity.schema_url));
+            visit(Met::Text(&mut entity.r#type));
+            entity.id_keys.iter_mut().chain(&mut entity.description_keys).for_each(|key| visit(Met::Text(key)));
+        }
     }
     if let Some(scope) = &mut record.scope {
         visit(Met::Text(&mut scope.name));
