@@ -3,6 +3,13 @@
 //! An exporter sends one payload and reports what came of it. It knows neither the log it was read from nor when
 //! to try again: `pipeline::delivery` retries, pauses, bisects and dead-letters for all of them alike.
 
+pub mod classify;
+pub mod debug;
+pub mod file;
+pub mod otlp_grpc;
+pub mod otlp_http;
+mod rejections;
+
 use std::future::{Future, ready};
 use std::time::Duration;
 
@@ -10,6 +17,7 @@ use bytes::{Bytes, BytesMut};
 use memchr::memchr_iter;
 use thiserror::Error;
 
+use crate::otlp::line::LineWriter;
 use crate::otlp::{self, DecodeError, Signal};
 
 /// A destination. One delivery task drives it, one payload at a time.
@@ -20,6 +28,12 @@ pub trait Exporter: Send + Sync + 'static {
     /// Orderly shutdown: write out, close, rename into place. Nothing is exported afterwards.
     fn close(&self) -> impl Future<Output = Result<(), ExportError>> + Send {
         ready(Ok(()))
+    }
+
+    /// Records that destinations said they threw away from payloads they took (OTLP's `partial_success`), since start.
+    /// They are lost there and cannot be sent again, since nobody says which ones they are.
+    fn rejected_records(&self) -> u64 {
+        0
     }
 }
 
@@ -107,6 +121,23 @@ impl Payload {
             Form::Otlp(_) => None,
             Form::Lines(lines) => Some(lines),
         }
+    }
+
+    /// The payload as canonical lines: the sealed ones, or the same without a seal where the pipeline does not seal.
+    /// Unsealed metrics are one line together.
+    ///
+    /// # Errors
+    /// When the stored bytes cannot be read.
+    pub fn to_lines(&self) -> Result<Bytes, DecodeError> {
+        if let Form::Lines(lines) = &self.form {
+            return Ok(lines.clone());
+        }
+        let mut lines = Vec::with_capacity(self.bytes_len() * 2);
+        otlp::line::write_request(&mut LineWriter::default(), self.signal, &self.otlp()?, &mut |line, _| {
+            lines.extend_from_slice(line);
+            lines.push(b'\n');
+        })?;
+        Ok(lines.into())
     }
 
     /// The payload as one `Export*ServiceRequest` in protobuf.

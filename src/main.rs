@@ -1,3 +1,7 @@
-//! The binary: parse, load, build, run until a signal, drain, exit code.
+//! The binary: hands the command line to the library and ends with the exit code it gives back.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    telseal::cli::main().into()
+}

@@ -1,6 +1,14 @@
 //! Where processors, logs and exporters meet. Receivers see [`Intake`], [`Receipt`] and [`Refused`] of it, no more.
 
+pub mod account;
 pub mod admission;
+pub mod chain;
+pub mod cursor;
+pub mod delivery;
+mod open;
+mod rejected;
+mod sequencer;
+pub mod store;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,6 +19,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 pub use admission::{Budget, Permit};
+pub use open::{OpenError, Pipeline, Settings};
 
 use crate::otlp::Signal;
 
@@ -21,6 +30,8 @@ pub struct Request {
     pub signal: Signal,
     /// The `Export*ServiceRequest` in protobuf, decompressed.
     pub body: Bytes,
+    /// How many records it holds, as [`crate::otlp::count`] says; never 0.
+    pub records: u64,
     /// The bytes it holds of the process-wide budget; given back when the pipeline has stored it.
     pub permit: Permit,
 }

@@ -7,6 +7,7 @@ pub mod enrich;
 pub mod filter;
 pub mod risk;
 pub mod scalar;
+pub mod seal;
 
 use crate::otlp::DecodeError;
 use crate::otlp::model::Batch;

@@ -2,10 +2,13 @@
 
 pub mod backoff;
 pub mod bytesize;
+pub mod calendar;
 pub mod clock;
+pub mod durable;
 pub mod duration;
 pub mod host;
 pub mod json;
 pub mod problem;
 pub mod secret;
+pub mod segments;
 pub mod tasks;

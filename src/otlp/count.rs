@@ -22,7 +22,10 @@ pub fn count(signal: Signal, request: &[u8]) -> Result<u64, DecodeError> {
 }
 
 /// Data points of one `Metric`, of whichever kind.
-fn points(metric: &[u8]) -> Result<u64, DecodeError> {
+///
+/// # Errors
+/// When the framing is broken.
+pub fn points(metric: &[u8]) -> Result<u64, DecodeError> {
     let mut points = 0;
     let mut cursor = Cursor::new(metric);
     while let Some(field) = cursor.next_field()? {

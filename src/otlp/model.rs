@@ -57,6 +57,8 @@ pub struct Entity<'a> {
     received: usize,
     /// One of those was changed or removed: `raw` is no longer the truth about attributes.
     changed: bool,
+    /// The sender sent it, if only empty.
+    received_at_all: bool,
 }
 
 /// A key and its value.
@@ -257,7 +259,7 @@ impl<'a> Scope<'a> {
 
 impl<'a> Entity<'a> {
     fn new(message: &'static Message, arena: &'a Bump) -> Self {
-        Self { message, raw: &[], attributes: ArenaVec::new_in(arena), received: 0, changed: false }
+        Self { message, raw: &[], attributes: ArenaVec::new_in(arena), received: 0, changed: false, received_at_all: false }
     }
 
     /// Opens the bytes of a message.
@@ -274,6 +276,7 @@ impl<'a> Entity<'a> {
     /// Takes in the bytes of an occurrence of the field; protobuf merges several, end to end.
     fn merge(&mut self, bytes: &'a [u8], arena: &'a Bump) -> Result<(), DecodeError> {
         self.raw = if self.raw.is_empty() { bytes } else { joined(self.raw, bytes, arena) };
+        self.received_at_all = true;
         let number = self.message.attributes();
         let mut cursor = Cursor::new(bytes);
         while let Some(field) = cursor.next_field()? {
@@ -445,6 +448,12 @@ impl<'a> Entity<'a> {
         Ok(())
     }
 
+    /// True for a resource or scope that the sender left out and nobody gave an attribute.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        !self.received_at_all && self.attributes.is_empty()
+    }
+
     /// True once it differs from the bytes received.
     #[must_use]
     pub fn is_edited(&self) -> bool {
@@ -479,7 +488,7 @@ impl<'a> Entity<'a> {
 
     /// Appends it as a field. An entity that was never there and has nothing is left out.
     fn put_field(&self, out: &mut Vec<u8>, number: u32) {
-        if number == OWNER && self.raw.is_empty() && self.attributes.is_empty() {
+        if self.is_absent() {
             return;
         }
         if self.is_edited() {

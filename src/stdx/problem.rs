@@ -73,7 +73,8 @@ pub fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) ->
     known
         .into_iter()
         .map(|candidate| (edits(word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
+        // A word that shares no letter with the other is no slip of the hand.
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4 && *distance < candidate.len())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -103,6 +104,7 @@ mod tests {
         assert_eq!(did_you_mean("otlp_htp/next", known), Some("otlp_http/next"));
         assert_eq!(did_you_mean("fiel", known), None.or(Some("file")));
         assert_eq!(did_you_mean("splunk_hec", known), None);
+        assert_eq!(did_you_mean("x", ["a"]), None);
     }
 
     #[test]

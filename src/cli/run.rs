@@ -1,0 +1,62 @@
+//! `telseal run`: load, build, run until a signal, drain.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::{Exit, complain};
+use crate::config::{self, Config};
+use crate::service::Service;
+use crate::telemetry;
+
+pub(super) fn run(path: &Path) -> Exit {
+    let config = match config::load(path) {
+        Ok(config) => config,
+        Err(problems) => {
+            complain(config::render(&path.display().to_string(), &problems));
+            return Exit::Config;
+        }
+    };
+    match start(config) {
+        Ok(exit) => exit,
+        Err(error) => {
+            complain(format!("telseal: {error}\n"));
+            Exit::Runtime
+        }
+    }
+}
+
+fn start(config: Config) -> Result<Exit, Box<dyn std::error::Error>> {
+    let own = &config.service.telemetry;
+    telemetry::start_events(own.logs.level.name(), own.logs.format == config::Format::Json)?;
+    let metrics = telemetry::start_metrics()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let exit = runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let service = Service::build(config, Some(metrics))?;
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let mut serving = std::pin::pin!(service.run(async {
+            let _ = stopped.await;
+        }));
+        tokio::select! {
+            left = &mut serving => return Ok::<_, Box<dyn std::error::Error>>(exit_of(left)),
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        let _ = stop.send(());
+        tokio::select! {
+            left = &mut serving => Ok(exit_of(left)),
+            // A second signal means: now. What was acknowledged is as safe as its pipeline's `ack` says.
+            _ = terminate.recv() => Ok(Exit::NotDrained),
+            _ = interrupt.recv() => Ok(Exit::NotDrained),
+        }
+    })?;
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    Ok(exit)
+}
+
+fn exit_of(left: u64) -> Exit {
+    if left == 0 { Exit::Ok } else { Exit::NotDrained }
+}

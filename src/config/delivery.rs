@@ -1,0 +1,83 @@
+//! The keys every exporter has beside its own: how its delivery loop batches and retries.
+
+use serde::Deserialize;
+
+use super::message;
+use crate::stdx::bytesize::ByteSize;
+use crate::stdx::duration::Span;
+use crate::stdx::problem::{At, Problems};
+
+/// How what an exporter gets is batched, and how often it is tried.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Delivery {
+    /// What happens after an error that may pass. Default: tried again for ever.
+    pub retry_on_failure: Retry,
+    /// How much goes into one export. Default: up to 2 MiB.
+    pub batch: Batch,
+}
+
+/// Waits between tries, with full jitter; what the other side asks for (`Retry-After`) is respected.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retry {
+    /// `false`: one try, then the data goes to the dead-letter folder. Default: `true`.
+    pub enabled: bool,
+    /// The longest wait before the second try. Default: `1s`.
+    pub initial_interval: Span,
+    /// The longest wait before any try. Default: `30s`.
+    pub max_interval: Span,
+    /// By how much the wait grows with each try. Default: `2`.
+    pub multiplier: f64,
+    /// After this long the data goes to the dead-letter folder. Default: `0`, never.
+    pub max_elapsed_time: Span,
+}
+
+/// The size of one export.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Batch {
+    /// Requests are joined up to this size; a larger one goes alone. Default: `2 MiB`.
+    pub max_bytes: ByteSize,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            initial_interval: Span::secs(1),
+            max_interval: Span::secs(30),
+            multiplier: 2.0,
+            max_elapsed_time: Span::default(),
+        }
+    }
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self { max_bytes: ByteSize::mib(2) }
+    }
+}
+
+impl Delivery {
+    /// The keys that are split off from an exporter's mapping. `sending_queue` is among them to be refused with its reason.
+    pub(super) const KEYS: [&str; 3] = ["retry_on_failure", "batch", "sending_queue"];
+
+    pub(super) fn check(&self, at: &At, problems: &mut Problems) {
+        let retry = &self.retry_on_failure;
+        let at_retry = at.key("retry_on_failure");
+        let mut say = |at: At, message: message::Message| problems.0.push(message.at(&at, None));
+        if retry.initial_interval == Span::default() {
+            say(at_retry.key("initial_interval"), message::zero_not_allowed());
+        }
+        if retry.max_interval < retry.initial_interval {
+            say(at_retry.key("max_interval"), message::interval_order());
+        }
+        if !(retry.multiplier >= 1.0 && retry.multiplier.is_finite()) {
+            say(at_retry.key("multiplier"), message::multiplier_too_small());
+        }
+        if self.batch.max_bytes.0 == 0 {
+            say(at.key("batch").key("max_bytes"), message::zero_not_allowed());
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The table of components: one row makes a kind known to the configuration, its checks and its messages.
+
+use super::delivery::Delivery;
+use super::load::Reading;
+use crate::stdx::bytesize::ByteSize;
+use crate::stdx::problem::{At, Problems};
+
+/// Receivers, processors or exporters.
+pub(super) trait Family: Sized {
+    /// The section's key.
+    const SECTION: &'static str;
+    /// One of them, in messages.
+    const NAME: &'static str;
+    /// Every kind, by its first name.
+    const KINDS: &'static [&'static str];
+    /// Keys that are not the component's own.
+    const SHARED_KEYS: &'static [&'static str];
+
+    /// Reads a component of this kind: `None` for no such kind, `Some(None)` after errors.
+    fn read(kind: &str, reading: &mut Reading<'_>) -> Option<Option<Self>>;
+
+    /// Notes what is wrong with a component that could be read.
+    fn check(&self, at: &At, problems: &mut Problems);
+}
+
+macro_rules! family {
+    (
+        $(#[$doc:meta])* $family:ident { section: $section:literal, name: $name:literal, shared: $shared:expr }
+        $($(#[$row:meta])* $variant:ident($config:ty) = $kind:literal $(also $alias:literal)?,)*
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum $family {
+            $(
+                #[doc = concat!("`", $kind, "`")]
+                $(#[$row])*
+                $variant($config),
+            )*
+        }
+
+        impl Family for $family {
+            const SECTION: &'static str = $section;
+            const NAME: &'static str = $name;
+            const KINDS: &'static [&'static str] = &[$($kind),*];
+            const SHARED_KEYS: &'static [&'static str] = $shared;
+
+            fn read(kind: &str, reading: &mut Reading<'_>) -> Option<Option<Self>> {
+                match kind {
+                    $($kind $(| $alias)? => Some(reading.read().map(Self::$variant)),)*
+                    _ => None,
+                }
+            }
+
+            fn check(&self, at: &At, problems: &mut Problems) {
+                match self {
+                    $(Self::$variant(config) => config.check(at, problems),)*
+                }
+            }
+        }
+    };
+}
+
+family! {
+    /// A receiver of any kind.
+    ReceiverConfig { section: "receivers", name: "receiver", shared: &[] }
+    Otlp(crate::receiver::otlp::Config) = "otlp",
+}
+
+family! {
+    /// A processor of any kind.
+    ProcessorConfig { section: "processors", name: "processor", shared: &[] }
+    Enrich(crate::processor::enrich::Config) = "enrich",
+    Redact(crate::processor::redact::Config) = "redact",
+    RiskTag(crate::processor::risk::Config) = "risk_tag",
+    Filter(crate::processor::filter::Config) = "filter",
+    Seal(crate::processor::seal::Config) = "seal",
+}
+
+family! {
+    /// An exporter of any kind.
+    ExporterConfig { section: "exporters", name: "exporter", shared: &Delivery::KEYS }
+    OtlpHttp(crate::exporter::otlp_http::Config) = "otlp_http" also "otlphttp",
+    OtlpGrpc(crate::exporter::otlp_grpc::Config) = "otlp_grpc" also "otlp",
+    File(crate::exporter::file::Config) = "file",
+    Debug(crate::exporter::debug::Config) = "debug",
+}
+
+impl ReceiverConfig {
+    /// The addresses it listens at, each with the path of its key.
+    pub(super) fn listeners(&self) -> Vec<(&'static str, String)> {
+        let Self::Otlp(otlp) = self;
+        let grpc = otlp.protocols.grpc.as_ref().map(|grpc| ("protocols.grpc.endpoint", grpc.endpoint.clone()));
+        let http = otlp.protocols.http.as_ref().map(|http| ("protocols.http.endpoint", http.endpoint.clone()));
+        grpc.into_iter().chain(http).collect()
+    }
+
+    /// The largest request it takes.
+    pub(super) fn message_bytes_max(&self) -> ByteSize {
+        let Self::Otlp(otlp) = self;
+        let grpc = otlp.protocols.grpc.as_ref().map(|grpc| ByteSize(grpc.message_bytes_max() as u64));
+        let http = otlp.protocols.http.as_ref().map(|http| http.max_request_body_size);
+        grpc.max(http).unwrap_or_default()
+    }
+}

@@ -1,0 +1,271 @@
+//! Listening: one accept loop for the OTLP receivers and the admin port, HTTP/1.1 and HTTP/2 on the same socket.
+//!
+//! A socket is bound before anything else starts, so that a port in use is a start-up error with a name. What a
+//! stranger can hold is bounded: connections, the time to the first request header and between requests, streams and
+//! window of an HTTP/2 connection. The size of bodies is the handler's business, which alone knows what they are for.
+
+mod connection;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper_util::rt::TokioTimer;
+use hyper_util::server::conn::auto;
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::stdx::tasks::{Tasks, detached};
+use connection::Lifetime;
+
+/// What a handler answers with.
+pub trait Answer: Body<Data = Bytes, Error = Infallible> + Send + 'static {}
+
+impl<B: Body<Data = Bytes, Error = Infallible> + Send + 'static> Answer for B {}
+
+/// Bounds of a listener. [`Default`] suits a small port such as the admin port.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Open connections; further ones wait in the system's accept queue.
+    pub connections_max: usize,
+    /// From connecting, or from the first byte of a later request, to the end of the request's header.
+    pub read_header_timeout: Duration,
+    /// A connection without a request under way for this long is closed.
+    pub idle_timeout: Option<Duration>,
+    /// A connection this old is asked to go away.
+    pub age_max: Option<Duration>,
+    /// How long requests may still take after that. None: as long as they need.
+    pub age_grace: Option<Duration>,
+    /// Requests under way on one HTTP/2 connection.
+    pub streams_max: u32,
+    /// An HTTP/2 connection without traffic is pinged this often.
+    pub ping_every: Duration,
+    /// An HTTP/2 connection that does not answer a ping within this time is closed.
+    pub ping_timeout: Duration,
+    /// How long requests under way may still take when the listener stops.
+    pub drain: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            connections_max: 64,
+            read_header_timeout: Duration::from_secs(10),
+            idle_timeout: Some(Duration::from_secs(180)),
+            age_max: None,
+            age_grace: None,
+            streams_max: 64,
+            ping_every: Duration::from_secs(60),
+            ping_timeout: Duration::from_secs(20),
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+/// An address that could not be listened on.
+#[derive(Debug, Error)]
+#[error("{key}: cannot listen on {address}: {}", reason(.cause))]
+pub struct BindError {
+    key: String,
+    address: String,
+    #[source]
+    cause: io::Error,
+}
+
+impl BindError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self.cause.kind() {
+            io::ErrorKind::AddrInUse => Some(
+                "another process has this port, perhaps a collector that is already running: stop it or choose another port",
+            ),
+            io::ErrorKind::AddrNotAvailable => {
+                Some("this machine has no such address; `0.0.0.0` stands for all it has")
+            }
+            io::ErrorKind::PermissionDenied => Some("ports below 1024 need a privilege: choose a higher one"),
+            _ => None,
+        }
+    }
+}
+
+fn reason(cause: &io::Error) -> String {
+    match cause.kind() {
+        io::ErrorKind::AddrInUse => "the port is in use".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "no such address on this machine".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => cause.to_string(),
+    }
+}
+
+/// A socket that is listening; connections queue until it is served.
+#[derive(Debug)]
+pub struct Bound {
+    listener: std::net::TcpListener,
+    local: SocketAddr,
+}
+
+impl Bound {
+    /// Listens on `address` (`host:port`; port 0 takes a free one). `key` is the configuration key it comes from.
+    ///
+    /// # Errors
+    /// When the address is none, is not this machine's, or is taken.
+    pub fn bind(address: &str, key: &str) -> Result<Self, BindError> {
+        listen(address).map(|(listener, local)| Self { listener, local }).map_err(|cause| BindError {
+            key: key.to_owned(),
+            address: address.to_owned(),
+            cause,
+        })
+    }
+
+    /// Where it really listens.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Answers requests with `handler` until `stop` says true or its sender is gone; then accepts no more, lets
+    /// requests under way finish for at most [`Options::drain`], and ends.
+    pub async fn serve<H, F, B>(self, options: Options, handler: H, mut stop: watch::Receiver<bool>)
+    where
+        H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
+        B: Answer,
+    {
+        let local = self.local;
+        let listener = match TcpListener::from_std(self.listener) {
+            Ok(listener) => listener,
+            Err(error) => return tracing::error!(%local, %error, "cannot serve the listening socket"),
+        };
+        let mut accepting =
+            Accepting { listener, slots: Arc::new(Semaphore::new(options.connections_max)), local, failures: 0 };
+        let shared = Arc::new(Shared { builder: builder(&options), lifetime: Lifetime::from(&options), handler });
+        let mut connections = Tasks::new();
+        while let Some((stream, slot)) = accepting.next(&mut stop).await {
+            connections.reap();
+            connections.spawn(connection::run(stream, slot, Arc::clone(&shared), stop.clone()));
+        }
+        drop(accepting);
+        let left = connections.join(options.drain).await;
+        if left > 0 {
+            tracing::warn!(%local, connections = left, "connections were cut because their requests did not end in time");
+        }
+    }
+}
+
+/// What all connections of a listener have in common.
+struct Shared<H> {
+    builder: auto::Builder<Spawn>,
+    lifetime: Lifetime,
+    handler: H,
+}
+
+/// Ends when the listener is to stop.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that the sender is gone, and with it whoever wanted the listener.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+struct Accepting {
+    listener: TcpListener,
+    slots: Arc<Semaphore>,
+    local: SocketAddr,
+    failures: u32,
+}
+
+impl Accepting {
+    /// The next connection, once there is a slot for it; `None` when it is time to stop.
+    async fn next(&mut self, stop: &mut watch::Receiver<bool>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+        tokio::select! {
+            biased;
+            () = stopped(stop) => None,
+            accepted = self.accept() => accepted,
+        }
+    }
+
+    async fn accept(&mut self) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+        let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    self.failures = 0;
+                    // Answers are small and complete: nothing is gained by waiting for more to send.
+                    let _ = stream.set_nodelay(true);
+                    return Some((stream, slot));
+                }
+                Err(error) if is_peers_fault(&error) => {}
+                Err(error) => self.back_off(&error).await,
+            }
+        }
+    }
+
+    /// Out of file descriptors or memory: accepting again at once would fail again at once.
+    async fn back_off(&mut self, error: &io::Error) {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures.is_power_of_two() {
+            let (local, failures) = (self.local, self.failures);
+            tracing::warn!(%local, %error, failures, "cannot accept connections");
+        }
+        tokio::time::sleep(Duration::from_millis(50 * u64::from(self.failures.min(20)))).await;
+    }
+}
+
+/// The peer gave up before it was accepted; the listener itself is well.
+fn is_peers_fault(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+fn listen(address: &str) -> io::Result<(std::net::TcpListener, SocketAddr)> {
+    let mut candidates: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
+    // `localhost` may be both: senders that are told 127.0.0.1 are the rule.
+    candidates.sort_by_key(SocketAddr::is_ipv6);
+    let listener = std::net::TcpListener::bind(candidates.as_slice())?;
+    listener.set_nonblocking(true)?;
+    let local = listener.local_addr()?;
+    Ok((listener, local))
+}
+
+/// hyper starts the tasks of HTTP/2 streams through this.
+#[derive(Debug, Clone, Copy)]
+struct Spawn;
+
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Spawn {
+    fn execute(&self, future: F) {
+        drop(detached(future));
+    }
+}
+
+/// A request of usual size fits into the window of its stream, so that its sender never waits for an update.
+const STREAM_WINDOW_BYTES: u32 = 2 << 20;
+/// What one HTTP/2 connection may make us hold before anything is read from it.
+const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
+/// Large frames arrive in one piece and need no joining.
+const FRAME_BYTES_MAX: u32 = 1 << 20;
+const HEADER_BYTES_MAX: u32 = 32 << 10;
+
+fn builder(options: &Options) -> auto::Builder<Spawn> {
+    let mut builder = auto::Builder::new(Spawn);
+    // The time to the header is watched per connection (`connection::Watch`): hyper's own timer would also close
+    // connections that merely wait for the next request.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(options.ping_every)
+        .keep_alive_timeout(options.ping_timeout)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES_MAX)
+        .max_header_list_size(HEADER_BYTES_MAX)
+        .max_concurrent_streams(options.streams_max);
+    builder
+}

@@ -1,0 +1,47 @@
+//! The sealed record of a pipeline: one folder of plain text lines, hash-chained, in a Merkle tree, signed.
+//!
+//! It knows bytes and hashes, not OTLP. Tasks make [`Drafts`] in parallel (lines, salts, commitments); the one
+//! [`Ledger`] of a pipeline gives them numbers, chains them, signs the new size and puts all of that on disk with one
+//! write and one wait; a [`LedgerReader`] hands out record lines behind the last durable signature; [`verify`] needs
+//! nothing but the files. Limits: one writer a folder (the owner locks `data_dir`), lines below 256 MiB.
+//!
+//! A segment file, `<number of its first entry, 20 digits>.ndjson`, is:
+//!
+//! ```text
+//! {"audit.segment":{"first":0,"frontier":[],"prev_leaf":"..","records":0,"stream":"..","v":1,"vkey":".."},"sig":".."}
+//! {<canonical record>,"audit.seal":{"entry":"..","n":1,"salt":"..","stream":"..","v":1}}     one line a record
+//! {"audit.control":"..",..,"audit.seal":{..}}                                                the ledger's own events
+//! {"audit.checkpoint":"<C2SP checkpoint as a signed note>"}                                  after every group
+//! ```
+
+pub mod control;
+pub mod drafts;
+pub mod entry;
+pub mod note;
+pub mod reader;
+pub mod tree;
+pub mod verify;
+pub mod writer;
+
+mod chain;
+mod checker;
+mod hash;
+mod header;
+mod lines;
+mod recover;
+mod scan;
+
+pub use self::control::Control;
+pub use self::drafts::Drafts;
+pub use self::reader::{Chunk, LedgerReader};
+pub use self::verify::{Report, VerifyError, VerifyOptions, Violation, verify};
+pub use self::writer::{Ledger, LedgerError, Options, Recovery, Sealed};
+
+/// The end of the names of segment files.
+pub const EXTENSION: &str = "ndjson";
+
+/// The longest line that is read back.
+pub const LINE_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// How every line begins that is the ledger's own and no record.
+const OWN_LINE: &[u8] = b"{\"audit.";

@@ -1,0 +1,125 @@
+//! What a start does with the files of the last run: check the last segment, cut off what was never acknowledged.
+//!
+//! A group is on disk, signature included, before the next one is written. So a crash can only leave the last group
+//! unfinished: its lines follow the last good checkpoint, and the file ends with them, or with the zeros that a file
+//! system leaves in blocks it did not get to write. Anything else that does not verify is an integrity violation,
+//! and nothing is repaired.
+
+use std::path::Path;
+
+use super::chain::Chain;
+use super::checker::{Checked, Checker, Finding};
+use super::header::Header;
+use super::lines::Lines;
+use super::note::{VerifyingKey, is_checkpoint};
+use super::writer::LedgerError;
+use crate::stdx::durable;
+use crate::stdx::segments::{Format, Whole};
+
+/// Reads ledger segments at start; afterwards it knows where the chain stands.
+#[derive(Debug)]
+pub(super) struct Recover {
+    key: VerifyingKey,
+    /// The state at the last good checkpoint; `None` when nothing was found.
+    pub(super) chain: Option<Chain>,
+}
+
+impl Recover {
+    pub(super) fn new(key: VerifyingKey) -> Self {
+        Self { key, chain: None }
+    }
+}
+
+impl Format for Recover {
+    type Error = LedgerError;
+
+    fn records_before(&mut self, path: &Path, first: u64) -> Result<u64, LedgerError> {
+        let header = read_header(path)?.filter(|header| header.first() == first);
+        let what = "the first line is not the header of this segment";
+        Ok(header.ok_or_else(|| LedgerError::integrity(path, 1, what))?.records)
+    }
+
+    fn recover(&mut self, path: &Path, first: u64) -> Result<Whole, LedgerError> {
+        let mut checker = Checker::with_last_signature_only(self.key.clone());
+        let good = last_good(&mut checker, path, first)?;
+        let Some(Good { end_offset, line, chain }) = good else {
+            self.chain = None;
+            return Ok(Whole { bytes: 0, records: 0 });
+        };
+        checker.last_signature().map_err(|finding| violation(path, line, &finding))?;
+        let whole = Whole { bytes: end_offset, records: chain.records };
+        self.chain = Some(chain);
+        Ok(whole)
+    }
+}
+
+/// Checks a segment up to its end, or up to an unfinished last group.
+fn last_good(checker: &mut Checker, path: &Path, first: u64) -> Result<Option<Good>, LedgerError> {
+    let mut good = None;
+    let mut lines = Lines::open(path)?;
+    let mut number = 0;
+    while let Some(line) = lines.next()?.filter(|line| line.is_whole) {
+        number += 1;
+        match checker.line(line.bytes) {
+            Ok(Checked::Checkpoint) => {
+                good = Some(Good { end_offset: line.end_offset, line: number, chain: checker.chain().clone() });
+            }
+            Ok(Checked::Header) if checker.chain().size() != first => {
+                let what = "the file's name is not the number of its first entry";
+                return Err(LedgerError::integrity(path, 1, what));
+            }
+            Ok(_) => {}
+            Err(finding) => {
+                let mut group = RestOfGroup::new(line.bytes);
+                if group.is_explained_by_a_crash(&mut lines)? {
+                    break;
+                }
+                return Err(violation(path, number, &finding));
+            }
+        }
+    }
+    Ok(good)
+}
+
+/// The last checkpoint that fits what lies before it.
+struct Good {
+    end_offset: u64,
+    line: u64,
+    chain: Chain,
+}
+
+fn violation(path: &Path, line: u64, finding: &Finding) -> LedgerError {
+    LedgerError::integrity(path, line, format!("{}: {}", finding.fault.name(), finding.what))
+}
+
+/// What was seen of a group that does not verify, from its first bad line on.
+struct RestOfGroup {
+    ends_group: bool,
+    has_zeros: bool,
+}
+
+impl RestOfGroup {
+    fn new(line: &[u8]) -> Self {
+        Self { ends_group: is_checkpoint(line), has_zeros: memchr::memchr(0, line).is_some() }
+    }
+
+    /// Reads on to the end of the file: true when a crash explains what is there.
+    fn is_explained_by_a_crash(&mut self, lines: &mut Lines) -> durable::Result<bool> {
+        while let Some(line) = lines.next()? {
+            if self.ends_group {
+                // Another group was written after this one: this one was on disk and good once.
+                return Ok(false);
+            }
+            self.has_zeros |= memchr::memchr(0, line.bytes).is_some();
+            self.ends_group = line.is_whole && is_checkpoint(line.bytes);
+        }
+        Ok(self.has_zeros || !self.ends_group)
+    }
+}
+
+/// The header of a segment, or `None` when its first line is none.
+pub(super) fn read_header(path: &Path) -> durable::Result<Option<Header>> {
+    let mut lines = Lines::open(path)?;
+    let line = lines.next()?;
+    Ok(line.filter(|line| line.is_whole).and_then(|line| Header::parse(line.bytes)))
+}

@@ -1,0 +1,242 @@
+//! Every flipped byte, every deleted line, every two swapped lines must be noticed.
+
+#![expect(clippy::disallowed_methods, reason = "these tests damage files on purpose")]
+
+use std::fs;
+
+use super::super::{Drafts, Ledger, Options};
+use super::*;
+
+fn fast_dir() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+/// A ledger with several segments, groups of one and of several records, and a restart.
+fn small_ledger() -> tempfile::TempDir {
+    let dir = fast_dir();
+    let mut n = 0;
+    for _ in 0..2 {
+        let options = Options { segment_bytes_max: 2500, ..Options::new("logs") };
+        let (mut ledger, ..) = Ledger::open(dir.path(), &options).unwrap();
+        for records in [1, 3, 1, 1] {
+            let mut drafts = Drafts::with_capacity(records, 100);
+            for _ in 0..records {
+                n += 1;
+                drafts.buffer().extend_from_slice(format!(r#"{{"body":"record {n}"}}"#).as_bytes());
+                drafts.finish_line(1, 0, 0).unwrap();
+            }
+            ledger.append(&[drafts]).unwrap();
+        }
+    }
+    dir
+}
+
+fn check(path: &Path) -> Result<Report, VerifyError> {
+    verify(path, &VerifyOptions::default())
+}
+
+fn violation_of(path: &Path) -> Violation {
+    match check(path) {
+        Err(VerifyError::Violation(violation)) => *violation,
+        other => panic!("expected a violation, got {other:?}"),
+    }
+}
+
+fn segments_of(dir: &Path) -> Vec<PathBuf> {
+    segments::list(dir, EXTENSION).unwrap().into_iter().map(|(_, path)| path).collect()
+}
+
+fn lines_of(path: &Path) -> Vec<Vec<u8>> {
+    fs::read(path).unwrap().split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
+}
+
+#[test]
+fn a_good_ledger_is_verified_as_a_folder_as_a_data_dir_and_each_segment_alone() {
+    let data = fast_dir();
+    let dir = data.path().join("logs").join(LEDGER_DIR);
+    fs::create_dir_all(&dir).unwrap();
+    let made = small_ledger();
+    for path in durable::list(made.path()).unwrap() {
+        fs::copy(&path, dir.join(path.file_name().unwrap())).unwrap();
+    }
+    for path in [data.path(), &data.path().join("logs"), &dir] {
+        let report = check(path).unwrap().ledgers.remove(0);
+        assert_eq!((report.first, report.size, report.records, report.controls), (0, 13, 12, 1));
+        assert_eq!((report.checkpoints, report.key_from), (9, KeyFrom::Folder));
+    }
+    assert!(segments_of(&dir).len() > 2);
+    for path in segments_of(&dir) {
+        let moved = fast_dir();
+        let alone = moved.path().join("evidence.ndjson");
+        fs::copy(&path, &alone).unwrap();
+        let report = check(&alone).unwrap().ledgers.remove(0);
+        assert_eq!(report.key_from, KeyFrom::Segment);
+        let text = report.to_string();
+        assert!(text.contains("not proven  that the key is the right one"), "{text}");
+    }
+}
+
+#[test]
+fn every_flipped_bit_position_in_every_segment_is_noticed_and_its_file_named() {
+    let dir = small_ledger();
+    for path in segments_of(dir.path()) {
+        let content = fs::read(&path).unwrap();
+        for at in 0..content.len() {
+            let mut changed = content.clone();
+            changed[at] ^= 1 << (at % 8);
+            fs::write(&path, &changed).unwrap();
+            let found = violation_of(dir.path());
+            let line = content[..at].iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+            let is_line_end = content[at] == b'\n';
+            // A lost line end joins two lines; everything else is found in its own line.
+            assert!(found.line == line || is_line_end, "byte {at}, line {line}: {found}");
+            assert!(found.path == path || is_line_end, "{found}");
+            assert!(check(&path).is_err(), "byte {at} of the segment alone");
+        }
+        fs::write(&path, &content).unwrap();
+    }
+    check(dir.path()).unwrap();
+}
+
+#[test]
+fn every_deleted_or_doubled_line_is_noticed() {
+    let dir = small_ledger();
+    for path in segments_of(dir.path()) {
+        let lines = lines_of(&path);
+        for at in 0..lines.len() {
+            let without = [&lines[..at], &lines[at + 1..]].concat();
+            fs::write(&path, without.concat()).unwrap();
+            violation_of(dir.path());
+            let doubled = [&lines[..=at], &lines[at..]].concat();
+            fs::write(&path, doubled.concat()).unwrap();
+            violation_of(dir.path());
+        }
+        fs::write(&path, lines.concat()).unwrap();
+    }
+    check(dir.path()).unwrap();
+}
+
+#[test]
+fn every_two_swapped_lines_are_noticed() {
+    let dir = small_ledger();
+    for path in segments_of(dir.path()) {
+        let lines = lines_of(&path);
+        for one in 0..lines.len() {
+            for two in one + 1..lines.len() {
+                let mut swapped = lines.clone();
+                swapped.swap(one, two);
+                fs::write(&path, swapped.concat()).unwrap();
+                violation_of(dir.path());
+            }
+        }
+        fs::write(&path, lines.concat()).unwrap();
+    }
+    check(dir.path()).unwrap();
+}
+
+/// What the words of a finding are, on a ledger whose first segment is: header, genesis, checkpoint, record 1,
+/// checkpoint, records 2 to 4, checkpoint, ..
+#[test]
+fn a_finding_says_what_happened_and_where() {
+    let dir = small_ledger();
+    let path = segments_of(dir.path())[0].clone();
+    let lines = lines_of(&path);
+    let finding = |lines: &[Vec<u8>]| {
+        fs::write(&path, lines.concat()).unwrap();
+        let found = violation_of(dir.path());
+        (found.fault, found.line, found.seq)
+    };
+    let mut text = lines.clone();
+    text[6] = String::from_utf8(text[6].clone()).unwrap().replace("record 3", "rekord 3").into_bytes();
+    assert_eq!(finding(&text), (Fault::Modified, 7, Some(3)));
+    let without = |at: usize| [&lines[..at], &lines[at + 1..]].concat();
+    assert_eq!(finding(&without(6)), (Fault::Missing, 7, Some(3)));
+    assert_eq!(finding(&without(4)), (Fault::Missing, 5, Some(2)));
+    let mut swapped = lines.clone();
+    swapped.swap(5, 6);
+    assert_eq!(finding(&swapped), (Fault::Reordered, 6, Some(2)));
+    let doubled = [&lines[..7], &lines[6..]].concat();
+    assert_eq!(finding(&doubled), (Fault::Reordered, 8, Some(3)));
+    fs::write(&path, lines.concat()).unwrap();
+    check(dir.path()).unwrap();
+}
+
+#[test]
+fn a_missing_segment_is_noticed_wherever_it_was() {
+    let dir = small_ledger();
+    let segments = segments_of(dir.path());
+    for path in &segments[..segments.len() - 1] {
+        let content = fs::read(path).unwrap();
+        fs::remove_file(path).unwrap();
+        assert_eq!(violation_of(dir.path()).fault, Fault::Missing);
+        fs::write(path, content).unwrap();
+    }
+    check(dir.path()).unwrap();
+}
+
+#[test]
+fn an_unsigned_tail_is_in_flight_only_while_a_process_holds_the_lock() {
+    let data = small_ledger();
+    let path = segments_of(data.path()).pop().unwrap();
+    let content = fs::read(&path).unwrap();
+    for tail in ["{\"torn", "{\"torn\"}\n"] {
+        fs::write(&path, [content.as_slice(), tail.as_bytes()].concat()).unwrap();
+        assert!(matches!(check(data.path()), Err(VerifyError::Violation(_))), "{tail}");
+    }
+    fs::write(&path, [content.as_slice(), b"{\"torn"].concat()).unwrap();
+    assert_eq!(violation_of(data.path()).fault, Fault::UnsignedTail);
+    let lock = durable::lock_dir(data.path()).unwrap();
+    let report = check(data.path()).unwrap().ledgers.remove(0);
+    assert_eq!((report.in_flight_bytes, report.size), (6, 13));
+    assert!(report.to_string().contains("in flight   6 bytes"), "{report}");
+    drop(lock);
+    violation_of(data.path());
+}
+
+#[test]
+fn a_ledger_can_be_verified_at_any_moment_while_it_is_written() {
+    let dir = fast_dir();
+    let _lock = durable::lock_dir(dir.path()).unwrap();
+    let options = Options { segment_bytes_max: 20_000, ..Options::new("logs") };
+    let (mut ledger, ..) = Ledger::open(dir.path(), &options).unwrap();
+    let mut last = 0;
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for n in 0..200 {
+                let mut drafts = Drafts::with_capacity(10, 1000);
+                for _ in 0..n % 10 + 1 {
+                    drafts.buffer().extend_from_slice(format!(r#"{{"body":"{n}"}}"#).as_bytes());
+                    drafts.finish_line(1, 0, 0).unwrap();
+                }
+                ledger.append(&[drafts]).unwrap();
+            }
+        });
+        while !writer.is_finished() {
+            let size = check(dir.path()).unwrap().ledgers[0].size;
+            assert!(size >= last);
+            last = size;
+        }
+    });
+    assert!(last > 0);
+    assert_eq!(check(dir.path()).unwrap().ledgers[0].records, 1100);
+}
+
+#[test]
+fn only_the_key_that_the_caller_names_is_accepted() {
+    let (one, two) = (small_ledger(), small_ledger());
+    let key_of = |dir: &tempfile::TempDir| read_public_key(dir.path()).unwrap();
+    let report = verify(one.path(), &VerifyOptions { key: key_of(&one) }).unwrap();
+    assert_eq!(report.ledgers[0].key_from, KeyFrom::Caller);
+    assert!(!report.to_string().contains("lay beside the files"), "{report}");
+    let refused = verify(one.path(), &VerifyOptions { key: key_of(&two) });
+    assert!(matches!(refused, Err(VerifyError::Violation(found)) if found.fault == Fault::WrongKey));
+}
+
+#[test]
+fn nothing_to_check_is_not_a_success() {
+    let dir = fast_dir();
+    assert!(matches!(check(dir.path()), Err(VerifyError::Inconclusive(_))));
+    assert!(matches!(check(&dir.path().join("absent")), Err(VerifyError::File(_))));
+    fs::write(segments::path_of(dir.path(), 0, EXTENSION), "").unwrap();
+    assert!(matches!(check(dir.path()), Err(VerifyError::Inconclusive(_))));
+}

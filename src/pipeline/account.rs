@@ -1,0 +1,168 @@
+//! The books of a pipeline: every record that came in is stored, dropped for a reason, refused, or still under way.
+//!
+//! The numbers are kept where the records pass and compared only when somebody asks, so a forgotten one shows as
+//! `telseal_pipeline_unaccounted_records` that is not 0.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+/// What happened to the records of one pipeline since the process started.
+#[derive(Debug, Default)]
+pub struct Account {
+    pipeline: String,
+    received: AtomicU64,
+    under_way: AtomicU64,
+    appended: AtomicU64,
+    refused: AtomicU64,
+    /// By reason: the filter, a record too large to seal.
+    dropped: Mutex<BTreeMap<&'static str, u64>>,
+    changed: Mutex<BTreeMap<String, u64>>,
+}
+
+impl Account {
+    /// Empty books for a pipeline.
+    #[must_use]
+    pub fn new(pipeline: &str) -> Self {
+        Self { pipeline: pipeline.to_owned(), ..Self::default() }
+    }
+
+    /// Records came through the door.
+    pub fn receive(&self, records: u64) {
+        self.received.fetch_add(records, Relaxed);
+        self.under_way.fetch_add(records, Relaxed);
+    }
+
+    /// `received` records are through: `appended` of them are stored, `refused` went back to the sender. What is
+    /// missing was noted by [`Account::drop_records`].
+    pub fn settle(&self, received: u64, appended: u64, refused: u64) {
+        self.appended.fetch_add(appended, Relaxed);
+        self.refused.fetch_add(refused, Relaxed);
+        self.under_way.fetch_sub(received, Relaxed);
+    }
+
+    /// Records were taken out for a reason.
+    pub fn drop_records(&self, reason: &'static str, records: u64) {
+        *lock(&self.dropped).entry(reason).or_default() += records;
+    }
+
+    /// A processor changed records.
+    pub fn change(&self, processor: &str, records: u64) {
+        let mut changed = lock(&self.changed);
+        match changed.get_mut(processor) {
+            Some(count) => *count += records,
+            None => drop(changed.insert(processor.to_owned(), records)),
+        }
+    }
+
+    /// Records received that are nowhere. 0, or a defect of ours; it may flicker while requests are under way.
+    #[must_use]
+    pub fn unaccounted(&self) -> i64 {
+        let dropped: u64 = lock(&self.dropped).values().sum();
+        let known = self.appended.load(Relaxed) + self.refused.load(Relaxed) + self.under_way.load(Relaxed) + dropped;
+        self.received.load(Relaxed).cast_signed() - known.cast_signed()
+    }
+
+    /// Records stored.
+    #[must_use]
+    pub fn appended(&self) -> u64 {
+        self.appended.load(Relaxed)
+    }
+
+    /// Writes the numbers to the metrics.
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a double")]
+    pub fn publish(&self) {
+        let pipeline = || self.pipeline.clone();
+        metrics::counter!("telseal_pipeline_received_records_total", "pipeline" => pipeline())
+            .absolute(self.received.load(Relaxed));
+        metrics::counter!("telseal_pipeline_appended_records_total", "pipeline" => pipeline())
+            .absolute(self.appended.load(Relaxed));
+        metrics::counter!("telseal_pipeline_refused_records_total", "pipeline" => pipeline())
+            .absolute(self.refused.load(Relaxed));
+        for (reason, records) in &*lock(&self.dropped) {
+            metrics::counter!("telseal_pipeline_dropped_records_total", "pipeline" => pipeline(), "reason" => *reason)
+                .absolute(*records);
+        }
+        for (processor, records) in &*lock(&self.changed) {
+            metrics::counter!(
+                "telseal_processor_changed_records_total", "pipeline" => pipeline(), "processor" => processor.clone()
+            )
+            .absolute(*records);
+        }
+        metrics::gauge!("telseal_pipeline_unaccounted_records", "pipeline" => pipeline()).set(self.unaccounted() as f64);
+    }
+}
+
+/// The books of one exporter of one pipeline.
+#[derive(Debug, Default)]
+pub struct ExportAccount {
+    pipeline: String,
+    exporter: String,
+    /// Records the destination confirmed.
+    pub delivered: AtomicU64,
+    /// Exports that failed and were or will be tried again.
+    pub retries: AtomicU64,
+    /// Records put aside with their reason.
+    pub dead_lettered: AtomicU64,
+    /// Records given up because `hold_bytes_max` was reached and `when_full` is `drop_oldest`.
+    pub overrun: AtomicU64,
+    /// Records stored and not yet delivered.
+    pub lag_records: AtomicU64,
+    /// Their size as stored.
+    pub lag_bytes: AtomicU64,
+    /// True while the exporter waits for an operator: a credential or an address is wrong.
+    pub paused: AtomicBool,
+    /// True from a failed try to the next that works, so that an outage is said once.
+    pub failing: AtomicBool,
+}
+
+impl ExportAccount {
+    /// Empty books.
+    #[must_use]
+    pub fn new(pipeline: &str, exporter: &str) -> Self {
+        Self { pipeline: pipeline.to_owned(), exporter: exporter.to_owned(), ..Self::default() }
+    }
+
+    /// The exporter's id.
+    #[must_use]
+    pub fn exporter(&self) -> &str {
+        &self.exporter
+    }
+
+    /// Writes the numbers to the metrics.
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a double")]
+    pub fn publish(&self) {
+        let labels = || [("pipeline", self.pipeline.clone()), ("exporter", self.exporter.clone())];
+        let counter = |name, value: &AtomicU64| metrics::counter!(name, &labels()).absolute(value.load(Relaxed));
+        counter("telseal_exporter_delivered_records_total", &self.delivered);
+        counter("telseal_exporter_retries_total", &self.retries);
+        counter("telseal_exporter_dead_lettered_records_total", &self.dead_lettered);
+        counter("telseal_exporter_overrun_records_total", &self.overrun);
+        let gauge = |name, value: f64| metrics::gauge!(name, &labels()).set(value);
+        gauge("telseal_exporter_lag_records", self.lag_records.load(Relaxed) as f64);
+        gauge("telseal_exporter_lag_bytes", self.lag_bytes.load(Relaxed) as f64);
+        gauge("telseal_exporter_paused", f64::from(u8::from(self.paused.load(Relaxed))));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Account;
+
+    #[test]
+    fn every_record_is_accounted_for_and_a_forgotten_one_shows() {
+        let account = Account::new("logs");
+        account.receive(10);
+        assert_eq!(account.unaccounted(), 0);
+        account.drop_records("filter", 3);
+        account.settle(10, 7, 0);
+        assert_eq!(account.unaccounted(), 0);
+        account.receive(5);
+        account.settle(5, 4, 0);
+        assert_eq!(account.unaccounted(), 1);
+    }
+}

@@ -1,0 +1,255 @@
+//! From the bytes of a request to the bytes that are stored: all processors, then the canonical lines where the
+//! pipeline seals. One synchronous call on the request's own task; requests run it in parallel.
+
+use bumpalo::Bump;
+use bytes::Bytes;
+
+use crate::ledger::Drafts;
+use crate::otlp::model::{Batch, Entity};
+use crate::otlp::line::LineWriter;
+use crate::otlp::{self, DecodeError, Signal};
+use crate::pipeline::account::Account;
+use crate::processor::Processor;
+
+/// The processors of one pipeline, in order.
+pub struct Chain {
+    signal: Signal,
+    steps: Vec<Step>,
+    sealed: bool,
+}
+
+/// A processor under the id that the configuration gives it.
+pub struct Step {
+    /// The id, for metrics.
+    pub id: String,
+    /// The processor.
+    pub processor: Box<dyn Processor>,
+}
+
+/// What is to be stored.
+#[derive(Debug)]
+pub enum Processed {
+    /// Every record was dropped.
+    Nothing,
+    /// OTLP bytes, and how many records they hold.
+    Otlp(Bytes, u64),
+    /// Lines ready to be sealed, and how many records they hold.
+    Drafts(Drafts, u64),
+}
+
+impl Processed {
+    /// How many records it holds.
+    #[must_use]
+    pub const fn records(&self) -> u64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Otlp(_, records) | Self::Drafts(_, records) => *records,
+        }
+    }
+
+    /// Its size, about as stored.
+    #[must_use]
+    pub fn bytes_len(&self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Otlp(bytes, _) => bytes.len(),
+            Self::Drafts(drafts, _) => drafts.bytes_len(),
+        }
+    }
+}
+
+/// A request that went through the chain.
+#[derive(Debug)]
+pub struct Ran {
+    /// What is to be stored.
+    pub processed: Processed,
+    /// Records a processor took out.
+    pub dropped: Option<(&'static str, u64)>,
+    /// Records that cannot be sealed, and why; the sender is told.
+    pub rejected: Option<(u64, String)>,
+}
+
+impl From<Processed> for Ran {
+    fn from(processed: Processed) -> Self {
+        Self { processed, dropped: None, rejected: None }
+    }
+}
+
+/// The longest line that is sealed. Larger records are refused one by one; a request as a whole may be larger.
+const LINE_BYTES_MAX: usize = 16 << 20;
+
+/// Attributes of these families say something about a seal. What a sender claims there is kept, but under
+/// `audit.upstream.`, so that it cannot pass for ours.
+const SEAL_NAMES: [&str; 3] = ["audit.sequence.", "audit.integrity.", "audit.seal."];
+
+impl Chain {
+    /// A chain of `steps`; `sealed` makes lines of what comes out.
+    #[must_use]
+    pub fn new(signal: Signal, steps: Vec<Step>, sealed: bool) -> Self {
+        Self { signal, steps, sealed }
+    }
+
+    /// Takes a request of `records` records through the chain.
+    ///
+    /// # Errors
+    /// When the bytes are not what they claim to be: nothing is stored.
+    pub fn run(&self, body: &Bytes, records: u64, account: &Account) -> Result<Ran, DecodeError> {
+        if self.steps.is_empty() && !self.sealed {
+            return Ok(Processed::Otlp(body.clone(), records).into());
+        }
+        let arena = Bump::with_capacity(body.len());
+        let mut batch = Batch::open(self.signal, body, &arena)?;
+        let mut reason = None;
+        for step in &self.steps {
+            let outcome = step.processor.process(&mut batch)?;
+            account.change(&step.id, outcome.changed);
+            reason = outcome.dropped.first().map(|(reason, _)| *reason).or(reason);
+        }
+        let left = if reason.is_some() { left_in(&mut batch)? } else { records };
+        let dropped = reason.map(|reason| (reason, records.saturating_sub(left)));
+        let ran = match left {
+            0 => Processed::Nothing.into(),
+            _ if self.sealed => draft(&mut batch, left)?,
+            _ => Processed::Otlp(encoded(&batch, body), left).into(),
+        };
+        Ok(Ran { dropped, ..ran })
+    }
+}
+
+/// How many records the batch still holds; for metrics: data points.
+fn left_in(batch: &mut Batch<'_>) -> Result<u64, DecodeError> {
+    let metrics = batch.signal == Signal::Metrics;
+    batch.records().map(|record| if metrics { otlp::count::points(record.raw()) } else { Ok(1) }).sum()
+}
+
+/// The batch as a request; the very bytes received where nothing was edited.
+fn encoded(batch: &Batch<'_>, body: &Bytes) -> Bytes {
+    if !batch.is_edited() {
+        return body.clone();
+    }
+    let mut out = Vec::with_capacity(body.len() + body.len() / 4);
+    batch.encode(&mut out);
+    Bytes::from(out)
+}
+
+/// One line a record; for metrics one line a request, since no metrics backend can carry a seal a point. A record
+/// that cannot be written as a line is refused alone.
+fn draft(batch: &mut Batch<'_>, records: u64) -> Result<Ran, DecodeError> {
+    move_upstream_claims(batch);
+    let mut drafting = Drafting { signal: batch.signal, drafts: Drafts::default(), rejected: None };
+    if batch.signal == Signal::Metrics {
+        let mut request = Vec::new();
+        batch.encode(&mut request);
+        drafting.line(records, 0, |out| LineWriter::default().metrics(&request, out))?;
+    } else {
+        drafting.records(batch)?;
+    }
+    let Drafting { drafts, rejected, .. } = drafting;
+    let left = records - rejected.as_ref().map_or(0, |(records, _)| *records);
+    let processed = if left == 0 { Processed::Nothing } else { Processed::Drafts(drafts, left) };
+    Ok(Ran { processed, dropped: None, rejected })
+}
+
+/// Lines of one request, as they are written.
+struct Drafting {
+    signal: Signal,
+    drafts: Drafts,
+    rejected: Option<(u64, String)>,
+}
+
+impl Drafting {
+    fn records(&mut self, batch: &Batch<'_>) -> Result<(), DecodeError> {
+        let mut writer = LineWriter::default();
+        let mut edited = Vec::new();
+        for group in &batch.groups {
+            writer.resource(&parts_of(&group.resource, &mut edited), group.rest())?;
+            for scope in &group.scopes {
+                writer.scope(&parts_of(&scope.scope, &mut edited), scope.rest())?;
+                for record in &scope.records {
+                    let bytes = bytes_of(record, &mut edited);
+                    let signal = self.signal;
+                    self.line(1, risk_code(record), |out| writer.record(signal, bytes, out))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a line that stands for `records`, or notes why it cannot be one.
+    fn line(
+        &mut self,
+        records: u64,
+        risk: u8,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<u16, DecodeError>,
+    ) -> Result<(), DecodeError> {
+        let before = self.drafts.bytes_len();
+        match write(self.drafts.buffer()) {
+            Ok(_) if self.drafts.buffer().len() - before > LINE_BYTES_MAX => {
+                self.reject(records, format!("a record is longer than {LINE_BYTES_MAX} bytes as a line"));
+            }
+            Ok(flags) => {
+                if let Err(error) = self.drafts.finish_line(signal_code(self.signal), flags, risk) {
+                    self.reject(records, error.to_string());
+                }
+            }
+            Err(DecodeError::TooDeep) => self.reject(records, DecodeError::TooDeep.to_string()),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn reject(&mut self, records: u64, reason: String) {
+        self.drafts.cancel_line();
+        self.rejected.get_or_insert((0, reason)).0 += records;
+    }
+}
+
+/// A resource or scope as the line writer wants it: nothing where there is none.
+fn parts_of<'s>(owner: &Entity<'s>, scratch: &'s mut Vec<u8>) -> Vec<&'s [u8]> {
+    if owner.is_absent() { Vec::new() } else { vec![bytes_of(owner, scratch)] }
+}
+
+/// The record's bytes: as received, or written to `scratch` where it was edited.
+fn bytes_of<'s>(record: &Entity<'s>, scratch: &'s mut Vec<u8>) -> &'s [u8] {
+    if !record.is_edited() {
+        return record.raw();
+    }
+    scratch.clear();
+    record.put(scratch);
+    scratch
+}
+
+/// The signal as the ledger's entries name it.
+const fn signal_code(signal: Signal) -> u8 {
+    match signal {
+        Signal::Logs => 1,
+        Signal::Metrics => 2,
+        Signal::Traces => 3,
+    }
+}
+
+/// The level that `risk_tag` gave, as the ledger's entries name it: 0 for none.
+fn risk_code(record: &Entity<'_>) -> u8 {
+    match record.get("risk.level").and_then(|level| level.as_str()) {
+        Some("info") => 1,
+        Some("low") => 2,
+        Some("medium") => 3,
+        Some("high") => 4,
+        Some("critical") => 5,
+        _ => 0,
+    }
+}
+
+fn move_upstream_claims(batch: &mut Batch<'_>) {
+    let arena = batch.arena();
+    for record in batch.records() {
+        while let Some(key) = record.attributes().iter().map(|attribute| attribute.key).find(|key| is_claim(key)) {
+            let moved = arena.alloc_str(&key.replacen("audit.", "audit.upstream.", 1));
+            record.rename(key, moved);
+        }
+    }
+}
+
+fn is_claim(key: &str) -> bool {
+    key.starts_with("audit.") && SEAL_NAMES.iter().any(|family| key.starts_with(family))
+}

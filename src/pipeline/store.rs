@@ -1,0 +1,336 @@
+//! The three kinds of log behind one interface: a ring in memory, a spool on disk, a sealed ledger on disk.
+
+use thiserror::Error;
+
+use crate::exporter::Payload;
+use crate::ledger::{self, Drafts, Ledger, LedgerError, LedgerReader};
+use crate::otlp::Signal;
+use crate::pipeline::Refused;
+use crate::pipeline::chain::Processed;
+use crate::pipeline::cursor::Cursors;
+use crate::pipeline::open::{RETRY_AFTER, Settings};
+use crate::pipeline::sequencer::Sequencer;
+use crate::spool::disk::{Disk, DiskReader, SpoolError};
+use crate::spool::{Item, Memory};
+use crate::stdx::durable;
+use crate::stdx::segments::{Position, SegmentsReader};
+use crate::stdx::tasks;
+
+/// Which kind of log a pipeline has.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// A bounded ring in memory.
+    Memory,
+    /// Frames of OTLP bytes in files.
+    Spool,
+    /// Sealed lines in files.
+    Ledger {
+        /// The name under which checkpoints are signed, for a new ledger.
+        origin: Option<String>,
+        /// The size of a segment file.
+        segment_bytes_max: u64,
+    },
+}
+
+/// The way into the log.
+pub(super) enum Store {
+    Memory { ring: Memory, drop_oldest: bool },
+    Disk(Sequencer),
+}
+
+impl Store {
+    /// Opens the log, and starts its sequencer where it is on disk.
+    pub(super) fn open(settings: &Settings, cursors: &Cursors) -> Result<(Self, Reader), String> {
+        let signal = settings.signal;
+        let (writer, reader) = match &settings.storage {
+            Kind::Memory => {
+                let ring = Memory::new(settings.hold_bytes_max);
+                let reader = Reader::Memory(ring.clone(), signal);
+                return Ok((Self::Memory { ring, drop_oldest: settings.drop_oldest }, reader));
+            }
+            Kind::Spool => open_spool(settings).map_err(|error| error.to_string())?,
+            Kind::Ledger { origin, segment_bytes_max } => {
+                let options = ledger::Options {
+                    pipeline: settings.id.clone(),
+                    origin: origin.clone(),
+                    segment_bytes_max: *segment_bytes_max,
+                };
+                open_ledger(settings, &options).map_err(|error| error.to_string())?
+            }
+        };
+        let sequencer = Sequencer::start(&settings.id, writer, cursors.clone()).map_err(|error| error.to_string())?;
+        Ok((Self::Disk(sequencer), reader))
+    }
+
+    /// Stores what a request left; resolves as the pipeline's `ack` promises.
+    pub(super) async fn append(&self, processed: Processed) -> Result<(), Refused> {
+        match (self, processed) {
+            (Self::Memory { ring, drop_oldest }, Processed::Otlp(bytes, records)) => {
+                let item = Item { bytes, records: u32::try_from(records).unwrap_or(u32::MAX) };
+                append_to_ring(ring, item, *drop_oldest)
+            }
+            // A ring holds OTLP only: the checker refuses `seal` in memory.
+            (Self::Memory { .. }, _) => Ok(()),
+            (Self::Disk(sequencer), processed) => sequencer.append(processed).await,
+        }
+    }
+}
+
+impl Drop for Store {
+    /// Readers of a ring must learn that nothing more will come; those of files see their writer go.
+    fn drop(&mut self) {
+        if let Self::Memory { ring, .. } = self {
+            ring.close();
+        }
+    }
+}
+
+fn append_to_ring(ring: &Memory, item: Item, drop_oldest: bool) -> Result<(), Refused> {
+    let items = [item];
+    loop {
+        match ring.append(&items) {
+            Ok(()) => return Ok(()),
+            Err(_) if drop_oldest && ring.drop_oldest() => {}
+            Err(error) => return Err(Refused::Full { retry_after: RETRY_AFTER, reason: error.to_string() }),
+        }
+    }
+}
+
+fn open_spool(settings: &Settings) -> Result<(Writer, Reader), SpoolError> {
+    // Small segments where room is short: the oldest can only go as a whole.
+    let segment_bytes_max = (64 << 20).min(settings.hold_bytes_max / 8).max(1 << 20);
+    let (spool, reader, cut) = Disk::open(&settings.dir.join("spool"), segment_bytes_max)?;
+    say_cut(&settings.id, &cut);
+    let hold_bytes_max = settings.drop_oldest.then_some(settings.hold_bytes_max);
+    let writer = Writer::Spool { spool, reader: reader.clone(), hold_bytes_max };
+    Ok((writer, Reader::Spool(Some(reader), settings.signal)))
+}
+
+fn open_ledger(settings: &Settings, options: &ledger::Options) -> Result<(Writer, Reader), LedgerError> {
+    let (ledger, reader, recovery) = Ledger::open(&settings.dir.join("ledger"), options)?;
+    say_cut(&settings.id, &recovery.cuts);
+    Ok((Writer::Ledger(ledger), Reader::Ledger(Some(reader), settings.signal)))
+}
+
+fn say_cut(pipeline: &str, cuts: &[crate::stdx::segments::Cut]) {
+    for cut in cuts {
+        let path = cut.path.display();
+        tracing::warn!(pipeline, %path, offset = cut.offset, bytes = cut.bytes, "cut off a torn end; it was never acknowledged");
+    }
+}
+
+/// What the sequencer writes to.
+pub(super) enum Writer {
+    /// With a `hold_bytes_max` its oldest segments go beyond that, delivered or not.
+    Spool { spool: Disk, reader: DiskReader, hold_bytes_max: Option<u64> },
+    Ledger(Ledger),
+}
+
+/// A group could not be stored; nothing of it is.
+#[derive(Debug, Error)]
+pub(super) enum StoreError {
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+impl Writer {
+    /// Appends the group and waits for the disk, once.
+    pub(super) fn append(&mut self, group: Vec<Processed>) -> Result<(), StoreError> {
+        match self {
+            Self::Spool { spool, .. } => {
+                let items: Vec<_> = group
+                    .into_iter()
+                    .filter_map(|one| match one {
+                        Processed::Otlp(bytes, records) => {
+                            Some(Item { bytes, records: u32::try_from(records).unwrap_or(u32::MAX) })
+                        }
+                        _ => None,
+                    })
+                    .collect();
+                Ok(spool.append(&items)?)
+            }
+            Self::Ledger(ledger) => {
+                let drafts: Vec<Drafts> = group
+                    .into_iter()
+                    .filter_map(|one| match one {
+                        Processed::Drafts(drafts, _) => Some(drafts),
+                        _ => None,
+                    })
+                    .collect();
+                ledger.append(&drafts)?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Deletes what all exporters have passed; a ledger is evidence and stays.
+    pub(super) fn trim(&mut self, cursors: &Cursors) {
+        let Self::Spool { spool, reader, hold_bytes_max } = self else { return };
+        let keep = hold_bytes_max.map_or_else(Position::default, |hold| newest(reader.segments(), hold));
+        if let Err(error) = spool.trim(cursors.slowest().unwrap_or_default().max(keep)) {
+            tracing::warn!(%error, "cannot delete delivered records");
+        }
+    }
+}
+
+/// The oldest place with at most `bytes` behind it, at the beginning of a segment.
+fn newest(segments: &SegmentsReader, bytes: u64) -> Position {
+    let (mut place, end) = (segments.oldest(), segments.end());
+    while segments.bytes_between(place, end) > bytes
+        && let Some(next) = segments.next_segment(place)
+    {
+        place = next;
+    }
+    place
+}
+
+/// A read of the log.
+#[derive(Debug)]
+pub struct Chunk {
+    /// Some records.
+    pub payload: Payload,
+    /// The place after them.
+    pub next: Position,
+}
+
+/// Reads the log from a cursor. Clone it per exporter.
+#[derive(Debug, Clone)]
+pub enum Reader {
+    /// See [`Kind::Memory`].
+    Memory(Memory, Signal),
+    /// See [`Kind::Spool`]; empty only while a read is under way.
+    Spool(Option<DiskReader>, Signal),
+    /// See [`Kind::Ledger`]; empty only while a read is under way.
+    Ledger(Option<LedgerReader>, Signal),
+}
+
+/// The log could not be read: damage, or a disk that refuses.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// In the spool.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// In the ledger.
+    #[error(transparent)]
+    Ledger(#[from] durable::Error),
+    /// The read was lost: a defect of ours, or the process is ending.
+    #[error("a read of the log did not end")]
+    Lost,
+}
+
+impl Reader {
+    /// Waits until there is a record after `position`; false when no more will come.
+    pub async fn wait(&mut self, position: Position) -> bool {
+        match self {
+            Self::Memory(reader, _) => reader.wait(position).await,
+            Self::Spool(Some(reader), _) => reader.wait(position).await,
+            Self::Ledger(Some(reader), _) => reader.wait(position).await,
+            Self::Spool(None, _) | Self::Ledger(None, _) => false,
+        }
+    }
+
+    /// Some records after `from`: up to `bytes_max`, but at least one. `None` at the end.
+    ///
+    /// # Errors
+    /// When the files cannot be read.
+    pub async fn read(&mut self, from: Position, bytes_max: usize) -> Result<Option<Chunk>, ReadError> {
+        match self {
+            Self::Memory(reader, signal) => Ok(reader.read(from, bytes_max).map(|chunk| Chunk {
+                payload: Payload::from_otlp(*signal, chunk.frames, chunk.records),
+                next: chunk.next,
+            })),
+            Self::Spool(reader, signal) => {
+                let chunk = on_disk(reader, move |reader| reader.read(from, bytes_max)).await?;
+                Ok(chunk.map(|chunk| Chunk {
+                    payload: Payload::from_otlp(*signal, chunk.frames, chunk.records),
+                    next: chunk.next,
+                }))
+            }
+            Self::Ledger(reader, signal) => {
+                let chunk = on_disk(reader, move |reader| reader.read(from, bytes_max)).await?;
+                Ok(chunk.map(|chunk| Chunk {
+                    payload: Payload::from_lines(*signal, chunk.lines, chunk.records),
+                    next: chunk.next,
+                }))
+            }
+        }
+    }
+
+    /// The oldest place that can be read.
+    #[must_use]
+    pub fn oldest(&self) -> Position {
+        match self {
+            Self::Memory(reader, _) => reader.oldest(),
+            _ => self.segments().map(SegmentsReader::oldest).unwrap_or_default(),
+        }
+    }
+
+    /// The place nearest to `wanted` that can be read, after a restart.
+    #[must_use]
+    pub fn seek(&self, wanted: Position) -> Position {
+        self.segments().map_or(wanted, |segments| segments.seek(wanted))
+    }
+
+    /// How many records and bytes lie after `position`.
+    #[must_use]
+    pub fn behind(&self, position: Position) -> (u64, u64) {
+        let (end, bytes) = match self {
+            Self::Memory(reader, _) => {
+                let end = reader.end();
+                (end, reader.bytes_between(position, end))
+            }
+            _ => self.segments().map(|s| (s.end(), s.bytes_between(position, s.end()))).unwrap_or_default(),
+        };
+        (end.record.saturating_sub(position.record), bytes)
+    }
+
+    /// How many bytes the slowest exporter has before it.
+    #[must_use]
+    pub fn held(&self, cursors: &Cursors) -> u64 {
+        cursors.slowest().map_or(0, |slowest| self.behind(slowest).1)
+    }
+
+    /// Lets go of what all exporters have passed. On disk the sequencer does that.
+    pub fn trim(&self, cursors: &Cursors) {
+        if let (Self::Memory(reader, _), Some(passed)) = (self, cursors.slowest()) {
+            let _ = reader.trim(passed);
+        }
+    }
+
+    /// True where what was appended survives this process.
+    #[must_use]
+    pub const fn is_durable(&self) -> bool {
+        !matches!(self, Self::Memory(..))
+    }
+
+    fn segments(&self) -> Option<&SegmentsReader> {
+        match self {
+            Self::Spool(Some(reader), _) => Some(reader.segments()),
+            Self::Ledger(Some(reader), _) => Some(reader.segments()),
+            _ => None,
+        }
+    }
+}
+
+/// Reads outside the async workers: the disk may be slow. The reader goes there and comes back.
+async fn on_disk<R, T, E>(
+    reader: &mut Option<R>,
+    read: impl FnOnce(&mut R) -> Result<T, E> + Send + 'static,
+) -> Result<T, ReadError>
+where
+    R: Send + 'static,
+    T: Send + 'static,
+    E: Send + 'static,
+    ReadError: From<E>,
+{
+    let mut taken = reader.take().ok_or(ReadError::Lost)?;
+    let done = tasks::blocking(move || {
+        let answer = read(&mut taken);
+        (taken, answer)
+    });
+    let (taken, answer) = done.await.map_err(|_| ReadError::Lost)?;
+    *reader = Some(taken);
+    Ok(answer?)
+}

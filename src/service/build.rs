@@ -1,0 +1,182 @@
+//! Building the graph, from the end to the front.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::config::{self, Config, Delivery, ExporterConfig, Id, PipelineId, ProcessorConfig, ReceiverConfig};
+use crate::exporter::{debug::Debug, file::File, otlp_grpc::OtlpGrpc, otlp_http::OtlpHttp};
+use crate::http::server;
+use crate::otlp::Signal;
+use crate::pipeline::chain::{Chain, Step};
+use crate::pipeline::{Budget, Pipeline, Settings, delivery, store};
+use crate::processor::{Processor, enrich::Enrich, filter::Filter, redact::Redact, risk::RiskTag, seal};
+use crate::receiver::Routes;
+use crate::receiver::otlp::Otlp;
+use crate::service::{Service, StartError};
+use crate::stdx::durable::{self, Lock};
+
+type Deadline = watch::Receiver<Option<Instant>>;
+
+pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result<Service, StartError> {
+    let (deadline, deadlines) = watch::channel(None);
+    let data_dir = lock_data_dir(&config)?;
+    let exporters = exporters(&config)?;
+    let mut pipelines = BTreeMap::new();
+    for id in config.service.pipelines.keys() {
+        pipelines.insert(id.clone(), pipeline(id, &config, &exporters, &deadlines)?);
+    }
+    let mut receivers = Vec::new();
+    for (id, ReceiverConfig::Otlp(settings)) in &config.receivers {
+        let name = id.to_string();
+        let bound = Otlp::bind(&name, settings).map_err(failed)?;
+        receivers.push((name, bound, routes(id, &config, &pipelines)));
+    }
+    let admin = match (&config.service.telemetry.metrics.endpoint, metrics) {
+        (Some(address), Some(metrics)) => {
+            Some((server::Bound::bind(address, "service.telemetry.metrics.endpoint").map_err(failed)?, metrics))
+        }
+        _ => None,
+    };
+    Ok(Service {
+        receivers,
+        pipelines: pipelines.into_values().collect(),
+        admin,
+        budget: Budget::new(config.service.in_flight_bytes_max),
+        shutdown_timeout: config.service.shutdown_timeout.0,
+        deadline,
+        _data_dir: data_dir,
+    })
+}
+
+fn failed(error: impl std::fmt::Display) -> StartError {
+    StartError(error.to_string())
+}
+
+/// One process a data directory; a configuration that stores nothing on disk needs none.
+fn lock_data_dir(config: &Config) -> Result<Option<Lock>, StartError> {
+    let on_disk = |pipeline: &config::Pipeline| pipeline.storage == config::Storage::Disk;
+    if !config.service.pipelines.values().any(on_disk) {
+        return Ok(None);
+    }
+    let dir = &config.service.data_dir;
+    durable::create_dir(dir).map_err(failed)?;
+    durable::lock_dir(dir).map(Some).map_err(failed)
+}
+
+/// An exporter, built once however many pipelines name it.
+enum AnyExporter {
+    OtlpHttp(Arc<OtlpHttp>),
+    OtlpGrpc(Arc<OtlpGrpc>),
+    File(Arc<File>),
+    Debug(Arc<Debug>),
+}
+
+fn exporters(config: &Config) -> Result<BTreeMap<Id, AnyExporter>, StartError> {
+    let build = |(id, (settings, _)): (&Id, &(ExporterConfig, Delivery))| {
+        let name = id.to_string();
+        let exporter = match settings {
+            ExporterConfig::OtlpHttp(own) => AnyExporter::OtlpHttp(Arc::new(OtlpHttp::new(&name, own).map_err(failed)?)),
+            ExporterConfig::OtlpGrpc(own) => AnyExporter::OtlpGrpc(Arc::new(OtlpGrpc::new(&name, own).map_err(failed)?)),
+            ExporterConfig::File(own) => AnyExporter::File(Arc::new(File::new(&name, own).map_err(failed)?)),
+            ExporterConfig::Debug(own) => AnyExporter::Debug(Arc::new(Debug::new(&name, own))),
+        };
+        Ok((id.clone(), exporter))
+    };
+    config.exporters.iter().map(build).collect()
+}
+
+fn pipeline(
+    id: &PipelineId,
+    config: &Config,
+    exporters: &BTreeMap<Id, AnyExporter>,
+    deadlines: &Deadline,
+) -> Result<Pipeline, StartError> {
+    let own = &config.service.pipelines[id];
+    let (steps, seal) = steps(own, config)?;
+    let settings = Settings {
+        id: id.to_string(),
+        signal: id.signal,
+        dir: config.service.data_dir.join(id.to_string().replace('/', "-")),
+        storage: storage(own, seal),
+        hold_bytes_max: own.hold_bytes_max.0,
+        drop_oldest: own.when_full == config::WhenFull::DropOldest,
+    };
+    let chain = Chain::new(id.signal, steps, own.sealed);
+    let mut pipeline = Pipeline::open(settings, chain).map_err(failed)?;
+    for exporter in &own.exporters {
+        let settings = delivery_settings(&config.exporters[exporter].1);
+        let name = exporter.to_string();
+        let stop = deadlines.clone();
+        match &exporters[exporter] {
+            AnyExporter::OtlpHttp(it) => pipeline.attach(&name, it.clone(), settings, stop),
+            AnyExporter::OtlpGrpc(it) => pipeline.attach(&name, it.clone(), settings, stop),
+            AnyExporter::File(it) => pipeline.attach(&name, it.clone(), settings, stop),
+            AnyExporter::Debug(it) => pipeline.attach(&name, it.clone(), settings, stop),
+        }
+        .map_err(failed)?;
+    }
+    Ok(pipeline)
+}
+
+/// The processors of a pipeline, and the settings of `seal` where it ends in that.
+fn steps<'c>(own: &config::Pipeline, config: &'c Config) -> Result<(Vec<Step>, Option<&'c seal::Config>), StartError> {
+    let mut steps = Vec::new();
+    let mut sealing = None;
+    for id in &own.processors {
+        let processor: Box<dyn Processor> = match &config.processors[id] {
+            ProcessorConfig::Enrich(own) => Box::new(Enrich::new(own)),
+            ProcessorConfig::Redact(own) => Box::new(Redact::new(own).map_err(failed)?),
+            ProcessorConfig::RiskTag(own) => Box::new(RiskTag::new(own).map_err(failed)?),
+            ProcessorConfig::Filter(own) => Box::new(Filter::new(own).map_err(failed)?),
+            ProcessorConfig::Seal(own) => {
+                sealing = Some(own);
+                continue;
+            }
+        };
+        steps.push(Step { id: id.to_string(), processor });
+    }
+    Ok((steps, sealing))
+}
+
+fn storage(own: &config::Pipeline, seal: Option<&seal::Config>) -> store::Kind {
+    match (own.storage, seal) {
+        (config::Storage::Memory, _) => store::Kind::Memory,
+        (config::Storage::Disk, None) => store::Kind::Spool,
+        (config::Storage::Disk, Some(seal)) => {
+            store::Kind::Ledger { origin: seal.origin.clone(), segment_bytes_max: seal.segment_bytes_max.0 }
+        }
+    }
+}
+
+fn delivery_settings(own: &Delivery) -> delivery::Settings {
+    let retry = &own.retry_on_failure;
+    delivery::Settings {
+        retry: retry.enabled,
+        initial_wait: retry.initial_interval.0,
+        max_wait: retry.max_interval.0,
+        multiplier: retry.multiplier,
+        give_up_after: Some(retry.max_elapsed_time.0).filter(|limit| !limit.is_zero()),
+        batch_bytes_max: own.batch.max_bytes.as_usize(),
+    }
+}
+
+/// Where a receiver's requests go.
+fn routes(receiver: &Id, config: &Config, pipelines: &BTreeMap<PipelineId, Pipeline>) -> Routes {
+    let mut routes = Routes::default();
+    for (id, own) in &config.service.pipelines {
+        if !own.receivers.contains(receiver) {
+            continue;
+        }
+        let intakes = match id.signal {
+            Signal::Logs => &mut routes.logs,
+            Signal::Metrics => &mut routes.metrics,
+            Signal::Traces => &mut routes.traces,
+        };
+        intakes.extend(pipelines[id].intake());
+    }
+    routes
+}

@@ -1,0 +1,72 @@
+//! telseal's telemetry of itself: events on standard error, metrics for `/metrics`.
+//!
+//! Own metrics are named `telseal_*`; [`METRICS`] is the whole list, and the README's table is checked against it.
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use thiserror::Error;
+use tracing_subscriber::EnvFilter;
+
+/// What a metric is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+}
+
+/// Every metric: name, kind, what it says.
+pub const METRICS: &[(&str, Kind, &str)] = &[
+    ("telseal_pipeline_received_records_total", Kind::Counter, "records that came through a pipeline's door"),
+    ("telseal_pipeline_appended_records_total", Kind::Counter, "records stored by a pipeline"),
+    ("telseal_pipeline_refused_records_total", Kind::Counter, "records given back to their sender, who keeps them"),
+    ("telseal_pipeline_dropped_records_total", Kind::Counter, "records taken out by a processor, by reason"),
+    ("telseal_pipeline_unaccounted_records", Kind::Gauge, "records received that are nowhere: 0, or a defect"),
+    ("telseal_processor_changed_records_total", Kind::Counter, "records a processor changed"),
+    ("telseal_exporter_delivered_records_total", Kind::Counter, "records a destination confirmed"),
+    ("telseal_exporter_rejected_records_total", Kind::Counter, "records a destination refused in a partial success"),
+    ("telseal_exporter_retries_total", Kind::Counter, "exports that failed and are tried again"),
+    ("telseal_exporter_dead_lettered_records_total", Kind::Counter, "records put aside because no try would succeed"),
+    ("telseal_exporter_overrun_records_total", Kind::Counter, "oldest records given up under when_full: drop_oldest"),
+    ("telseal_exporter_lag_records", Kind::Gauge, "records stored and not yet delivered"),
+    ("telseal_exporter_lag_bytes", Kind::Gauge, "their size as stored"),
+    ("telseal_exporter_paused", Kind::Gauge, "1 while a credential or an address must be mended"),
+    ("telseal_in_flight_bytes", Kind::Gauge, "bytes of requests under way"),
+    ("telseal_redactions_total", Kind::Counter, "strings masked, by rule"),
+    ("telseal_risk_records_total", Kind::Counter, "records tagged, by level"),
+    ("telseal_receiver_accepted_records_total", Kind::Counter, "records taken from senders"),
+    ("telseal_receiver_refused_records_total", Kind::Counter, "records not taken, by reason"),
+    ("telseal_receiver_requests_total", Kind::Counter, "requests by answer"),
+];
+
+/// Own telemetry could not be set up.
+#[derive(Debug, Error)]
+#[error("cannot set up own telemetry: {0}")]
+pub struct SetupError(String);
+
+/// Sends events of `level` and above to standard error, as text or as one JSON object a line. Libraries are heard from
+/// `warn` on.
+///
+/// # Errors
+/// When the process has a subscriber already.
+pub fn start_events(level: &str, json: bool) -> Result<(), SetupError> {
+    let filter = EnvFilter::builder().parse_lossy(format!("warn,telseal={level}"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let started = if json { subscriber.json().flatten_event(true).try_init() } else { subscriber.try_init() };
+    started.map_err(|error| SetupError(error.to_string()))
+}
+
+/// Collects metrics from now on; the handle renders them.
+///
+/// # Errors
+/// When the process collects metrics already.
+pub fn start_metrics() -> Result<PrometheusHandle, SetupError> {
+    let handle = PrometheusBuilder::new().install_recorder().map_err(|error| SetupError(error.to_string()))?;
+    for (name, kind, help) in METRICS {
+        match kind {
+            Kind::Counter => metrics::describe_counter!(*name, *help),
+            Kind::Gauge => metrics::describe_gauge!(*name, *help),
+        }
+    }
+    Ok(handle)
+}

@@ -1,0 +1,8 @@
+//! The `otlp` receiver over real sockets, with a scripted pipeline behind it.
+
+#![expect(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests too")]
+
+mod grpc;
+mod http;
+mod limits;
+mod support;
