@@ -190,7 +190,8 @@ fn a_record_that_is_refused_for_good_is_put_aside_and_counted() {
     let telseal = site.start();
     send_acknowledged(&site, 0..7);
     eventually("dead letters", || (site.metric("telseal_exporter_dead_lettered_records_total") >= 7.0).then_some(()));
-    let letters: String = site.files("logs/rejected", ".ndjson").iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let letters: String =
+        site.files("logs/rejected", ".ndjson").iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     assert_eq!(letters.lines().count(), 7);
     (0..7).for_each(|number| assert!(letters.contains(&format!("record {number}")), "{letters}"));
     assert!(destination.got().is_empty());
