@@ -211,14 +211,11 @@ struct Door {
 impl Submit for Door {
     fn submit(&self, request: Request) -> Submitting<'_> {
         Box::pin(async move {
-            let records = request.records;
-            self.account.receive(records);
-            let stored = self.store(request).await;
-            match &stored {
-                Ok((appended, _)) => self.account.settle(records, *appended, 0),
-                Err(_) => self.account.settle(records, 0, records),
-            }
-            stored.map(|(_, receipt)| receipt)
+            let entry = self.account.receive(request.records);
+            // Dropped on an error: the records go back to their sender.
+            let (appended, receipt) = self.store(request).await?;
+            entry.settle(appended);
+            Ok(receipt)
         })
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::config::{self, Config, Delivery, ExporterConfig, Id, PipelineId, ProcessorConfig, ReceiverConfig};
-use crate::exporter::{debug::Debug, file::File, otlp_grpc::OtlpGrpc, otlp_http::OtlpHttp};
+use crate::exporter::{ExportError, Exporter, debug::Debug, file::File, otlp_grpc::OtlpGrpc, otlp_http::OtlpHttp};
 use crate::http::server;
 use crate::otlp::Signal;
 use crate::pipeline::chain::{Chain, Step};
@@ -44,6 +44,7 @@ pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result
     Ok(Service {
         receivers,
         pipelines: pipelines.into_values().collect(),
+        exporters: exporters.into_iter().map(|(id, exporter)| (id.to_string(), exporter)).collect(),
         admin,
         budget: Budget::new(config.service.in_flight_bytes_max),
         shutdown_timeout: config.service.shutdown_timeout.0,
@@ -68,11 +69,23 @@ fn lock_data_dir(config: &Config) -> Result<Option<Lock>, StartError> {
 }
 
 /// An exporter, built once however many pipelines name it.
-enum AnyExporter {
+pub(super) enum AnyExporter {
     OtlpHttp(Arc<OtlpHttp>),
     OtlpGrpc(Arc<OtlpGrpc>),
     File(Arc<File>),
     Debug(Arc<Debug>),
+}
+
+impl AnyExporter {
+    /// Lets the exporter finish what it has open.
+    pub(super) async fn close(&self) -> Result<(), ExportError> {
+        match self {
+            Self::OtlpHttp(it) => it.close().await,
+            Self::OtlpGrpc(it) => it.close().await,
+            Self::File(it) => it.close().await,
+            Self::Debug(it) => it.close().await,
+        }
+    }
 }
 
 fn exporters(config: &Config) -> Result<BTreeMap<Id, AnyExporter>, StartError> {
@@ -81,7 +94,7 @@ fn exporters(config: &Config) -> Result<BTreeMap<Id, AnyExporter>, StartError> {
         let exporter = match settings {
             ExporterConfig::OtlpHttp(own) => AnyExporter::OtlpHttp(Arc::new(OtlpHttp::new(&name, own).map_err(failed)?)),
             ExporterConfig::OtlpGrpc(own) => AnyExporter::OtlpGrpc(Arc::new(OtlpGrpc::new(&name, own).map_err(failed)?)),
-            ExporterConfig::File(own) => AnyExporter::File(Arc::new(File::new(&name, own).map_err(failed)?)),
+            ExporterConfig::File(own) => AnyExporter::File(Arc::new(File::new(own))),
             ExporterConfig::Debug(own) => AnyExporter::Debug(Arc::new(Debug::new(&name, own))),
         };
         Ok((id.clone(), exporter))
