@@ -60,7 +60,10 @@ service:
 
 /// What both scripts send and a comparison of nothing with nothing would not have.
 const SENT: [(Signal, &[&str]); 3] = [
-    (Signal::Logs, &["KvlistValue", "BytesValue", "ArrayValue", "DoubleValue", "BoolValue", "IntValue", ".event", "ERROR2"]),
+    (
+        Signal::Logs,
+        &["KvlistValue", "BytesValue", "ArrayValue", "DoubleValue", "BoolValue", "IntValue", ".event", "ERROR2"],
+    ),
     (Signal::Metrics, &["ExponentialHistogram", "Histogram(", "Gauge(", "is_monotonic: true", "is_monotonic: false"]),
     (Signal::Traces, &["Link {", "Event {", "vendor=far", "it broke", "dropped_events_count: 2", "schemas/1.37.0"]),
 ];
@@ -145,7 +148,12 @@ fn of_signal(got: &[Got], signal: Signal) -> Vec<Record> {
 }
 
 /// Sends through telseal with this configuration, and compares per signal.
-fn compare(template: &str, command: impl FnOnce(&str, &Site) -> Command, sent_also: &[(Signal, &[&str])], sealed: bool) {
+fn compare(
+    template: &str,
+    command: impl FnOnce(&str, &Site) -> Command,
+    sent_also: &[(Signal, &[&str])],
+    sealed: bool,
+) {
     let (direct, next) = (Destination::start(), Destination::start());
     let site = Site::new(template, &[("$NEXT", &next.url())]);
     let telseal = site.start();

@@ -50,7 +50,10 @@ pub(crate) struct Destination {
 
 enum Phase {
     /// Serving; sending (or dropping) closes the listener and all connections.
-    Up { stop: oneshot::Sender<()>, stopped: tokio::task::JoinHandle<()> },
+    Up {
+        stop: oneshot::Sender<()>,
+        stopped: tokio::task::JoinHandle<()>,
+    },
     /// The port is held, and connections to it are refused.
     Down(TcpSocket),
     Changing,
@@ -66,7 +69,8 @@ impl Destination {
 
     /// A receiver that has a port already but refuses connections.
     pub(crate) fn start_down() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let (socket, port) = runtime.block_on(async { hold(0) });
         Self { state: Arc::default(), runtime, port, phase: Phase::Down(socket) }
     }
@@ -164,7 +168,8 @@ async fn answer(
 ) -> Result<Response<BoxBody<Bytes, Infallible>>, hyper::Error> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
-    let is_grpc = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+    let is_grpc =
+        parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
     let body = if is_grpc { body.slice(5..) } else { body };
     let mut state = state.lock().expect("no panic while locked");
     let status = state.script.pop_front().or(state.otherwise).unwrap_or(200);
