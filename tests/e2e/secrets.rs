@@ -274,8 +274,11 @@ fn no_secret_planted_in_any_string_is_written_anywhere() {
     assert_verified(&site);
 }
 
+/// Path, headers and body.
+type Posted = (String, Vec<(&'static str, String)>, Vec<u8>);
+
 /// Requests that cannot be taken, each with the secret where a message about it might quote it.
-fn malformed(secret: &str) -> Vec<(String, Vec<(&'static str, String)>, Vec<u8>)> {
+fn malformed(secret: &str) -> Vec<Posted> {
     let logs = path(Signal::Logs);
     let record = |value: &str| wrap_body(value).into_bytes();
     let of = |kind: &'static str, body: Vec<u8>| (logs.clone(), vec![("content-type", kind.to_owned())], body);
