@@ -170,6 +170,27 @@ fn nothing_is_lost_while_the_destination_is_down_and_comes_back() {
 }
 
 #[test]
+fn a_dead_destination_slows_no_other() {
+    for storage in [MEMORY, SPOOL, SEALED] {
+        let (mut dead, alive) = (Destination::start_down(), Destination::start());
+        let other = format!("exporters:\n  otlp_http/alive: {{endpoint: \"{}\", compression: none}}\n", alive.url());
+        let unused = if storage == SEALED { "" } else { "processors: {seal: {}}\n" };
+        let template = TEMPLATE
+            .replace(unused, "")
+            .replace("exporters:\n", &other)
+            .replace("exporters: [otlp_http]", "exporters: [otlp_http, otlp_http/alive]");
+        let site = Site::new(&template, &[("$NEXT", &dead.url()), ("$STORAGE", storage)]);
+        let telseal = site.start();
+        send_acknowledged(&site, 0..50);
+        wait_for_all(&alive, &(0..50).collect());
+        assert!(dead.got().is_empty());
+        dead.up();
+        wait_for_all(&dead, &(0..50).collect());
+        end_well(&site, telseal, storage);
+    }
+}
+
+#[test]
 fn answers_that_ask_for_patience_are_tried_again_without_loss() {
     let destination = Destination::start();
     destination.answer_next([503, 429, 500, 502, 504]);

@@ -102,10 +102,9 @@ impl Destination {
         if let Phase::Down(socket) = std::mem::replace(&mut self.phase, Phase::Changing) {
             let (stop, until) = oneshot::channel();
             let state = self.state.clone();
-            let stopped = self.runtime.block_on(async {
-                let listener = socket.listen(1024).expect("the port is held");
-                telseal::stdx::tasks::detached(serve(listener, state, until))
-            });
+            let _entered = self.runtime.enter();
+            let listener = socket.listen(1024).expect("the port is held");
+            let stopped = telseal::stdx::tasks::detached(serve(listener, state, until));
             self.phase = Phase::Up { stop, stopped };
         }
     }

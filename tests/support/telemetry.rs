@@ -329,7 +329,7 @@ pub(crate) fn assert_same(what: &str, sent: &[Record], arrived: &[Record]) {
         texts
     };
     let (sent, arrived) = (sorted(sent), sorted(arrived));
-    for (sent, arrived) in sent.iter().zip(&arrived).filter(|(sent, arrived)| sent != arrived) {
+    if let Some((sent, arrived)) = sent.iter().zip(&arrived).find(|(sent, arrived)| sent != arrived) {
         let lines = sent.lines().zip(arrived.lines()).enumerate();
         let differing: Vec<String> = lines
             .filter(|(_, (sent, arrived))| sent != arrived)
