@@ -29,6 +29,22 @@ fn understood(signal: Signal, bytes: &[u8]) -> Vec<u8> {
     Request::decode(signal, bytes).unwrap().encode()
 }
 
+/// The same without the difference between no value and an empty one, which a rewritten key may make.
+fn with_values(signal: Signal, bytes: &[u8]) -> Vec<u8> {
+    struct Neutral;
+    impl Editor for Neutral {
+        fn pair(&mut self, _: &str) -> Option<String> {
+            None
+        }
+        fn text(&mut self, _: &str, _: &str) -> Option<String> {
+            None
+        }
+    }
+    let mut request = Request::decode(signal, bytes).unwrap();
+    request.edit(&mut Neutral);
+    request.encode()
+}
+
 fn encoded(batch: &Batch<'_>) -> Vec<u8> {
     let mut out = vec![];
     batch.encode(&mut out);
@@ -219,7 +235,7 @@ fn edit_both(batch: &mut Batch<'_>, oracle: &mut Request, part: Part, seed: u64)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_request_that_nobody_edits_comes_out_byte_by_byte(seed: u64) {
@@ -313,7 +329,7 @@ proptest! {
             let (mut oracle, mut expected) = (Request::decode(signal, &sent).unwrap(), Seen::default());
             oracle.edit(&mut expected);
             prop_assert_eq!(seen, expected.sorted());
-            prop_assert_eq!(understood(signal, &out), oracle.encode());
+            prop_assert_eq!(with_values(signal, &out), oracle.encode());
         }
     }
 
@@ -326,7 +342,7 @@ proptest! {
             prop_assert_eq!(left, 0, "{:?} {:02x?}", signal, out);
             let mut oracle = Request::decode(signal, &sent).unwrap();
             oracle.edit(&mut Seen::default());
-            prop_assert_eq!(understood(signal, &out), oracle.encode());
+            prop_assert_eq!(with_values(signal, &out), oracle.encode());
         }
     }
 

@@ -50,6 +50,8 @@ pub struct Scope<'a> {
     pub records: Vec<Entity<'a>>,
     rest: Vec<&'a [u8]>,
     edited: bool,
+    /// Records were taken out.
+    thinned: bool,
 }
 
 impl<'a> Batch<'a> {
@@ -96,7 +98,10 @@ impl<'a> Batch<'a> {
                 group.edited
                     || group.resource.is_edited()
                     || group.scopes.iter().any(|scope| {
-                        scope.edited || scope.scope.is_edited() || scope.records.iter().any(Entity::is_edited)
+                        scope.edited
+                            || scope.thinned
+                            || scope.scope.is_edited()
+                            || scope.records.iter().any(Entity::is_edited)
                     })
             })
     }
@@ -190,7 +195,7 @@ impl<'a> Group<'a> {
 impl<'a> Scope<'a> {
     fn open(message: &'static Message, bytes: &'a [u8], arena: &'a Bump) -> Result<Self, DecodeError> {
         let scope = Entity::absent(&schema::SCOPE, arena);
-        let mut opened = Self { scope, records: Vec::new(), rest: Vec::new(), edited: false };
+        let mut opened = Self { scope, records: Vec::new(), rest: Vec::new(), edited: false, thinned: false };
         let mut owners = Vec::new();
         let mut cursor = Cursor::new(bytes);
         while let Some(field) = cursor.next_field()? {
@@ -213,7 +218,7 @@ impl<'a> Scope<'a> {
         let before = self.records.len();
         self.records.retain_mut(|record| keep(record));
         let dropped = before - self.records.len();
-        self.edited |= dropped > 0;
+        self.thinned |= dropped > 0;
         dropped as u64
     }
 
@@ -232,7 +237,7 @@ impl<'a> Scope<'a> {
     }
 
     fn emptied(&self) -> bool {
-        self.edited && self.records.is_empty()
+        self.thinned && self.records.is_empty()
     }
 
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), Never> {

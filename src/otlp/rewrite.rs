@@ -12,7 +12,7 @@ use bumpalo::collections::Vec as ArenaVec;
 
 use crate::otlp::model::{Entity, delimited};
 use crate::otlp::schema::{self, Kind, Message};
-use crate::otlp::value::{Pair, Value, pair_len, put_pair_content};
+use crate::otlp::value::{Pair, Value, joined, pair_len, put_pair_content};
 use crate::otlp::wire::{Cursor, Out, WireValue, put_bytes, put_tag, put_varint, text};
 use crate::otlp::{DEPTH_MAX, DecodeError, gather};
 
@@ -143,10 +143,15 @@ impl<'a> Walk<'a, '_> {
     fn message(&mut self, message: &'static Message, bytes: &'a [u8], skip: u32) -> Result<New<'a>, DecodeError> {
         let mut rebuilt = Rebuilt::new(bytes, self.arena);
         let mut cursor = Cursor::new(bytes);
+        let mut values = 0;
         while let Some(field) = cursor.next_field()? {
             let new = match message.field(field.number) {
                 Some(known) if known.number == skip => None,
                 Some(known) => {
+                    values += usize::from(matches!(known.kind, Kind::Value));
+                    if values > 1 {
+                        return self.several_values(message, known.number, bytes, skip);
+                    }
                     gather::check(message, known, &field)?;
                     self.known(message, known, field.value)?
                 }
@@ -155,6 +160,23 @@ impl<'a> Walk<'a, '_> {
             rebuilt.pass(field.number, field.raw, new);
         }
         Ok(rebuilt.finish())
+    }
+
+    /// A value that stands twice is one value, and of its parts only some count. Starts again with them joined.
+    #[cold]
+    fn several_values(
+        &mut self,
+        message: &'static Message,
+        number: u32,
+        bytes: &'a [u8],
+        skip: u32,
+    ) -> Result<New<'a>, DecodeError> {
+        let value = joined(&gather::contents(message.name, bytes, number)?, self.arena);
+        let mut out = ArenaVec::with_capacity_in(bytes.len(), self.arena);
+        out.bytes(&gather::unknown(&[bytes], |other| other == number)?);
+        put_bytes(&mut out, number, value);
+        let out = out.into_bump_slice();
+        Ok(self.message(message, out, skip)?.or(Some(out)))
     }
 
     fn known(

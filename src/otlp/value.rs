@@ -30,7 +30,7 @@ pub enum Value<'a> {
 }
 
 /// A key and its value, as read. `regular` is false when a field stood twice or is unknown: then the bytes say more
-/// than the pair does, and [`Pair::untangled`] reads them as protobuf does.
+/// than the pair does, and [`Pair::untangled`] puts them in order.
 #[derive(Debug, Clone, Copy)]
 pub struct Pair<'a> {
     /// The key.
@@ -208,13 +208,13 @@ impl<'a> Pair<'a> {
         Ok(pair)
     }
 
-    /// A pair that is not regular, and its bytes with each known field once and all unknown ones: what stood there
-    /// twice and does not count is gone.
+    /// The bytes of a pair that is not regular, with each known field once and all unknown ones: what stood there twice
+    /// and does not count is gone.
     ///
     /// # Errors
     /// When the bytes are no `KeyValue`.
     #[cold]
-    pub fn untangled(bytes: &'a [u8], arena: &'a Bump) -> Result<(Self, &'a [u8]), DecodeError> {
+    pub fn untangled(bytes: &'a [u8], arena: &'a Bump) -> Result<&'a [u8], DecodeError> {
         let parts = gather::pair_values(bytes)?;
         let (key, value) = (gather::pair(bytes)?.key, Value::merged(&parts, arena)?);
         let mut content = ArenaVec::with_capacity_in(value.encoded_len(), arena);
@@ -226,7 +226,7 @@ impl<'a> Pair<'a> {
             put_bytes(&mut out, 2, &content);
         }
         out.bytes(&gather::unknown(&[bytes], |number| number <= 2)?);
-        Ok((Self { key, value, regular: false }, out.into_bump_slice()))
+        Ok(out.into_bump_slice())
     }
 }
 

@@ -165,7 +165,7 @@ impl Request {
         );
     }
 
-    /// Shows every string to `editor`.
+    /// Shows every string to `editor`. A pair without a value has an empty one afterwards, which means the same.
     pub(crate) fn edit(&mut self, editor: &mut dyn Editor) {
         each_scope!(
             &mut *self,
@@ -329,8 +329,8 @@ fn pairs(pairs: &mut [KeyValue], editor: &mut dyn Editor) {
         }
         if let Some(new) = editor.text("key", &pair.key) {
             pair.key = new;
-            pair.value.get_or_insert_default();
         }
+        pair.value.get_or_insert_default();
     }
 }
 

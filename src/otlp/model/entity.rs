@@ -41,6 +41,16 @@ pub struct Attribute<'a> {
 /// The number of `LogRecord.body`.
 const BODY: u32 = 5;
 
+impl<'a> Attribute<'a> {
+    /// Reads the bytes of a pair in which each known field stands once, and makes the field of them.
+    fn from_pair(number: u32, bytes: &'a [u8], arena: &'a Bump) -> Result<Self, DecodeError> {
+        let mut raw = ArenaVec::with_capacity_in(field_len(number, bytes.len()), arena);
+        put_bytes(&mut raw, number, bytes);
+        let Pair { key, value, .. } = Pair::read(bytes)?;
+        Ok(Self { key, value, raw: raw.into_bump_slice() })
+    }
+}
+
 /// About the size of an attribute on the wire: a guess of how many a message has. Small messages reserve nothing, since
 /// a request may hold millions of them.
 const ATTRIBUTE_BYTES: usize = 40;
@@ -81,16 +91,10 @@ impl<'a> Entity<'a> {
     /// see it.
     #[cold]
     fn open_tangled(&mut self, field: Field<'a>, bytes: &'a [u8], arena: &'a Bump) -> Result<(), DecodeError> {
-        let (pair, untangled) = Pair::untangled(bytes, arena)?;
-        let mut raw = field.raw;
-        if untangled != bytes {
-            let mut out = ArenaVec::with_capacity_in(field_len(field.number, untangled.len()), arena);
-            put_bytes(&mut out, field.number, untangled);
-            raw = out.into_bump_slice();
-            self.changed = true;
-        }
+        let untangled = Pair::untangled(bytes, arena)?;
+        self.changed |= untangled != bytes;
         self.tangled = true;
-        self.attributes.push(Attribute { key: pair.key, value: pair.value, raw });
+        self.attributes.push(Attribute::from_pair(field.number, untangled, arena)?);
         Ok(())
     }
 
@@ -261,11 +265,8 @@ impl<'a> Entity<'a> {
             && let Some(bytes) = gather::bytes(field.value)
             && !Pair::read(bytes)?.regular
         {
-            let Some(new) = rewrite::pair_bytes(bytes, arena, visitor)? else { return Ok(None) };
-            let mut raw = ArenaVec::with_capacity_in(field_len(field.number, new.len()), arena);
-            put_bytes(&mut raw, field.number, new);
-            let (pair, _) = Pair::untangled(new, arena)?;
-            return Ok(Some(Attribute { key: pair.key, value: pair.value, raw: raw.into_bump_slice() }));
+            let new = rewrite::pair_bytes(bytes, arena, visitor)?;
+            return new.map(|new| Attribute::from_pair(field.number, new, arena)).transpose();
         }
         let new = rewrite::pair(key, value, arena, visitor)?;
         Ok(new.map(|(key, value)| Attribute { key, value, raw: &[] }))
