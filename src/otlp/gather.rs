@@ -72,8 +72,12 @@ fn forget_rivals(message: &Message, chosen: usize, slots: &mut [Slot<'_>; FIELDS
     }
 }
 
+/// Refuses a field whose wire type is not that of its kind.
+///
+/// # Errors
+/// When it is another.
 #[inline]
-fn check(message: &'static Message, field: &Field, found: &wire::Field<'_>) -> Result<(), DecodeError> {
+pub fn check(message: &'static Message, field: &Field, found: &wire::Field<'_>) -> Result<(), DecodeError> {
     let fits = match (field.kind, found.value) {
         (Kind::Bool | Kind::Uint32 | Kind::Enum | Kind::Sint32 | Kind::PackedUint64, WireValue::Varint(_))
         | (Kind::Fixed32, WireValue::Fixed32(_))

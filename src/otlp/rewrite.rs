@@ -1,17 +1,20 @@
 //! One walk that shows every string of a message to a visitor and rebuilds only what the visitor replaced.
 //!
-//! "Every" is what redaction rests on: keys and values at any depth, string fields of every message, schema URLs, and
-//! unknown fields and values that read as text, since a secret may hide there. A pair whose bytes say more than its
-//! key and value (a field twice) is written anew, so that nothing unseen is carried along.
+//! "Every" is what redaction rests on: keys and values at any depth, string fields of every message, schema URLs; and
+//! whatever else may be text, since a secret may hide there: bytes, ids, unknown fields of messages, values, pairs and
+//! lists. Of bytes that are not UTF-8 as a whole, the pieces that are get shown. What stands twice in a pair or value
+//! and does not count is taken out, so that nothing unseen is carried along.
+//!
+//! Nothing is copied before the first replacement, and what is rebuilt is written once, into the arena.
 
 use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
 
 use crate::otlp::model::{Entity, delimited};
 use crate::otlp::schema::{self, Kind, Message};
-use crate::otlp::value::{Pair, Value, members, put_pair};
-use crate::otlp::wire::{Cursor, WireValue, put_bytes, text};
-use crate::otlp::{DEPTH_MAX, DecodeError};
+use crate::otlp::value::{Pair, Value, joined, pair_len, put_pair_content};
+use crate::otlp::wire::{Cursor, Out, WireValue, put_bytes, put_tag, put_varint, text};
+use crate::otlp::{DEPTH_MAX, DecodeError, gather};
 
 /// What is shown.
 pub trait Visitor<'a> {
@@ -27,7 +30,7 @@ pub trait Visitor<'a> {
 pub enum Place<'a> {
     /// It is the key of an attribute or of a map entry.
     Key,
-    /// It is the value below this key, perhaps inside lists. A body's key is `body`.
+    /// It is in the value below this key, perhaps inside lists. A body's key is `body`.
     Value {
         /// The nearest key above it.
         key: &'a str,
@@ -39,42 +42,60 @@ pub enum Place<'a> {
     },
 }
 
+/// The shortest piece of text that is shown of bytes that are not text as a whole. No secret is shorter, and random
+/// bytes hold few pieces that are longer.
+const PIECE_BYTES_MIN: usize = 6;
+
 /// Bytes being copied with replacements: nothing is copied before the first one.
 struct Rebuilt<'a> {
-    source: &'a [u8],
+    original: &'a [u8],
     arena: &'a Bump,
-    out: Option<Vec<u8>>,
-    /// How much of `source` has been passed.
+    out: Option<ArenaVec<'a, u8>>,
+    /// How much of `original` has been passed.
     passed: usize,
 }
 
 impl<'a> Rebuilt<'a> {
-    fn new(source: &'a [u8], arena: &'a Bump) -> Self {
-        Self { source, arena, out: None, passed: 0 }
+    fn new(original: &'a [u8], arena: &'a Bump) -> Self {
+        Self { original, arena, out: None, passed: 0 }
     }
 
-    /// Passes the next `raw` bytes: as they are, or as what `write` puts in their stead.
-    fn pass(&mut self, raw: &[u8], write: Option<impl FnOnce(&mut Vec<u8>)>) {
-        match write {
-            Some(write) => write(self.out.get_or_insert_with(|| self.source[..self.passed].to_vec())),
-            None => {
-                if let Some(out) = &mut self.out {
-                    out.extend_from_slice(raw);
-                }
-            }
+    /// Passes the next `raw` bytes as they are.
+    fn keep(&mut self, raw: &[u8]) {
+        if let Some(out) = &mut self.out {
+            out.bytes(raw);
         }
         self.passed += raw.len();
     }
 
+    /// Passes the next `raw` bytes; what is written to the result stands in their stead.
+    fn replace(&mut self, raw: &[u8]) -> &mut ArenaVec<'a, u8> {
+        let before = &self.original[..self.passed];
+        self.passed += raw.len();
+        self.out.get_or_insert_with(|| {
+            let mut out = ArenaVec::with_capacity_in(self.original.len() + 32, self.arena);
+            out.bytes(before);
+            out
+        })
+    }
+
+    /// Passes a field, whose content is replaced if there is a new one.
+    fn pass(&mut self, number: u32, raw: &[u8], new: Option<&[u8]>) {
+        match new {
+            Some(new) => put_bytes(self.replace(raw), number, new),
+            None => self.keep(raw),
+        }
+    }
+
     fn finish(self) -> Option<&'a [u8]> {
-        self.out.map(|out| &*self.arena.alloc_slice_copy(&out))
+        self.out.map(|out| &*out.into_bump_slice())
     }
 }
 
 /// Visits the strings of a message; field `skip` is passed over (0: none). The new bytes, if any string was replaced.
 ///
 /// # Errors
-/// When the bytes are broken, or nested too deep.
+/// When the bytes are broken, a field has the wrong wire type, or values nest too deep.
 pub fn message<'a>(
     message: &'static Message,
     bytes: &'a [u8],
@@ -82,46 +103,7 @@ pub fn message<'a>(
     arena: &'a Bump,
     visitor: &mut dyn Visitor<'a>,
 ) -> Result<Option<&'a [u8]>, DecodeError> {
-    let mut rebuilt = Rebuilt::new(bytes, arena);
-    let mut cursor = Cursor::new(bytes);
-    while let Some(field) = cursor.next_field()? {
-        let new = match message.field(field.number) {
-            Some(known) if known.number != skip && may_hold_text(known.kind) => {
-                content(known.kind, known.name, delimited(message, &field)?, arena, visitor)?
-            }
-            Some(_) => None,
-            None => unknown_field(field.value, visitor),
-        };
-        rebuilt.pass(field.raw, new.map(|new| move |out: &mut Vec<u8>| put_bytes(out, field.number, new)));
-    }
-    Ok(rebuilt.finish())
-}
-
-fn may_hold_text(kind: Kind) -> bool {
-    matches!(kind, Kind::Str | Kind::Strings | Kind::Message(_) | Kind::Value | Kind::Attributes)
-}
-
-fn content<'a>(
-    kind: Kind,
-    name: &'static str,
-    bytes: &'a [u8],
-    arena: &'a Bump,
-    visitor: &mut dyn Visitor<'a>,
-) -> Result<Option<&'a [u8]>, DecodeError> {
-    match kind {
-        Kind::Str | Kind::Strings => Ok(visitor.text(Place::Field { name }, text(bytes, name)?).map(str::as_bytes)),
-        Kind::Message(inner) => message(inner, bytes, 0, arena, visitor),
-        Kind::Value => any_value(name, bytes, 0, arena, visitor),
-        Kind::Attributes => key_value(bytes, 0, arena, visitor),
-        _ => Ok(None),
-    }
-}
-
-/// A field nobody knows is text for all we know.
-fn unknown_field<'a>(value: WireValue<'a>, visitor: &mut dyn Visitor<'a>) -> Option<&'a [u8]> {
-    let WireValue::Bytes(bytes) = value else { return None };
-    let text = std::str::from_utf8(bytes).ok()?;
-    visitor.text(Place::Field { name: "unknown" }, text).map(str::as_bytes)
+    Walk { arena, visitor }.message(message, bytes, skip)
 }
 
 /// Visits a pair; the new one, if anything in it was replaced.
@@ -134,114 +116,258 @@ pub fn pair<'a>(
     arena: &'a Bump,
     visitor: &mut dyn Visitor<'a>,
 ) -> Result<Option<(&'a str, Value<'a>)>, DecodeError> {
-    pair_at(key, value, 0, arena, visitor)
+    Walk { arena, visitor }.pair(key, value, 0)
 }
 
-fn pair_at<'a>(
-    key: &'a str,
-    value: Value<'a>,
-    depth: usize,
-    arena: &'a Bump,
-    visitor: &mut dyn Visitor<'a>,
-) -> Result<Option<(&'a str, Value<'a>)>, DecodeError> {
-    let new_value = match visitor.pair(key, value) {
-        Some(new) => Some(new),
-        None => value_at(key, value, depth, arena, visitor)?,
-    };
-    let new_key = visitor.text(Place::Key, key);
-    Ok((new_key.is_some() || new_value.is_some()).then(|| (new_key.unwrap_or(key), new_value.unwrap_or(value))))
-}
-
-fn value_at<'a>(
-    key: &'a str,
-    value: Value<'a>,
-    depth: usize,
-    arena: &'a Bump,
-    visitor: &mut dyn Visitor<'a>,
-) -> Result<Option<Value<'a>>, DecodeError> {
-    if depth > DEPTH_MAX {
-        return Err(DecodeError::TooDeep);
-    }
-    let shown = |text, visitor: &mut dyn Visitor<'a>| visitor.text(Place::Value { key }, text).map(Value::Str);
-    Ok(match value {
-        Value::Str(text) => shown(text, visitor),
-        Value::Bytes(bytes) | Value::Unknown(bytes) => {
-            std::str::from_utf8(bytes).ok().and_then(|text| shown(text, visitor))
-        }
-        Value::Array(items) => {
-            list(items, arena, &mut |item| any_value(key, item, depth + 1, arena, visitor))?.map(Value::Array)
-        }
-        Value::Map(entries) => {
-            list(entries, arena, &mut |entry| key_value(entry, depth + 1, arena, visitor))?.map(Value::Map)
-        }
-        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Double(_) => None,
-    })
-}
-
-/// Rebuilds an `ArrayValue` or `KeyValueList` whose members `visit` may replace.
-fn list<'a>(
+/// Visits the bytes of a `KeyValue`; the new ones, if anything in it was replaced or hidden.
+///
+/// # Errors
+/// When the bytes are broken, or the value is nested too deep.
+pub(super) fn pair_bytes<'a>(
     bytes: &'a [u8],
-    arena: &'a Bump,
-    visit: &mut dyn FnMut(&'a [u8]) -> Result<Option<&'a [u8]>, DecodeError>,
-) -> Result<Option<&'a [u8]>, DecodeError> {
-    let mut out: Option<Vec<u8>> = None;
-    for (index, member) in members(bytes).enumerate() {
-        let member = member?;
-        let new = visit(member)?;
-        if let (None, Some(_)) = (&out, new) {
-            out = Some(first_members(bytes, index)?);
-        }
-        if let Some(out) = &mut out {
-            put_bytes(out, 1, new.unwrap_or(member));
-        }
-    }
-    Ok(out.map(|out| &*arena.alloc_slice_copy(&out)))
-}
-
-fn first_members(bytes: &[u8], count: usize) -> Result<Vec<u8>, DecodeError> {
-    let mut out = Vec::with_capacity(bytes.len());
-    for member in members(bytes).take(count) {
-        put_bytes(&mut out, 1, member?);
-    }
-    Ok(out)
-}
-
-fn any_value<'a>(
-    key: &'a str,
-    bytes: &'a [u8],
-    depth: usize,
     arena: &'a Bump,
     visitor: &mut dyn Visitor<'a>,
 ) -> Result<Option<&'a [u8]>, DecodeError> {
-    let (value, regular) = Value::read_checked(bytes)?;
-    let new = value_at(key, value, depth, arena, visitor)?;
-    Ok((new.is_some() || !regular).then(|| arena_value(new.unwrap_or(value), arena)))
+    Walk { arena, visitor }.key_value(bytes, 0)
 }
 
-fn arena_value<'a>(value: Value<'a>, arena: &'a Bump) -> &'a [u8] {
-    let mut out = Vec::with_capacity(value.encoded_len());
-    value.put(&mut out);
-    arena.alloc_slice_copy(&out)
-}
-
-fn key_value<'a>(
-    bytes: &'a [u8],
-    depth: usize,
+struct Walk<'a, 'v> {
     arena: &'a Bump,
-    visitor: &mut dyn Visitor<'a>,
-) -> Result<Option<&'a [u8]>, DecodeError> {
-    let read = Pair::read(bytes)?;
-    let new = pair_at(read.key, read.value, depth, arena, visitor)?;
-    if new.is_none() && read.regular {
-        return Ok(None);
+    visitor: &'v mut dyn Visitor<'a>,
+}
+
+/// Bytes that stand in for those visited.
+type New<'a> = Option<&'a [u8]>;
+
+impl<'a> Walk<'a, '_> {
+    fn message(&mut self, message: &'static Message, bytes: &'a [u8], skip: u32) -> Result<New<'a>, DecodeError> {
+        let mut rebuilt = Rebuilt::new(bytes, self.arena);
+        let mut cursor = Cursor::new(bytes);
+        let mut values = 0;
+        while let Some(field) = cursor.next_field()? {
+            let new = match message.field(field.number) {
+                Some(known) if known.number == skip => None,
+                Some(known) => {
+                    values += usize::from(matches!(known.kind, Kind::Value));
+                    if values > 1 {
+                        return self.several_values(message, known.number, bytes, skip);
+                    }
+                    gather::check(message, known, &field)?;
+                    self.known(message, known, field.value)?
+                }
+                None => self.unknown(Place::Field { name: "unknown" }, field.value),
+            };
+            rebuilt.pass(field.number, field.raw, new);
+        }
+        Ok(rebuilt.finish())
     }
-    let (key, value) = new.unwrap_or((read.key, read.value));
-    let mut out = Vec::new();
-    put_pair(&mut out, 1, key, &value);
-    match Cursor::new(&out).next_field()? {
-        Some(crate::otlp::wire::Field { value: WireValue::Bytes(pair), .. }) => Ok(Some(arena.alloc_slice_copy(pair))),
-        _ => Err(DecodeError::Tag),
+
+    /// A value that stands twice is one value, and of its parts only some count. Starts again with them joined.
+    #[cold]
+    fn several_values(
+        &mut self,
+        message: &'static Message,
+        number: u32,
+        bytes: &'a [u8],
+        skip: u32,
+    ) -> Result<New<'a>, DecodeError> {
+        let value = joined(&gather::contents(message.name, bytes, number)?, self.arena);
+        let mut out = ArenaVec::with_capacity_in(bytes.len(), self.arena);
+        out.bytes(&gather::unknown(&[bytes], |other| other == number)?);
+        put_bytes(&mut out, number, value);
+        let out = out.into_bump_slice();
+        Ok(self.message(message, out, skip)?.or(Some(out)))
     }
+
+    fn known(
+        &mut self,
+        message: &'static Message,
+        field: &'static schema::Field,
+        value: WireValue<'a>,
+    ) -> Result<New<'a>, DecodeError> {
+        let WireValue::Bytes(bytes) = value else { return Ok(None) };
+        let place = Place::Field { name: field.name };
+        match field.kind {
+            Kind::Str | Kind::Strings => Ok(self.visitor.text(place, text(bytes, message.name)?).map(str::as_bytes)),
+            Kind::Id => Ok(self.id(place, bytes)),
+            Kind::Message(inner) => self.message(inner, bytes, 0),
+            Kind::Value => self.any_value(field.name, bytes, 0),
+            Kind::Attributes => self.key_value(bytes, 0),
+            _ => Ok(None),
+        }
+    }
+
+    /// An id of 8 or 16 random bytes is no text; anything else may be.
+    fn id(&mut self, place: Place<'a>, bytes: &'a [u8]) -> New<'a> {
+        match bytes.len() {
+            0 => None,
+            8 | 16 if std::str::from_utf8(bytes).is_err() => None,
+            _ => self.loose(place, bytes),
+        }
+    }
+
+    /// A field nobody knows is text for all we know.
+    fn unknown(&mut self, place: Place<'a>, value: WireValue<'a>) -> New<'a> {
+        match value {
+            WireValue::Bytes(bytes) => self.loose(place, bytes),
+            _ => None,
+        }
+    }
+
+    /// Bytes that need not be text: as a whole if they are, else the pieces that are.
+    fn loose(&mut self, place: Place<'a>, bytes: &'a [u8]) -> New<'a> {
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            return self.visitor.text(place, text).map(str::as_bytes);
+        }
+        let mut rebuilt = Rebuilt::new(bytes, self.arena);
+        for chunk in bytes.utf8_chunks() {
+            let valid = chunk.valid();
+            let shown = valid.len() >= PIECE_BYTES_MIN;
+            match if shown { self.visitor.text(place, valid) } else { None } {
+                Some(new) => rebuilt.replace(valid.as_bytes()).bytes(new.as_bytes()),
+                None => rebuilt.keep(valid.as_bytes()),
+            }
+            rebuilt.keep(chunk.invalid());
+        }
+        rebuilt.finish()
+    }
+
+    fn pair(
+        &mut self,
+        key: &'a str,
+        value: Value<'a>,
+        depth: usize,
+    ) -> Result<Option<(&'a str, Value<'a>)>, DecodeError> {
+        let new_value = match self.visitor.pair(key, value) {
+            Some(new) => Some(new),
+            None => self.value(key, value, depth)?,
+        };
+        let new_key = self.visitor.text(Place::Key, key);
+        Ok((new_key.is_some() || new_value.is_some()).then(|| (new_key.unwrap_or(key), new_value.unwrap_or(value))))
+    }
+
+    fn value(&mut self, key: &'a str, value: Value<'a>, depth: usize) -> Result<Option<Value<'a>>, DecodeError> {
+        if depth > DEPTH_MAX {
+            return Err(DecodeError::TooDeep);
+        }
+        let place = Place::Value { key };
+        Ok(match value {
+            Value::Str(text) => self.visitor.text(place, text).map(Value::Str),
+            Value::Bytes(bytes) => {
+                let text = |new| std::str::from_utf8(new).map_or(Value::Bytes(new), Value::Str);
+                self.loose(place, bytes).map(text)
+            }
+            Value::Unknown(bytes) => self.list(key, bytes, Members::Unknown, depth)?.map(Value::Unknown),
+            Value::Array(items) => self.list(key, items, Members::Values, depth + 1)?.map(Value::Array),
+            Value::Map(entries) => self.list(key, entries, Members::Pairs, depth + 1)?.map(Value::Map),
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Double(_) => None,
+        })
+    }
+
+    /// Visits an `ArrayValue` or a `KeyValueList`, whose members are field 1.
+    fn list(&mut self, key: &'a str, bytes: &'a [u8], members: Members, depth: usize) -> Result<New<'a>, DecodeError> {
+        let mut rebuilt = Rebuilt::new(bytes, self.arena);
+        let mut cursor = Cursor::new(bytes);
+        while let Some(field) = cursor.next_field()? {
+            let new = match (field.number, &members) {
+                (1, Members::Values) => self.any_value(key, gather::content("ArrayValue", &field)?, depth)?,
+                (1, Members::Pairs) => self.key_value(gather::content("KeyValueList", &field)?, depth)?,
+                _ => self.unknown(Place::Value { key }, field.value),
+            };
+            rebuilt.pass(field.number, field.raw, new);
+        }
+        Ok(rebuilt.finish())
+    }
+
+    fn any_value(&mut self, key: &'a str, bytes: &'a [u8], depth: usize) -> Result<New<'a>, DecodeError> {
+        let (value, regular) = Value::read_checked(bytes)?;
+        if !regular {
+            let new = self.tangled_value(key, &[bytes], depth)?;
+            return Ok((new != bytes).then_some(new));
+        }
+        Ok(self.value(key, value, depth)?.map(|new| {
+            let mut out = ArenaVec::with_capacity_in(new.encoded_len(), self.arena);
+            new.put(&mut out);
+            &*out.into_bump_slice()
+        }))
+    }
+
+    fn key_value(&mut self, bytes: &'a [u8], depth: usize) -> Result<New<'a>, DecodeError> {
+        let read = Pair::read(bytes)?;
+        if !read.regular {
+            let new = self.tangled_pair(bytes, depth)?;
+            return Ok((new != bytes).then_some(new));
+        }
+        Ok(self.pair(read.key, read.value, depth)?.map(|(key, value)| {
+            let mut out = ArenaVec::with_capacity_in(pair_len(key, &value), self.arena);
+            put_pair_content(&mut out, key, &value);
+            &*out.into_bump_slice()
+        }))
+    }
+
+    /// The bytes of an `AnyValue` that holds several values or unknown fields, with one value and those fields.
+    #[cold]
+    fn tangled_value(&mut self, key: &'a str, parts: &[&'a [u8]], depth: usize) -> Result<&'a [u8], DecodeError> {
+        let value = Value::merged(parts, self.arena)?;
+        let value = self.value(key, value, depth)?.unwrap_or(value);
+        let mut out = ArenaVec::with_capacity_in(value.encoded_len(), self.arena);
+        value.put(&mut out);
+        for part in parts {
+            self.put_unknown(key, part, gather::is_any, &mut out)?;
+        }
+        Ok(out.into_bump_slice())
+    }
+
+    /// The bytes of a `KeyValue` in which a field stands twice or is unknown, in order.
+    #[cold]
+    fn tangled_pair(&mut self, bytes: &'a [u8], depth: usize) -> Result<&'a [u8], DecodeError> {
+        let key = gather::pair(bytes)?.key;
+        let parts = gather::pair_values(bytes)?;
+        let mut out = ArenaVec::with_capacity_in(bytes.len() + 2, self.arena);
+        let value = match self.visitor.pair(key, Value::merged(&parts, self.arena)?) {
+            Some(new) => {
+                let mut value = ArenaVec::with_capacity_in(new.encoded_len(), self.arena);
+                new.put(&mut value);
+                Some(&*value.into_bump_slice())
+            }
+            None if parts.is_empty() => None,
+            None => Some(self.tangled_value(key, &parts, depth)?),
+        };
+        put_bytes(&mut out, 1, self.visitor.text(Place::Key, key).unwrap_or(key).as_bytes());
+        if let Some(value) = value {
+            put_bytes(&mut out, 2, value);
+        }
+        self.put_unknown(key, bytes, |number| number <= 2, &mut out)?;
+        Ok(out.into_bump_slice())
+    }
+
+    /// Appends the fields of `bytes` that nobody knows, as the visitor leaves them.
+    fn put_unknown(
+        &mut self,
+        key: &'a str,
+        bytes: &'a [u8],
+        known: impl Fn(u32) -> bool,
+        out: &mut ArenaVec<'a, u8>,
+    ) -> Result<(), DecodeError> {
+        let mut cursor = Cursor::new(bytes);
+        while let Some(field) = cursor.next_field()? {
+            if !known(field.number) {
+                match self.unknown(Place::Value { key }, field.value) {
+                    Some(new) => put_bytes(out, field.number, new),
+                    None => out.bytes(field.raw),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What field 1 of a list is.
+enum Members {
+    Values,
+    Pairs,
+    /// This is no list but a value of a kind nobody knows.
+    Unknown,
 }
 
 /// Opens the data points of the bytes of a `Metric`; the new bytes, if one was edited.
@@ -260,7 +386,7 @@ pub fn points<'a>(
             Some(Kind::Message(data)) => data_points(data, delimited(&schema::METRIC, &field)?, arena, visit)?,
             _ => None,
         };
-        rebuilt.pass(field.raw, new.map(|new| move |out: &mut Vec<u8>| put_bytes(out, field.number, new)));
+        rebuilt.pass(field.number, field.raw, new);
     }
     Ok(rebuilt.finish())
 }
@@ -274,24 +400,21 @@ fn data_points<'a>(
     let mut rebuilt = Rebuilt::new(bytes, arena);
     let mut cursor = Cursor::new(bytes);
     while let Some(field) = cursor.next_field()? {
-        let mut new = None;
-        if let (1, Some(Kind::Message(point))) = (field.number, data.field(1).map(|known| known.kind)) {
-            let mut entity = Entity::open(point, delimited(data, &field)?, arena)?;
-            if !visit(&mut entity)? {
-                rebuilt.pass(field.raw, Some(|_: &mut Vec<u8>| {}));
-                continue;
-            }
-            new = entity.is_edited().then(|| arena_entity(&entity, arena));
+        let (1, Some(Kind::Message(point))) = (field.number, data.field(1).map(|known| known.kind)) else {
+            rebuilt.keep(field.raw);
+            continue;
+        };
+        let mut entity = Entity::open(point, delimited(data, &field)?, arena)?;
+        if !visit(&mut entity)? {
+            rebuilt.replace(field.raw);
+        } else if entity.is_edited() {
+            let out = rebuilt.replace(field.raw);
+            put_tag(out, 1, 2);
+            put_varint(out, entity.encoded_len() as u64);
+            entity.put(out);
+        } else {
+            rebuilt.keep(field.raw);
         }
-        rebuilt.pass(field.raw, new.map(|new| move |out: &mut Vec<u8>| put_bytes(out, 1, new)));
     }
     Ok(rebuilt.finish())
-}
-
-fn arena_entity<'a>(entity: &Entity<'a>, arena: &'a Bump) -> &'a [u8] {
-    let mut out = Vec::with_capacity(entity.raw().len() + 64);
-    entity.put(&mut out);
-    let mut copy = ArenaVec::with_capacity_in(out.len(), arena);
-    copy.extend_from_slice(&out);
-    copy.into_bump_slice()
 }

@@ -83,7 +83,8 @@ impl Account {
             )
             .absolute(*records);
         }
-        metrics::gauge!("telseal_pipeline_unaccounted_records", "pipeline" => pipeline()).set(self.unaccounted() as f64);
+        metrics::gauge!("telseal_pipeline_unaccounted_records", "pipeline" => pipeline())
+            .set(self.unaccounted() as f64);
     }
 }
 

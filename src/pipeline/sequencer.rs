@@ -86,7 +86,10 @@ fn run(pipeline: &str, mut writer: Writer, cursors: &Cursors, mut waiting: mpsc:
 }
 
 /// The first request and all that wait behind it, up to the size of a group.
-fn gather(first: Append, waiting: &mut mpsc::Receiver<Append>) -> (Vec<Processed>, Vec<oneshot::Sender<Result<(), Refused>>>) {
+fn gather(
+    first: Append,
+    waiting: &mut mpsc::Receiver<Append>,
+) -> (Vec<Processed>, Vec<oneshot::Sender<Result<(), Refused>>>) {
     let mut bytes = first.processed.bytes_len();
     let (mut group, mut senders) = (vec![first.processed], vec![first.done]);
     while bytes < GROUP_BYTES_MAX

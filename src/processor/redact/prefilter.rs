@@ -19,16 +19,23 @@ use crate::processor::redact::rules::{Find, Id, Rule, aws, llm, us_ssn};
 const HITS_MAX: usize = 32;
 const CARD_LEN_MIN: usize = 13;
 const SSN_LEN: usize = 11;
-const BLOCK: usize = 64;
+const LONG_LEN_MIN: usize = 4;
+const BLOCK_WORDS: usize = 32;
 
 /// The anchors of all rules in force, folded to one case.
 #[derive(Debug)]
 pub(super) struct Prefilter {
-    search: Search,
-    hints: Vec<Hint>,
+    groups: Vec<Group>,
     at_sign: bool,
     cards: bool,
     ssns: bool,
+}
+
+/// Anchors of about the same length: SIMD compares as many bytes as the shortest has, and the fewer the more false alarms.
+#[derive(Debug)]
+struct Group {
+    search: Search,
+    hints: Vec<Hint>,
 }
 
 /// SIMD where the processor has it, else an automaton.
@@ -42,8 +49,6 @@ enum Search {
 struct Hint {
     literal: Vec<u8>,
     confirm: Confirm,
-    /// Other literals that may stand at the same place.
-    others: Vec<usize>,
 }
 
 type Confirm = fn(&[u8], Range<usize>) -> bool;
@@ -52,6 +57,8 @@ type Confirm = fn(&[u8], Range<usize>) -> bool;
 #[derive(Debug, Default)]
 pub(super) struct Places {
     folded: Vec<u8>,
+    /// 0xff for each byte that may be part of a number.
+    parts: Vec<u8>,
     hits: Vec<Range<usize>>,
     everywhere: bool,
 }
@@ -84,10 +91,7 @@ impl Prefilter {
     /// When the automaton would be too large.
     pub(super) fn new(rules: &[&'static Rule], keys: &[String]) -> Result<Self, BuildError> {
         let has = |id: Id| rules.iter().any(|rule| rule.id == id);
-        let mut literals = vec!["\\u00".to_owned()];
-        if has(Id::SecretKeyName) {
-            literals.extend_from_slice(keys);
-        }
+        let mut literals = vec!["\\u00"];
         for rule in rules {
             let anchors = match rule.find {
                 Find::Anchors(anchors, _) => anchors,
@@ -96,12 +100,15 @@ impl Prefilter {
             };
             // Both rules with an `@` in what they find are looked for by it.
             let own = anchors.iter().filter(|_| !matches!(rule.id, Id::Email | Id::UrlCredentials));
-            literals.extend(own.map(|anchor| (*anchor).to_owned()));
+            literals.extend(own);
         }
-        let hints = hints(literals);
+        let (short, long) = hints(literals, confirm).into_iter().partition(|hint| hint.literal.len() < LONG_LEN_MIN);
+        // Apart from the others, because an anchor that is turned down must not hide a key that starts like it.
+        let keys = if has(Id::SecretKeyName) { keys.iter().map(String::as_str).collect() } else { Vec::new() };
+        let groups: [Vec<Hint>; 3] = [short, long, hints(keys, |_| |_, _| true)];
+        let groups = groups.into_iter().filter(|hints| !hints.is_empty()).map(Group::new);
         Ok(Self {
-            search: Search::new(&hints)?,
-            hints,
+            groups: groups.collect::<Result<_, _>>()?,
             at_sign: has(Id::Email) || has(Id::UrlCredentials),
             cards: has(Id::PaymentCard),
             ssns: has(Id::UsSsn),
@@ -114,49 +121,36 @@ impl Prefilter {
         if self.at_sign {
             memchr_iter(b'@', raw).take(HITS_MAX + 1).for_each(|at| places.add(at..at + 1));
         }
-        self.scan_literals(raw, places);
+        let mut folded = std::mem::take(&mut places.folded);
+        folded.clear();
+        folded.extend(raw.iter().map(|byte| fold(*byte)));
+        self.groups.iter().for_each(|group| group.scan(raw, &folded, places));
+        places.folded = folded;
         if self.cards || self.ssns {
             self.scan_digits(raw, places);
         }
         places.any()
     }
 
-    fn scan_literals(&self, raw: &[u8], places: &mut Places) {
-        let mut folded = std::mem::take(&mut places.folded);
-        folded.clear();
-        folded.extend(raw.iter().map(|byte| fold(*byte)));
-        let mut at = 0;
-        while let Some((start, index)) = self.search.find(&folded, at).filter(|_| !places.everywhere) {
-            let hint = &self.hints[index];
-            let confirmed =
-                std::iter::once(hint).chain(hint.others.iter().map(|other| &self.hints[*other])).find(|hint| {
-                    let end = start + hint.literal.len();
-                    folded[start..].starts_with(&hint.literal) && (hint.confirm)(raw, start..end)
-                });
-            if let Some(hint) = confirmed {
-                places.add(start..start + hint.literal.len());
-            }
-            at = start + 1;
-        }
-        places.folded = folded;
-    }
-
-    /// Whatever has eleven digits and separators in a row covers four in a row at a multiple of four.
+    /// Whatever has eleven digits and separators in a row fills two words of four bytes in a row, at multiples of four.
     fn scan_digits(&self, raw: &[u8], places: &mut Places) {
+        let mut parts = std::mem::take(&mut places.parts);
+        parts.clear();
+        parts.extend(raw.iter().map(|byte| if is_number_part(*byte) { 0xff } else { 0 }));
+        let words = parts.as_chunks::<4>().0;
         let mut passed = 0;
-        let (blocks, rest) = raw.as_chunks::<BLOCK>();
-        for (index, block) in blocks.iter().enumerate() {
-            if has_word(block) {
-                self.look_at_words(raw, index * BLOCK..(index + 1) * BLOCK, &mut passed, places);
+        for start in (0..words.len()).step_by(BLOCK_WORDS) {
+            let block = &words[start..words.len().min(start + BLOCK_WORDS + 1)];
+            if has_two_words(block) {
+                self.look_at_words(raw, start * 4..(start + block.len()) * 4, &mut passed, places);
             }
         }
-        self.look_at_words(raw, raw.len() - rest.len()..raw.len(), &mut passed, places);
+        places.parts = parts;
     }
 
     fn look_at_words(&self, raw: &[u8], block: Range<usize>, passed: &mut usize, places: &mut Places) {
-        for (index, word) in raw[block.clone()].as_chunks::<4>().0.iter().enumerate() {
-            let at = block.start + index * 4;
-            if at < *passed || !word.iter().all(|byte| is_number_part(*byte)) {
+        for at in block.step_by(4) {
+            if at < *passed || !raw[at..at + 4].iter().all(|byte| is_number_part(*byte)) {
                 continue;
             }
             let head = raw[*passed..at].iter().rev().take_while(|byte| is_number_part(**byte)).count();
@@ -193,10 +187,29 @@ const fn is_number_part(byte: u8) -> bool {
     byte.is_ascii_digit() || byte == b'-' || byte == b' '
 }
 
-/// True when four bytes at a multiple of four are parts of numbers. Two loops that the compiler turns into SIMD.
-fn has_word(block: &[u8; BLOCK]) -> bool {
-    let parts = block.map(|byte| if is_number_part(byte) { 0xff } else { 0 });
-    parts.as_chunks::<4>().0.iter().fold(false, |any, word| any | (u32::from_ne_bytes(*word) == u32::MAX))
+/// True when two words in a row are parts of numbers; a loop without branches, which the compiler turns into SIMD.
+fn has_two_words(words: &[[u8; 4]]) -> bool {
+    let (Some((_, heads)), Some((_, tails))) = (words.split_last(), words.split_first()) else { return false };
+    let both = |(head, tail): (&[u8; 4], &[u8; 4])| u32::from_ne_bytes(*head) & u32::from_ne_bytes(*tail) == u32::MAX;
+    heads.iter().zip(tails).fold(false, |any, pair| any | both(pair))
+}
+
+impl Group {
+    fn new(hints: Vec<Hint>) -> Result<Self, BuildError> {
+        Ok(Self { search: Search::new(&hints)?, hints })
+    }
+
+    fn scan(&self, raw: &[u8], folded: &[u8], places: &mut Places) {
+        let mut at = 0;
+        while let Some((start, index)) = self.search.find(folded, at).filter(|_| !places.everywhere) {
+            let hint = &self.hints[index];
+            let end = start + hint.literal.len();
+            if (hint.confirm)(raw, start..end) {
+                places.add(start..end);
+            }
+            at = start + 1;
+        }
+    }
 }
 
 impl Search {
@@ -223,21 +236,13 @@ impl Search {
     }
 }
 
-fn hints(mut literals: Vec<String>) -> Vec<Hint> {
-    literals.iter_mut().for_each(|literal| literal.make_ascii_lowercase());
+fn hints(literals: Vec<&str>, confirm: fn(&str) -> Confirm) -> Vec<Hint> {
+    let mut literals: Vec<String> = literals.into_iter().map(str::to_ascii_lowercase).collect();
     literals.sort();
-    literals.dedup();
-    let folded: Vec<Vec<u8>> = literals.iter().map(|literal| literal.bytes().map(fold).collect()).collect();
-    let others = |own: usize| {
-        let related = |other: &Vec<u8>| other.starts_with(&folded[own]) || folded[own].starts_with(other);
-        (0..folded.len()).filter(|other| *other != own && related(&folded[*other])).collect()
-    };
-    let hint = |(index, literal): (usize, &String)| Hint {
-        literal: folded[index].clone(),
-        confirm: confirm(literal),
-        others: others(index),
-    };
-    literals.iter().enumerate().map(hint).collect()
+    // What a longer literal leads to, a shorter one at the same place leads to as well: `sk-` for `sk-ant-`.
+    literals.dedup_by(|next, last| next.starts_with(&**last));
+    let hint = |literal: &String| Hint { literal: literal.bytes().map(fold).collect(), confirm: confirm(literal) };
+    literals.iter().map(hint).collect()
 }
 
 /// What must follow or precede an anchor for its rules to have a chance.
@@ -306,7 +311,7 @@ mod tests {
             ("a_pass=", "_pass"),
         ] {
             let at = text.find(place).unwrap();
-            assert_eq!(places(text.as_bytes()), [at..at + place.len()], "{text}");
+            assert_eq!(places(text.as_bytes()), vec![Range { start: at, end: at + place.len() }], "{text}");
         }
     }
 
@@ -315,8 +320,21 @@ mod tests {
         for offset in 0..200 {
             for number in ["123-45-6789", "4222222222222", "4111-1111-1111-1111"] {
                 let text = format!("{}{number}z", "x".repeat(offset));
-                assert_eq!(places(text.as_bytes()), [offset..offset + number.len()], "{text}");
+                assert_eq!(
+                    places(text.as_bytes()),
+                    vec![Range { start: offset, end: offset + number.len() }],
+                    "{text}"
+                );
             }
+        }
+    }
+
+    #[test]
+    fn a_configured_key_that_starts_like_an_anchor_is_found() {
+        let keys = ["tokens_internal", "keyring", "basic_pin", "Id"].map(str::to_owned);
+        let prefilter = Prefilter::new(&RULES.iter().collect::<Vec<_>>(), &keys).unwrap();
+        for key in ["x.Tokens_Internal", "keyring", "BASIC_PIN", "ID"] {
+            assert!(prefilter.scan(key.as_bytes(), &mut Places::default()), "{key}");
         }
     }
 
@@ -330,7 +348,7 @@ mod tests {
 
     #[test]
     fn the_automaton_finds_what_the_packed_search_finds() {
-        let hints = hints(vec!["token".to_owned(), "key".to_owned(), "api".to_owned()]);
+        let hints = hints(vec!["token", "key", "api"], confirm);
         let automaton = AhoCorasick::builder()
             .match_kind(aho_corasick::MatchKind::LeftmostFirst)
             .build(hints.iter().map(|hint| &hint.literal))

@@ -49,11 +49,11 @@ impl<'a> Pass<'a> {
     pub(super) fn entity(&mut self, entity: &mut Entity<'a>) -> Result<bool, DecodeError> {
         self.raw = entity.raw();
         let found = self.rules.prefilter.scan(self.raw, &mut self.places);
-        if !found && !(entity.is_edited() && self.is_edit_suspicious(entity)) {
-            return Ok(false);
+        if found || (entity.is_edited() && self.is_edit_suspicious(entity)) {
+            self.option = None;
+            return entity.rewrite(self.arena, self);
         }
-        self.option = None;
-        entity.rewrite(self.arena, self)
+        Ok(false)
     }
 
     /// From here on every string is scanned, wherever it lies.

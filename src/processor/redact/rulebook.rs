@@ -126,7 +126,7 @@ impl Rulebook {
 fn decode(text: &str) -> Option<String> {
     let mut out: Option<String> = None;
     let mut passed = 0;
-    for (at, _) in text.match_indices("\\u00") {
+    for at in memchr::memmem::find_iter(text.as_bytes(), b"\\u00") {
         let printable = |code: &u8| (0x20..0x7f).contains(code);
         let code = text.get(at + 4..at + 6).and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(printable);
         let Some(code) = code.filter(|_| at >= passed) else { continue };

@@ -32,6 +32,7 @@ pub(super) enum Class {
 
 /// Which rule. Where findings overlap, the one named first here gives its name to the mask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(clippy::enum_variant_names, reason = "an access key id is called that")]
 pub(super) enum Id {
     PrivateKey,
     Jwt,

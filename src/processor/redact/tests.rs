@@ -264,8 +264,12 @@ fn redacted_without_prefilter(signal: Signal, request: &[u8]) -> Vec<u8> {
     let arena = Bump::new();
     let mut batch = Batch::open(signal, request, &arena).unwrap();
     let mut plain = Plain(&redact.0, &arena);
-    batch.owners().for_each(|owner| drop(owner.rewrite(&arena, &mut plain).unwrap()));
-    batch.records().for_each(|record| drop(record.rewrite(&arena, &mut plain).unwrap()));
+    for owner in batch.owners() {
+        owner.rewrite(&arena, &mut plain).unwrap();
+    }
+    for record in batch.records() {
+        record.rewrite(&arena, &mut plain).unwrap();
+    }
     batch.rewrite_rest(&mut plain).unwrap();
     let mut out = Vec::new();
     batch.encode(&mut out);

@@ -3,19 +3,27 @@
 use crate::processor::redact::rules::bytes::{has_at, run_end};
 use crate::processor::redact::rules::{Id, Verdict};
 
-pub(super) const ANCHORS: &[&str] =
-    &["xoxb-", "xoxp-", "xoxa-", "xoxr-", "xoxs-", "xoxd-", "xoxo-", "xoxe-", "xoxe.xox", "xapp-"];
+pub(super) const ANCHORS: &[&str] = &["xox", "xapp-"];
 
 const LEN_MIN: usize = 10;
 
 pub(super) fn find(text: &[u8], at: usize) -> Verdict {
-    let body = at + if has_at(text, at, "xoxe.xox") { "xoxe.xoxp-".len() } else { "xoxb-".len() };
+    let Some(body) = body(text, at) else { return Verdict::NO };
     let end = run_end(text, body, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'%' | b'_'));
-    let found = text.get(body..end).unwrap_or_default();
-    if found.len() >= LEN_MIN && found.iter().any(u8::is_ascii_digit) {
+    if end - body >= LEN_MIN && text[body..end].iter().any(u8::is_ascii_digit) {
         return Verdict::Hit(at..end, Id::SlackToken);
     }
     Verdict::Miss(end)
+}
+
+/// Where the text behind the prefix starts.
+fn body(text: &[u8], at: usize) -> Option<usize> {
+    let kind = if has_at(text, at, "xoxe.xox") { at + "xoxe.xox".len() } else { at + "xox".len() };
+    match text.get(kind..)? {
+        _ if has_at(text, at, "xapp-") => Some(at + "xapp-".len()),
+        [letter, b'-', ..] if letter.is_ascii_alphabetic() => Some(kind + 2),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
