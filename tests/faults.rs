@@ -455,6 +455,28 @@ fn a_torn_last_write_of_a_spool_is_cut_off_and_reported() {
     });
 }
 
+#[test]
+fn a_damaged_block_of_a_spool_costs_one_request_which_is_counted() {
+    let mut destination = Destination::start_down();
+    let site = site(SPOOL, &destination);
+    let telseal = site.start();
+    send_acknowledged(&site, 0..30);
+    telseal.kill();
+    let segment = site.files("logs/spool", ".spool").pop().expect("a segment");
+    let mut bytes = fs::read(&segment).unwrap();
+    let place = bytes.windows(9).position(|window| window == b"record 12").expect("the record");
+    bytes[place] ^= 1;
+    fs::write(&segment, bytes).unwrap();
+    let telseal = site.start();
+    destination.up();
+    let wanted = (0..30).filter(|number| *number != 12).collect();
+    wait_for_all(&destination, &wanted);
+    eventually("the loss is counted", || (site.metric("telseal_exporter_damaged_records_total") == 1.0).then_some(()));
+    let name = segment.file_name().unwrap().to_str().unwrap();
+    assert!(telseal.stderr().contains(name), "{}", telseal.stderr());
+    end_well(&site, telseal, SPOOL);
+}
+
 /// A file system of a few MiB in memory, unmounted when this is dropped.
 struct SmallDisk(TempDir);
 
