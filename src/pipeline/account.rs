@@ -126,6 +126,8 @@ pub struct ExportAccount {
     pub dead_lettered: AtomicU64,
     /// Records given up because `hold_bytes_max` was reached and `when_full` is `drop_oldest`.
     pub overrun: AtomicU64,
+    /// Records that were stored and could not be read again.
+    pub damaged: AtomicU64,
     /// Records stored and not yet delivered.
     pub lag_records: AtomicU64,
     /// Their size as stored.
@@ -158,6 +160,7 @@ impl ExportAccount {
         counter("telseal_exporter_retries_total", &self.retries);
         counter("telseal_exporter_dead_lettered_records_total", &self.dead_lettered);
         counter("telseal_exporter_overrun_records_total", &self.overrun);
+        counter("telseal_exporter_damaged_records_total", &self.damaged);
         let gauge = |name, value: f64| metrics::gauge!(name, &labels()).set(value);
         gauge("telseal_exporter_lag_records", self.lag_records.load(Relaxed) as f64);
         gauge("telseal_exporter_lag_bytes", self.lag_bytes.load(Relaxed) as f64);

@@ -18,7 +18,7 @@ use crate::exporter::{ExportError, Exporter, Payload};
 use crate::pipeline::account::ExportAccount;
 use crate::pipeline::cursor::Place;
 use crate::pipeline::rejected::Rejected;
-use crate::pipeline::store::{Chunk, Reader};
+use crate::pipeline::store::{Chunk, ReadError, Reader};
 use crate::stdx::backoff::Backoff;
 
 /// How a delivery loop tries again, and how much it takes at once.
@@ -115,15 +115,27 @@ impl<E: Exporter> Delivery<E> {
         let chunk = match self.reader.read(self.place.position(), self.settings.batch_bytes_max).await {
             Ok(Some(chunk)) => chunk,
             Ok(None) => return true,
-            Err(error) => {
-                tracing::error!(exporter = self.account.exporter(), %error, "cannot read the stored records");
-                return self.pause_for(STORAGE_WAIT).await;
-            }
+            Err(error) => return self.unreadable(&error).await,
         };
         let Chunk { payload, next } = chunk;
         if payload.records() > 0 && !self.deliver(payload).await {
             return false;
         }
+        self.place.move_to(next, &self.reader);
+        self.publish_lag();
+        true
+    }
+
+    /// Goes on behind a damaged place, whose records are counted as lost; waits where nothing can be read. False when
+    /// shutdown came first.
+    async fn unreadable(&mut self, error: &ReadError) -> bool {
+        let Some(next) = error.read_on() else {
+            tracing::error!(exporter = self.account.exporter(), %error, "cannot read the stored records");
+            return self.pause_for(STORAGE_WAIT).await;
+        };
+        let records = next.record.saturating_sub(self.place.position().record);
+        tracing::error!(exporter = self.account.exporter(), %error, records, "stored records are damaged and lost");
+        add(&self.account.damaged, records);
         self.place.move_to(next, &self.reader);
         self.publish_lag();
         true

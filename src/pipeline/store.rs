@@ -339,6 +339,17 @@ impl Reader {
     }
 }
 
+impl ReadError {
+    /// Where to read on when what lies before that place will never be readable; `None` when another try may help.
+    #[must_use]
+    pub fn read_on(&self) -> Option<Position> {
+        match self {
+            Self::Spool(SpoolError::Damaged { next, .. }) => Some(*next),
+            _ => None,
+        }
+    }
+}
+
 /// Reads outside the async workers: the disk may be slow. The reader goes there and comes back.
 async fn on_disk<R, T, E>(
     reader: &mut Option<R>,
