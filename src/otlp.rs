@@ -6,6 +6,7 @@
 pub mod build;
 pub mod count;
 pub mod gather;
+pub mod json;
 pub mod line;
 pub mod model;
 pub mod rewrite;

@@ -32,6 +32,7 @@ pub struct StartError(pub(crate) String);
 pub struct Service {
     receivers: Vec<(String, otlp::Bound, Routes)>,
     pipelines: Vec<Pipeline>,
+    exporters: Vec<(String, build::AnyExporter)>,
     admin: Option<(server::Bound, PrometheusHandle)>,
     budget: Budget,
     shutdown_timeout: Duration,
@@ -65,7 +66,7 @@ impl Service {
         for (receiver, protocol, address) in self.addresses() {
             tracing::info!(receiver, protocol, %address, "listening");
         }
-        let Self { receivers, pipelines, admin, budget, shutdown_timeout, deadline, _data_dir } = self;
+        let Self { receivers, pipelines, exporters, admin, budget, shutdown_timeout, deadline, _data_dir } = self;
         let pipelines = Arc::new(pipelines);
         let (stop, stopped) = watch::channel(false);
         let mut listening = Tasks::new();
@@ -94,6 +95,11 @@ impl Service {
         let mut left = 0;
         for pipeline in pipelines.iter() {
             left += pipeline.drain(at).await;
+        }
+        for (id, exporter) in &exporters {
+            if let Err(error) = exporter.close().await {
+                tracing::error!(exporter = id, %error, "could not close");
+            }
         }
         let _ = admin_stop.send(true);
         admin_task.join(Duration::from_millis(200)).await;

@@ -36,6 +36,7 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
     ("telseal_risk_records_total", Kind::Counter, "records tagged, by level"),
     ("telseal_receiver_accepted_records_total", Kind::Counter, "records taken from senders"),
     ("telseal_receiver_refused_records_total", Kind::Counter, "records not taken, by reason"),
+    ("telseal_receiver_refused_requests_total", Kind::Counter, "requests not taken, by reason"),
     ("telseal_receiver_requests_total", Kind::Counter, "requests by answer"),
 ];
 

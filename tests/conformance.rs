@@ -3,6 +3,8 @@
 //!
 //! A new exporter over HTTP adds one test that calls `http::conforms` with its constructor and its decoder.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by failing")]
+
 #[path = "conformance/grpc.rs"]
 mod grpc;
 #[path = "conformance/http.rs"]

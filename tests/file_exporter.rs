@@ -1,9 +1,15 @@
 //! The file exporter on a real folder: what is confirmed is there in full, whatever happens in between.
 
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+#![expect(clippy::disallowed_methods, reason = "what others do to the files of the exporter")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use prost::Message;
 use telseal::exporter::file::{Config, File, Format, Rotation};
 use telseal::exporter::{ExportError, Exporter, Payload};
 use telseal::otlp::Signal;
@@ -62,6 +68,43 @@ async fn a_folder_gets_one_file_a_signal() {
     exporter.export(&line("one")).await.unwrap();
     exporter.export(&Payload::from_lines(Signal::Traces, "two\n".into(), 1)).await.unwrap();
     assert_eq!(listed(folder.path()), files(&[("logs.ndjson.part", "one\n"), ("traces.ndjson.part", "two\n")]));
+}
+
+/// A request of two log records, as an unsealed pipeline hands it over.
+fn unsealed() -> Payload {
+    let log_records = (1..=2).map(|time_unix_nano| LogRecord { time_unix_nano, ..LogRecord::default() }).collect();
+    let scope_logs = vec![ScopeLogs { log_records, ..ScopeLogs::default() }];
+    let resource_logs = vec![ResourceLogs { scope_logs, ..ResourceLogs::default() }];
+    let request = ExportLogsServiceRequest { resource_logs }.encode_to_vec();
+    Payload::from_otlp(Signal::Logs, vec![request.into()], 2)
+}
+
+#[tokio::test]
+async fn records_that_are_not_sealed_have_the_same_lines_without_a_seal() {
+    let folder = folder();
+    let exporter = File::new(&config(&folder.path().join("a")));
+    exporter.export(&unsealed()).await.unwrap();
+    let content = fs::read(folder.path().join("a.ndjson.part")).unwrap();
+    assert_eq!(content.iter().filter(|byte| **byte == b'\n').count(), 2);
+    let back = telseal::otlp::line::to_otlp(Signal::Logs, &content).unwrap();
+    let read = |bytes: &[u8]| ExportLogsServiceRequest::decode(bytes).unwrap().resource_logs[0].scope_logs.clone();
+    assert_eq!(read(&back), read(&unsealed().otlp().unwrap()));
+}
+
+#[tokio::test]
+async fn json_is_one_request_a_line() {
+    let folder = folder();
+    let exporter = File::new(&Config { format: Format::Json, ..config(&folder.path().join("a.json")) });
+    exporter.export(&unsealed()).await.unwrap();
+    exporter.export(&unsealed()).await.unwrap();
+    let content = fs::read(folder.path().join("a.json.part")).unwrap();
+    let lines: Vec<&[u8]> = content.split_inclusive(|byte| *byte == b'\n').collect();
+    assert_eq!(lines.len(), 2);
+    for line in lines {
+        let back = telseal::otlp::json::to_protobuf(Signal::Logs, line).unwrap();
+        let wanted = ExportLogsServiceRequest::decode(unsealed().otlp().unwrap());
+        assert_eq!(ExportLogsServiceRequest::decode(&*back), wanted);
+    }
 }
 
 #[tokio::test]

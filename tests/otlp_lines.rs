@@ -1,6 +1,8 @@
 //! Canonical lines: what they look like, and that OTLP goes through them and comes out as it was. opentelemetry-proto
 //! and prost are the oracle.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+
 #[path = "support/arbitrary.rs"]
 mod arbitrary;
 

@@ -18,7 +18,7 @@ use tracing::warn;
 
 use crate::exporter::otlp_http::unreadable;
 use crate::exporter::{ExportError, Exporter, Payload};
-use crate::otlp::Signal;
+use crate::otlp::{self, Signal};
 use crate::stdx::durable::{self, Error};
 use crate::stdx::tasks;
 
@@ -35,7 +35,7 @@ pub struct Config {
     /// `folder/name.ext`: the name that files get, with the time before the extension. `folder/`: one file a signal,
     /// `folder/logs-<time>.ndjson` and so on. Folders are created with mode 0700, files with 0640.
     pub path: PathBuf,
-    /// `ndjson` or `proto`. Default: `ndjson`.
+    /// `ndjson`, `json` or `proto`. Default: `ndjson`.
     pub format: Format,
     /// When a file is closed and the next one begun.
     pub rotation: Rotation,
@@ -49,6 +49,8 @@ pub enum Format {
     /// verified by itself; else the same lines without a seal.
     #[default]
     Ndjson,
+    /// One OTLP/JSON request a line, as the Collector writes and its `otlpjsonfile` receiver reads it.
+    Json,
     /// Protobuf requests, each behind its length as four bytes, highest first. Needs a folder as `path`, since a
     /// request does not say of which signal it is.
     Proto,
@@ -58,6 +60,7 @@ impl Format {
     const fn extension(self) -> &'static str {
         match self {
             Self::Ndjson => "ndjson",
+            Self::Json => "json",
             Self::Proto => "binpb",
         }
     }
@@ -141,6 +144,7 @@ impl File {
         let request = || payload.otlp().map_err(|error| unreadable(&error));
         Ok(match self.format {
             Format::Ndjson => vec![payload.to_lines().map_err(|error| unreadable(&error))?],
+            Format::Json => vec![json_line(payload.signal(), &request()?)?],
             Format::Proto => {
                 let request = request()?;
                 let len = u32::try_from(request.len()).map_err(|error| unreadable(&error))?;
@@ -148,6 +152,13 @@ impl File {
             }
         })
     }
+}
+
+fn json_line(signal: Signal, request: &[u8]) -> Result<Bytes, ExportError> {
+    let mut out = Vec::with_capacity(request.len() * 2);
+    otlp::json::from_protobuf(signal, request, &mut out).map_err(|error| unreadable(&error))?;
+    out.push(b'\n');
+    Ok(out.into())
 }
 
 impl Exporter for File {
@@ -193,9 +204,10 @@ async fn on_disk<T: Send + 'static>(
 /// After a panic in the middle of a write the file is as after a crash, which the writer knows how to continue.
 fn locked(writer: &Mutex<Writer>) -> MutexGuard<'_, Writer> {
     writer.lock().unwrap_or_else(|poisoned| {
-        let mut writer = PoisonError::into_inner(poisoned);
-        writer.forget();
-        writer
+        let mut guard = PoisonError::into_inner(poisoned);
+        guard.forget();
+        writer.clear_poison();
+        guard
     })
 }
 

@@ -255,6 +255,10 @@ impl http_body::Body for Message {
 }
 
 impl Exporter for OtlpGrpc {
+    fn wants_otlp(&self) -> bool {
+        true
+    }
+
     async fn export(&self, payload: &Payload) -> Result<(), ExportError> {
         let route = self.route(payload.signal());
         let answer = self.client.post(route, Body::wrap(self.encode(payload)?)).await?;
@@ -297,4 +301,53 @@ fn status_of(answer: &Answer) -> Option<(&HeaderMap, i32)> {
 fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let padding = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     GeneralPurpose::new(&STANDARD, padding).decode(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(json: &str) -> Config {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn the_scheme_decides_about_tls_and_the_settings_where_there_is_none() {
+        for (json, wanted) in [
+            (r#"{"endpoint": "host:4317"}"#, "https://host:4317/"),
+            (r#"{"endpoint": "host:4317", "tls": {"insecure": true}}"#, "http://host:4317/"),
+            (r#"{"endpoint": "http://host:4317"}"#, "http://host:4317/"),
+            (r#"{"endpoint": "https://host:4317", "tls": {"insecure": true}}"#, "https://host:4317/"),
+            (r#"{"endpoint": "dns:///host:4317"}"#, "https://host:4317/"),
+            (r#"{"endpoint": "[::1]:4317"}"#, "https://[::1]:4317/"),
+        ] {
+            assert_eq!(config(json).url().unwrap().to_string(), wanted, "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_found_with_its_place() {
+        for (json, wanted) in [
+            (r#"{"endpoint": "http://127.0.0.1:9400", "compression": "none", "tls": {"insecure": true}}"#, ""),
+            ("{}", "x"),
+            (r#"{"endpoint": "host"}"#, "x.endpoint"),
+            (r#"{"endpoint": "unix:///run/otel.sock"}"#, "x.endpoint"),
+            (r#"{"endpoint": "http://host:4318/v1/logs"}"#, "x.endpoint"),
+            (r#"{"endpoint": "host:4317", "compression": "snappy"}"#, "x.compression"),
+            (r#"{"endpoint": "host:4317", "keepalive": {"time": "0"}}"#, "x.keepalive.time"),
+        ] {
+            let mut problems = Problems::default();
+            config(json).check(&At::new("x"), &mut problems);
+            let paths: Vec<_> = problems.0.iter().map(|problem| problem.path.as_str()).collect();
+            assert_eq!(paths.join(" "), wanted, "{json}");
+        }
+    }
+
+    #[test]
+    fn time_outs_fit_into_eight_digits() {
+        assert_eq!(grpc_timeout(Duration::from_millis(1500)), "1500m");
+        assert_eq!(grpc_timeout(Duration::from_secs(99_999)), "99999000m");
+        assert_eq!(grpc_timeout(Duration::from_secs(100_000)), "100000S");
+        assert_eq!(grpc_timeout(Duration::MAX), "99999999S");
+    }
 }

@@ -16,7 +16,7 @@ use crate::exporter::{ExportError, Exporter, Payload, classify};
 use crate::http::client::{
     Address, Answer, BuildError, Client, Compression, Headers, Options, Route, Tls, check_headers, is_loopback,
 };
-use crate::otlp::Signal;
+use crate::otlp::{self, Signal};
 use crate::stdx::duration::Span;
 use crate::stdx::problem::{At, Problems};
 
@@ -33,7 +33,7 @@ pub struct Config {
     pub traces_endpoint: Address,
     /// URL for metrics, used as it stands. Default: `endpoint` + `/v1/metrics`.
     pub metrics_endpoint: Address,
-    /// `proto`. Default: `proto`.
+    /// `proto` or `json`. Default: `proto`.
     pub encoding: Encoding,
     /// `gzip`, `zstd`, `deflate`, `snappy` or `none`. Default: `gzip`.
     pub compression: Compression,
@@ -54,12 +54,15 @@ pub enum Encoding {
     /// Protobuf.
     #[default]
     Proto,
+    /// JSON, as OTLP maps it.
+    Json,
 }
 
 impl Encoding {
     const fn content_type(self) -> &'static str {
         match self {
             Self::Proto => "application/x-protobuf",
+            Self::Json => "application/json",
         }
     }
 }
@@ -134,6 +137,7 @@ pub struct OtlpHttp {
     client: Client,
     /// In the order of [`Signal::ALL`].
     routes: [Option<Route>; 3],
+    encoding: Encoding,
     compression: Compression,
     rejections: Rejections,
 }
@@ -163,7 +167,8 @@ impl OtlpHttp {
         for (route, url) in routes.iter_mut().zip(urls) {
             *route = url.map(|url| route_to(url, config)).transpose()?;
         }
-        Ok(Self { client, routes, compression: config.compression, rejections: Rejections::new(id) })
+        let (encoding, compression) = (config.encoding, config.compression);
+        Ok(Self { client, routes, encoding, compression, rejections: Rejections::new(id) })
     }
 
     fn route(&self, signal: Signal) -> Result<&Route, ExportError> {
@@ -173,7 +178,12 @@ impl OtlpHttp {
     }
 
     fn encode(&self, payload: &Payload) -> Result<Bytes, ExportError> {
-        let body = payload.otlp().map_err(|error| unreadable(&error))?;
+        let mut body = payload.otlp().map_err(|error| unreadable(&error))?;
+        if self.encoding == Encoding::Json {
+            let mut json = Vec::with_capacity(body.len() * 2);
+            otlp::json::from_protobuf(payload.signal(), &body, &mut json).map_err(|error| unreadable(&error))?;
+            body = json.into();
+        }
         if self.compression == Compression::None {
             return Ok(body);
         }
@@ -199,6 +209,10 @@ fn route_to(url: Url, config: &Config) -> Result<Route, BuildError> {
 }
 
 impl Exporter for OtlpHttp {
+    fn wants_otlp(&self) -> bool {
+        true
+    }
+
     async fn export(&self, payload: &Payload) -> Result<(), ExportError> {
         let route = self.route(payload.signal())?;
         let answer = self.client.post(route, self.encode(payload)?).await?;
@@ -222,4 +236,38 @@ fn described(route: &Route, status: u16) -> String {
 fn partial_success(answer: &Answer) -> PartialSuccess {
     let is_json = answer.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     if is_json { PartialSuccess::from_json(&answer.body) } else { PartialSuccess::from_protobuf(&answer.body) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(json: &str) -> Config {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn urls_are_joined_or_taken_as_they_stand() {
+        let config = config(r#"{"endpoint": "http://host/otlp/", "metrics_endpoint": "https://other/exact/"}"#);
+        let urls = Signal::ALL.map(|signal| config.url(signal).unwrap().to_string());
+        assert_eq!(urls, ["http://host/otlp/v1/logs", "https://other/exact/", "http://host/otlp/v1/traces"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_found_with_its_place() {
+        for (json, wanted) in [
+            (r#"{"endpoint": "http://127.0.0.1:9400", "compression": "none"}"#, ""),
+            (r#"{"logs_endpoint": "https://host/x", "headers": {"api-key": "x"}, "tls": {"min_version": "1.3"}}"#, ""),
+            ("{}", "x"),
+            (r#"{"endpoint": "host:4318", "traces_endpoint": "/v1/traces"}"#, "x.endpoint x.traces_endpoint"),
+            (r#"{"endpoint": "http://host", "timeout": "0"}"#, "x.timeout"),
+            (r#"{"endpoint": "http://host", "headers": {"a b": "x", "c": "x\ny"}}"#, "x.headers.a b x.headers.c"),
+            (r#"{"endpoint": "http://host", "proxy_url": "proxy:3128"}"#, "x.proxy_url"),
+        ] {
+            let mut problems = Problems::default();
+            config(json).check(&At::new("x"), &mut problems);
+            let paths: Vec<_> = problems.0.iter().map(|problem| problem.path.as_str()).collect();
+            assert_eq!(paths.join(" "), wanted, "{json}");
+        }
+    }
 }

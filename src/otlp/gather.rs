@@ -173,7 +173,7 @@ pub fn each<'a>(
 ///
 /// # Errors
 /// When the framing is wrong.
-pub fn each_number<'a>(field: &Field, parts: &[&'a [u8]], mut visit: impl FnMut(u64)) -> Result<(), DecodeError> {
+pub fn each_number(field: &Field, parts: &[&[u8]], mut visit: impl FnMut(u64)) -> Result<(), DecodeError> {
     each(field, parts, |value| match value {
         WireValue::Varint(number) | WireValue::Fixed64(number) => {
             visit(number);

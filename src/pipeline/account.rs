@@ -27,18 +27,12 @@ impl Account {
         Self { pipeline: pipeline.to_owned(), ..Self::default() }
     }
 
-    /// Records came through the door.
-    pub fn receive(&self, records: u64) {
+    /// Records came through the door. What becomes of them is said to the entry; one that is forgotten, because a
+    /// processor panicked, counts as refused: its sender got no receipt.
+    pub fn receive(&self, records: u64) -> UnderWay<'_> {
         self.received.fetch_add(records, Relaxed);
         self.under_way.fetch_add(records, Relaxed);
-    }
-
-    /// `received` records are through: `appended` of them are stored, `refused` went back to the sender. What is
-    /// missing was noted by [`Account::drop_records`].
-    pub fn settle(&self, received: u64, appended: u64, refused: u64) {
-        self.appended.fetch_add(appended, Relaxed);
-        self.refused.fetch_add(refused, Relaxed);
-        self.under_way.fetch_sub(received, Relaxed);
+        UnderWay { account: self, records, appended: None }
     }
 
     /// Records were taken out for a reason.
@@ -89,7 +83,33 @@ impl Account {
             )
             .absolute(*records);
         }
-        metrics::gauge!("telseal_pipeline_unaccounted_records", "pipeline" => pipeline()).set(self.unaccounted() as f64);
+        metrics::gauge!("telseal_pipeline_unaccounted_records", "pipeline" => pipeline())
+            .set(self.unaccounted() as f64);
+    }
+}
+
+/// Records between the door and the log.
+#[derive(Debug)]
+pub struct UnderWay<'a> {
+    account: &'a Account,
+    records: u64,
+    appended: Option<u64>,
+}
+
+impl UnderWay<'_> {
+    /// `appended` of them are stored. What is missing was noted by [`Account::drop_records`].
+    pub fn settle(mut self, appended: u64) {
+        self.appended = Some(appended);
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        match self.appended {
+            Some(appended) => self.account.appended.fetch_add(appended, Relaxed),
+            None => self.account.refused.fetch_add(self.records, Relaxed),
+        };
+        self.account.under_way.fetch_sub(self.records, Relaxed);
     }
 }
 
@@ -156,13 +176,14 @@ mod tests {
     #[test]
     fn every_record_is_accounted_for_and_a_forgotten_one_shows() {
         let account = Account::new("logs");
-        account.receive(10);
+        let entry = account.receive(10);
         assert_eq!(account.unaccounted(), 0);
         account.drop_records("filter", 3);
-        account.settle(10, 7, 0);
+        entry.settle(7);
         assert_eq!(account.unaccounted(), 0);
-        account.receive(5);
-        account.settle(5, 4, 0);
+        drop(account.receive(6));
+        assert_eq!(account.unaccounted(), 0);
+        account.receive(5).settle(4);
         assert_eq!(account.unaccounted(), 1);
     }
 }

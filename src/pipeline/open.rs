@@ -108,7 +108,8 @@ impl Pipeline {
         let account = Arc::new(ExportAccount::new(&self.settings.id, id));
         self.exports.push(account.clone());
         let rejected = Rejected::new(self.settings.dir.join("rejected"), id);
-        let delivery = Delivery { exporter, settings, reader: self.reader.clone(), place, rejected, account, stop };
+        let reader = self.reader.of_exporter(exporter.wants_otlp());
+        let delivery = Delivery { exporter, settings, reader, place, rejected, account, stop };
         if let Some(deliveries) = &mut self.running().deliveries {
             deliveries.spawn(delivery.run());
         }
@@ -172,8 +173,17 @@ impl Pipeline {
     fn left(&self, export: &ExportAccount) -> u64 {
         let left = export.lag_records.load(std::sync::atomic::Ordering::Relaxed);
         if left > 0 {
-            let fate = if self.reader.is_durable() { "stay on disk, delivery goes on at the next start" } else { "were in memory and are lost" };
-            tracing::warn!(pipeline = self.settings.id, exporter = export.exporter(), records = left, "undelivered records {fate}");
+            let fate = if self.reader.is_durable() {
+                "stay on disk, delivery goes on at the next start"
+            } else {
+                "were in memory and are lost"
+            };
+            tracing::warn!(
+                pipeline = self.settings.id,
+                exporter = export.exporter(),
+                records = left,
+                "undelivered records {fate}"
+            );
         }
         left
     }
@@ -188,8 +198,9 @@ impl Pipeline {
     #[must_use]
     pub fn why_not_ready(&self) -> Option<String> {
         let held = self.reader.held(&self.cursors);
-        (held >= self.settings.hold_bytes_max && !self.settings.drop_oldest)
-            .then(|| format!("pipeline `{}` holds {held} undelivered bytes, hold_bytes_max is reached", self.settings.id))
+        (held >= self.settings.hold_bytes_max && !self.settings.drop_oldest).then(|| {
+            format!("pipeline `{}` holds {held} undelivered bytes, hold_bytes_max is reached", self.settings.id)
+        })
     }
 
     fn running(&self) -> std::sync::MutexGuard<'_, Running> {
@@ -211,14 +222,11 @@ struct Door {
 impl Submit for Door {
     fn submit(&self, request: Request) -> Submitting<'_> {
         Box::pin(async move {
-            let records = request.records;
-            self.account.receive(records);
-            let stored = self.store(request).await;
-            match &stored {
-                Ok((appended, _)) => self.account.settle(records, *appended, 0),
-                Err(_) => self.account.settle(records, 0, records),
-            }
-            stored.map(|(_, receipt)| receipt)
+            let entry = self.account.receive(request.records);
+            // Dropped on an error: the records go back to their sender.
+            let (appended, receipt) = self.store(request).await?;
+            entry.settle(appended);
+            Ok(receipt)
         })
     }
 }

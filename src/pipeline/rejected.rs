@@ -15,7 +15,7 @@ use crate::stdx::json::{write_str, write_u64};
 use crate::stdx::{clock, tasks};
 
 /// The size beyond which no more dead letters are taken.
-pub const FILE_BYTES_MAX: u64 = 1 << 30;
+pub(super) const FILE_BYTES_MAX: u64 = 1 << 30;
 
 /// The dead-letter file of one exporter. It is created when the first record goes there.
 #[derive(Debug)]

@@ -127,7 +127,7 @@ fn own(body: Bytes) -> Bytes {
 }
 
 /// Without much room at its end that nobody counts.
-fn fitted(mut bytes: Vec<u8>) -> Bytes {
+pub(super) fn fitted(mut bytes: Vec<u8>) -> Bytes {
     if bytes.capacity() - bytes.len() > bytes.len() / 4 {
         bytes.shrink_to_fit();
     }

@@ -30,8 +30,6 @@ pub(super) struct Failure {
 pub(super) enum Kind {
     /// No pipeline takes this signal.
     NoPipeline,
-    /// The body's content type is not OTLP's.
-    ContentType,
     /// The body's content encoding is not known.
     Encoding,
     /// The body is larger than the limit, on the wire or decompressed.
@@ -54,7 +52,6 @@ pub(super) enum Kind {
 const fn names(kind: Kind) -> (StatusCode, u32, &'static str) {
     match kind {
         Kind::NoPipeline => (StatusCode::NOT_FOUND, 12, "no_pipeline"),
-        Kind::ContentType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, 3, "content_type"),
         Kind::Encoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, 12, "encoding"),
         Kind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, 3, "too_large"),
         Kind::Invalid => (StatusCode::BAD_REQUEST, 3, "invalid"),

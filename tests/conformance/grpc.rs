@@ -18,9 +18,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceResponse};
 use prost::Message;
-use telseal::exporter::Exporter;
 use telseal::exporter::otlp_grpc::{self, OtlpGrpc};
+use telseal::exporter::{ExportError, Exporter, Payload};
 use telseal::http::client::{Address, Compression, Tls};
+use telseal::otlp::Signal;
 use telseal::otlp::wire::{put_bytes, put_tag, put_varint};
 use telseal::stdx::duration::Span;
 use telseal::stdx::secret::Secret;
@@ -56,6 +57,8 @@ pub(crate) enum Script {
     Reset,
     /// Not HTTP/2.
     Garbage,
+    /// A status without reading the message.
+    Early(i32),
 }
 
 pub(crate) fn ok() -> Script {
@@ -142,9 +145,9 @@ fn reply(script: &Script) -> Reply {
             let answer = grpc().header("grpc-status", *code).header("grpc-message", *message);
             let details = details.as_deref().map(|details| HeaderValue::from_str(details).unwrap());
             let mut answer = answer.body(empty()).unwrap();
-            answer
-                .headers_mut()
-                .extend(details.map(|details| ("grpc-status-details-bin".parse().ok(), details)).into_iter());
+            if let Some(details) = details {
+                answer.headers_mut().insert("grpc-status-details-bin", details);
+            }
             answer
         }
         Script::NoStatus => grpc().body(Full::new(framed(&[])).boxed()).unwrap(),
@@ -153,7 +156,9 @@ fn reply(script: &Script) -> Reply {
             .header("content-type", "text/html")
             .body(Full::new(Bytes::from(ANSWER)).boxed())
             .unwrap(),
-        Script::Hang | Script::Cut | Script::Reset | Script::Garbage => grpc().body(empty()).unwrap(),
+        Script::Hang | Script::Cut | Script::Reset | Script::Garbage | Script::Early(_) => {
+            grpc().body(empty()).unwrap()
+        }
     }
 }
 
@@ -181,6 +186,9 @@ pub(crate) async fn serve(script: Script) -> (u16, mpsc::Receiver<Seen>) {
 }
 
 async fn handle(request: Request<Incoming>, script: Script, seen: mpsc::Sender<Seen>) -> Result<Reply, &'static str> {
+    if let Script::Early(code) = script {
+        return Ok(reply(&status(code)));
+    }
     let (parts, body) = request.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     seen.send(Seen { path: parts.uri.path().to_owned(), headers: parts.headers, body }).ok();
@@ -262,4 +270,13 @@ async fn otlp_grpc_comes_back_when_the_server_does() {
         check("again", &exporter, Outcome::Delivered { rejected: 0 }).await;
         assert_eq!(message_of(&requests.recv_timeout(Duration::from_secs(1)).unwrap()), payload().1);
     }
+}
+
+#[tokio::test]
+async fn a_status_that_comes_before_the_message_was_read_counts() {
+    let (port, _requests) = serve(Script::Early(3)).await;
+    let large = Payload::from_otlp(Signal::Logs, vec![vec![0; 32 << 20].into()], 1);
+    let exporter = OtlpGrpc::new("otlp_grpc", &config(port, Compression::None)).unwrap();
+    let error = exporter.export(&large).await.unwrap_err();
+    assert!(matches!(error, ExportError::Permanent { .. }), "{error:?}");
 }

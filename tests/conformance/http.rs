@@ -6,7 +6,9 @@ use std::io::Read;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceResponse};
+use opentelemetry_proto::tonic::collector::logs::v1::{
+    ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse,
+};
 use prost::Message;
 use telseal::exporter::otlp_http::{self, OtlpHttp};
 use telseal::exporter::{ExportError, Exporter, Payload};
@@ -34,6 +36,8 @@ pub(crate) enum Script {
     Say(Vec<u8>),
     /// Nothing, for longer than anybody waits.
     Hang,
+    /// Writes these bytes as soon as it has seen the head, and reads no more of the body.
+    SayEarly(Vec<u8>),
 }
 
 pub(crate) fn answer(head: &str, body: &[u8]) -> Script {
@@ -89,11 +93,17 @@ pub(crate) async fn serve(script: Script) -> (u16, mpsc::Receiver<Seen>) {
     let (sender, receiver) = mpsc::channel();
     tasks::detached(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
+            if let Script::SayEarly(bytes) = &script {
+                let mut head = [0; 100];
+                stream.read_exact(&mut head).await.unwrap();
+                stream.write_all(bytes).await.unwrap();
+                tokio::time::sleep(Duration::from_secs(60)).await;
+            }
             let Some(seen) = read_request(&mut stream).await else { continue };
             sender.send(seen).ok();
             match &script {
                 Script::Say(bytes) => stream.write_all(bytes).await.unwrap_or(()),
-                Script::Hang => tokio::time::sleep(Duration::from_secs(60)).await,
+                _ => tokio::time::sleep(Duration::from_secs(60)).await,
             }
         }
     });
@@ -217,4 +227,28 @@ async fn a_signal_without_an_address_is_kept_and_not_dropped() {
     let error = exporter.export(&Payload::from_otlp(Signal::Traces, vec![vec![].into()], 0)).await.unwrap_err();
     let cause = "no `endpoint` or `traces_endpoint` is configured".to_owned();
     assert_eq!(error, ExportError::Pause { cause });
+}
+
+#[tokio::test]
+async fn otlp_http_speaks_json_and_reads_the_answer_in_json() {
+    let rejected = r#"{"partialSuccess":{"rejectedLogRecords":"3","errorMessage":"answer-hunter2"}}"#;
+    let script = answer("200 OK\r\ncontent-type: application/json; charset=utf-8", rejected.as_bytes());
+    let (port, requests) = serve(script).await;
+    let config = config(&format!("http://127.0.0.1:{port}"), Compression::Gzip);
+    let config = otlp_http::Config { encoding: otlp_http::Encoding::Json, ..config };
+    check("json", &OtlpHttp::new("otlp_http", &config).unwrap(), Outcome::Delivered { rejected: 3 }).await;
+    let seen = requests.try_recv().unwrap();
+    assert_eq!(seen.headers["content-type"], "application/json");
+    let back = telseal::otlp::json::to_protobuf(Signal::Logs, &decompressed(&seen)).unwrap();
+    assert_eq!(ExportLogsServiceRequest::decode(&*back), ExportLogsServiceRequest::decode(&*payload().1));
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_before_the_body_was_read_counts() {
+    let Script::Say(bytes) = answer("413 Payload Too Large", ANSWER.as_bytes()) else { unreachable!() };
+    let (port, _requests) = serve(Script::SayEarly(bytes)).await;
+    let config = config(&format!("http://127.0.0.1:{port}"), Compression::None);
+    let large = Payload::from_otlp(Signal::Logs, vec![vec![0; 32 << 20].into()], 1);
+    let error = OtlpHttp::new("otlp_http", &config).unwrap().export(&large).await.unwrap_err();
+    assert!(matches!(error, ExportError::Permanent { .. }), "{error:?}");
 }

@@ -213,6 +213,20 @@ async fn stopping_lets_requests_finish_takes_no_new_ones_and_lets_go_of_the_pipe
 }
 
 #[tokio::test]
+async fn stopping_does_not_wait_for_a_peer_that_says_nothing() {
+    let script = Script::new([]);
+    let receiver = start(&unique("mute"), "", "", &script);
+    let mut half = TcpStream::connect(receiver.http).await.expect("connected");
+    half.write_all(b"POST /v1/logs HTTP/1.1\r\nhost").await.expect("sent");
+    let mut mute = TcpStream::connect(receiver.grpc).await.expect("connected");
+    // The preface and empty settings: an HTTP/2 connection whose peer answers nothing ever after.
+    mute.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.expect("sent");
+    assert_eq!(send(receiver.http, post("/v1/logs", PROTOBUF, &logs(1))).await.status, 200, "all were accepted by now");
+    receiver.stop.send_replace(true);
+    timeout(PATIENCE / 2, receiver.served).await.expect("well before the drain limit").expect("without a panic");
+}
+
+#[tokio::test]
 async fn a_port_in_use_is_an_error_that_names_it_its_key_and_a_way_out() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("its address");

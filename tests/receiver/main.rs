@@ -4,5 +4,6 @@
 
 mod grpc;
 mod http;
+mod json;
 mod limits;
 mod support;

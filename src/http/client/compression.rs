@@ -20,6 +20,7 @@ pub enum Compression {
     /// Snappy's block format.
     Snappy,
     /// The bytes as they are.
+    #[serde(alias = "")]
     None,
 }
 

@@ -72,12 +72,11 @@ pub(super) async fn run<H, F, B>(
             biased;
             // An error here is the peer's: it went away or does not speak HTTP. Requests are counted where they are handled.
             _ = connection.as_mut() => return,
-            () = stopped(&mut stop), if !stopping => stopping = true,
-            verdict = watch.verdict() => match verdict {
-                Verdict::Drain => stopping = true,
-                Verdict::Close => return,
-            },
+            () = stopped(&mut stop), if !stopping => {}
+            verdict = watch.verdict() => if verdict == Verdict::Close { return },
         }
+        stopping = true;
+        watch.drain();
         connection.as_mut().graceful_shutdown();
     }
 }
@@ -120,6 +119,15 @@ enum Verdict {
     Close,
 }
 
+fn interval_at(start: Instant, period: Duration) -> Interval {
+    let mut ticks = tokio::time::interval_at(start, period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// How long a connection that takes no new requests may have none under way before it is closed.
+const QUIET_MAX: Duration = Duration::from_secs(1);
+
 /// Looks at the connection now and then.
 struct Watch {
     lifetime: Lifetime,
@@ -135,8 +143,7 @@ struct Watch {
 impl Watch {
     fn new(lifetime: Lifetime, seen: Arc<Seen>) -> Self {
         let now = Instant::now();
-        let mut ticks = tokio::time::interval_at(now + lifetime.tick, lifetime.tick);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let ticks = interval_at(now + lifetime.tick, lifetime.tick);
         Self {
             lifetime,
             seen,
@@ -159,17 +166,27 @@ impl Watch {
         }
     }
 
+    /// No new requests from now on: who has none under way is not waited for long. A peer that is gone would never
+    /// acknowledge the end of its connection.
+    fn drain(&mut self) {
+        let now = Instant::now();
+        self.draining_since.get_or_insert(now);
+        let tick = self.lifetime.tick.min(QUIET_MAX / 4);
+        self.ticks = interval_at(now + tick, tick);
+    }
+
     fn judge(&mut self, now: Instant) -> Option<Verdict> {
         self.look(now);
         let over = |since: Instant, limit: Duration| now.duration_since(since) >= limit;
         let stalled = self.partial_since.is_some_and(|since| over(since, self.lifetime.header));
         let idle = self.lifetime.idle.is_some_and(|limit| over(self.quiet_since, limit));
-        let spent = self.draining_since.zip(self.lifetime.grace).is_some_and(|(since, grace)| over(since, grace));
-        if stalled || idle || spent {
-            return Some(Verdict::Close);
-        }
-        let old = self.lifetime.age.is_some_and(|limit| over(self.born, limit));
-        (old && self.draining_since.replace(self.draining_since.unwrap_or(now)).is_none()).then_some(Verdict::Drain)
+        let Some(draining_since) = self.draining_since else {
+            let old = self.lifetime.age.is_some_and(|limit| over(self.born, limit));
+            return if stalled || idle { Some(Verdict::Close) } else { old.then_some(Verdict::Drain) };
+        };
+        let spent = self.lifetime.grace.is_some_and(|grace| over(draining_since, grace));
+        let quiet = over(self.quiet_since.max(draining_since), QUIET_MAX);
+        (stalled || idle || spent || quiet).then_some(Verdict::Close)
     }
 
     /// Takes note of what happened since the last look. Bytes beyond the last request are the beginning of a header; on

@@ -156,7 +156,9 @@ impl<'t> Lines<'t> {
             match key.raw() {
                 "request" => walk.message(&schema::METRICS_REQUEST)?,
                 "signal" => signal = Some(walk.string()?),
-                SEAL => drop(walk.reader.skip_value(2)?),
+                SEAL => {
+                    walk.reader.skip_value(2)?;
+                }
                 _ => return Err(DecodeError::Line("a member that no line of metrics has")),
             }
         }
@@ -427,7 +429,9 @@ impl<'t> Walk<'t, '_> {
                     walk.builder.varint(3, value);
                     Ok(())
                 })?,
-                _ => drop(self.reader.skip_value(4)?),
+                _ => {
+                    self.reader.skip_value(4)?;
+                }
             }
         }
         Ok(())

@@ -207,7 +207,7 @@ fn prefix(key: &[u8]) -> u128 {
 /// The same memory for pairs of another life time. No pair survives.
 fn recycle<'b>(mut pairs: Vec<Pair<'_>>) -> Vec<Pair<'b>> {
     pairs.clear();
-    pairs.into_iter().filter_map(|_| None).collect()
+    pairs.into_iter().map(|_| Pair { prefix: 0, key: "", value: None, regular: true, place: 0 }).collect()
 }
 
 /// One walk. `pairs` is a stack: who pushes takes off again.

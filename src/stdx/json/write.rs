@@ -6,6 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 const ONES: u64 = u64::from_le_bytes([1; 8]);
+const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
+const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
 const HIGHS: u64 = ONES << 7;
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
@@ -20,7 +22,7 @@ pub fn clean_prefix(bytes: &[u8]) -> usize {
     let mut at = 0;
     for chunk in chunks {
         let word = u64::from_le_bytes(*chunk);
-        let (quote, backslash) = (word ^ ONES * b'"' as u64, word ^ ONES * b'\\' as u64);
+        let (quote, backslash) = (word ^ QUOTES, word ^ BACKSLASHES);
         let control = word.wrapping_sub(ONES * 0x20) & !word;
         let marks = (control | quote.wrapping_sub(ONES) & !quote | backslash.wrapping_sub(ONES) & !backslash) & HIGHS;
         if marks != 0 {
@@ -96,7 +98,6 @@ pub fn write_f64(out: &mut Vec<u8>, number: f64) {
 
 /// Appends a number in decimal.
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "a digit fits")]
 pub fn write_u64(out: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0; 20];
     let mut start = digits.len();
