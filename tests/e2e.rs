@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helpers fail the test")]
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "tests write files and show what telseal said")]
 
+#[path = "e2e/books.rs"]
+mod books;
 #[path = "e2e/cli.rs"]
 mod cli;
 #[path = "e2e/integrity.rs"]
@@ -20,7 +22,6 @@ mod destination;
 mod process;
 #[path = "support/sender.rs"]
 mod sender;
-#[expect(dead_code, reason = "other tests use the rest")]
 #[path = "support/telemetry.rs"]
 mod telemetry;
 #[path = "support/walk.rs"]
