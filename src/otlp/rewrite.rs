@@ -5,15 +5,16 @@
 //! lists. Of bytes that are not UTF-8 as a whole, the pieces that are get shown. What stands twice in a pair or value
 //! and does not count is taken out, so that nothing unseen is carried along.
 //!
-//! Nothing is copied before the first replacement, and what is rebuilt is written once, into the arena.
+//! Work and memory are in proportion to the bytes, however deep a replaced string lies.
 
 use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
 
+use crate::otlp::build::Builder;
 use crate::otlp::model::{Entity, delimited};
 use crate::otlp::schema::{self, Kind, Message};
-use crate::otlp::value::{Pair, Value, joined, pair_len, put_pair_content};
-use crate::otlp::wire::{Cursor, Out, WireValue, put_bytes, put_tag, put_varint, text};
+use crate::otlp::value::{Pair, Value, joined};
+use crate::otlp::wire::{Cursor, Field, Out, WireValue, put_bytes, put_tag, put_varint, text};
 use crate::otlp::{DEPTH_MAX, DecodeError, gather};
 
 /// What is shown.
@@ -92,7 +93,7 @@ impl<'a> Rebuilt<'a> {
     }
 }
 
-/// Visits the strings of a message; field `skip` is passed over (0: none). The new bytes, if any string was replaced.
+/// Visits the strings of a message; field `skip` is left out (0: none). The new bytes, if any string was replaced.
 ///
 /// # Errors
 /// When the bytes are broken, a field has the wrong wire type, or values nest too deep.
@@ -103,7 +104,9 @@ pub fn message<'a>(
     arena: &'a Bump,
     visitor: &mut dyn Visitor<'a>,
 ) -> Result<Option<&'a [u8]>, DecodeError> {
-    Walk { arena, visitor }.message(message, bytes, skip)
+    let mut walk = Walk { arena, visitor, out: Builder::with_capacity(bytes.len()) };
+    let changed = walk.message(message, bytes, skip)?;
+    Ok(walk.finish(changed))
 }
 
 /// Visits a pair; the new one, if anything in it was replaced.
@@ -116,7 +119,18 @@ pub fn pair<'a>(
     arena: &'a Bump,
     visitor: &mut dyn Visitor<'a>,
 ) -> Result<Option<(&'a str, Value<'a>)>, DecodeError> {
-    Walk { arena, visitor }.pair(key, value, 0)
+    let new_key = visitor.text(Place::Key, key);
+    let new_value = match (visitor.pair(key, value), value) {
+        (Some(new), _) => Some(new),
+        (None, Value::Str(text)) => visitor.text(Place::Value { key }, text).map(Value::Str),
+        (None, Value::Null | Value::Bool(_) | Value::Int(_) | Value::Double(_)) => None,
+        (None, _) => {
+            let mut walk = Walk { arena, visitor, out: Builder::default() };
+            let changed = walk.value(key, value, 0)?;
+            walk.finish(changed).map(Value::read).transpose()?
+        }
+    };
+    Ok((new_key.is_some() || new_value.is_some()).then(|| (new_key.unwrap_or(key), new_value.unwrap_or(value))))
 }
 
 /// Visits the bytes of a `KeyValue`; the new ones, if anything in it was replaced or hidden.
@@ -128,38 +142,44 @@ pub(super) fn pair_bytes<'a>(
     arena: &'a Bump,
     visitor: &mut dyn Visitor<'a>,
 ) -> Result<Option<&'a [u8]>, DecodeError> {
-    Walk { arena, visitor }.key_value(bytes, 0)
+    let mut walk = Walk { arena, visitor, out: Builder::default() };
+    let changed = walk.key_value(bytes, 0)?;
+    Ok(walk.finish(changed))
 }
 
+/// One walk. Everything is written as it is visited, whether or not it is replaced: that is one copy, however deep the
+/// replaced string turns out to lie. Each step writes the content it is given and returns whether it was replaced.
 struct Walk<'a, 'v> {
     arena: &'a Bump,
     visitor: &'v mut dyn Visitor<'a>,
+    out: Builder,
 }
 
-/// Bytes that stand in for those visited.
-type New<'a> = Option<&'a [u8]>;
-
 impl<'a> Walk<'a, '_> {
-    fn message(&mut self, message: &'static Message, bytes: &'a [u8], skip: u32) -> Result<New<'a>, DecodeError> {
-        let mut rebuilt = Rebuilt::new(bytes, self.arena);
+    fn finish(self, changed: bool) -> Option<&'a [u8]> {
+        changed.then(|| &*self.arena.alloc_slice_copy(&self.out.finish()))
+    }
+
+    fn message(&mut self, message: &'static Message, bytes: &'a [u8], skip: u32) -> Result<bool, DecodeError> {
+        let start = self.out.mark();
+        let (mut changed, mut values) = (false, 0);
         let mut cursor = Cursor::new(bytes);
-        let mut values = 0;
         while let Some(field) = cursor.next_field()? {
-            let new = match message.field(field.number) {
-                Some(known) if known.number == skip => None,
+            changed |= match message.field(field.number) {
+                Some(known) if known.number == skip => false,
                 Some(known) => {
+                    gather::check(message, known, &field)?;
                     values += usize::from(matches!(known.kind, Kind::Value));
                     if values > 1 {
+                        self.out.rewind(start);
                         return self.several_values(message, known.number, bytes, skip);
                     }
-                    gather::check(message, known, &field)?;
-                    self.known(message, known, field.value)?
+                    self.known(message, known, &field)?
                 }
-                None => self.unknown(Place::Field { name: "unknown" }, field.value),
+                None => self.unknown(Place::Field { name: "unknown" }, &field),
             };
-            rebuilt.pass(field.number, field.raw, new);
         }
-        Ok(rebuilt.finish())
+        Ok(changed)
     }
 
     /// A value that stands twice is one value, and of its parts only some count. Starts again with them joined.
@@ -170,35 +190,64 @@ impl<'a> Walk<'a, '_> {
         number: u32,
         bytes: &'a [u8],
         skip: u32,
-    ) -> Result<New<'a>, DecodeError> {
+    ) -> Result<bool, DecodeError> {
         let value = joined(&gather::contents(message.name, bytes, number)?, self.arena);
-        let mut out = ArenaVec::with_capacity_in(bytes.len(), self.arena);
-        out.bytes(&gather::unknown(&[bytes], |other| other == number)?);
-        put_bytes(&mut out, number, value);
-        let out = out.into_bump_slice();
-        Ok(self.message(message, out, skip)?.or(Some(out)))
+        let mut one = ArenaVec::with_capacity_in(bytes.len(), self.arena);
+        one.bytes(&gather::unknown(&[bytes], |other| other == number)?);
+        put_bytes(&mut one, number, value);
+        self.message(message, one.into_bump_slice(), skip)?;
+        Ok(true)
     }
 
     fn known(
         &mut self,
         message: &'static Message,
-        field: &'static schema::Field,
-        value: WireValue<'a>,
-    ) -> Result<New<'a>, DecodeError> {
-        let WireValue::Bytes(bytes) = value else { return Ok(None) };
-        let place = Place::Field { name: field.name };
-        match field.kind {
-            Kind::Str | Kind::Strings => Ok(self.visitor.text(place, text(bytes, message.name)?).map(str::as_bytes)),
-            Kind::Id => Ok(self.id(place, bytes)),
-            Kind::Message(inner) => self.message(inner, bytes, 0),
-            Kind::Value => self.any_value(field.name, bytes, 0),
-            Kind::Attributes => self.key_value(bytes, 0),
-            _ => Ok(None),
+        known: &'static schema::Field,
+        field: &Field<'a>,
+    ) -> Result<bool, DecodeError> {
+        let place = Place::Field { name: known.name };
+        match (known.kind, field.value) {
+            (Kind::Str | Kind::Strings, WireValue::Bytes(bytes)) => {
+                let new = self.visitor.text(place, text(bytes, message.name)?);
+                Ok(self.put(field, new.map(str::as_bytes)))
+            }
+            (Kind::Id, WireValue::Bytes(bytes)) => {
+                let new = self.id(place, bytes);
+                Ok(self.put(field, new))
+            }
+            (Kind::Message(inner), WireValue::Bytes(bytes)) => {
+                self.nested(field.number, |walk| walk.message(inner, bytes, 0))
+            }
+            (Kind::Value, WireValue::Bytes(bytes)) => {
+                self.nested(field.number, |walk| walk.any_value(known.name, bytes, 0))
+            }
+            (Kind::Attributes, WireValue::Bytes(bytes)) => self.nested(field.number, |walk| walk.key_value(bytes, 0)),
+            _ => Ok(self.put(field, None)),
         }
     }
 
+    /// Writes a field, with its content replaced if there is a new one.
+    fn put(&mut self, field: &Field<'a>, new: Option<&[u8]>) -> bool {
+        match new {
+            Some(new) => put_bytes(self.out.raw(), field.number, new),
+            None => self.out.raw().extend_from_slice(field.raw),
+        }
+        new.is_some()
+    }
+
+    fn nested(
+        &mut self,
+        number: u32,
+        fill: impl FnOnce(&mut Self) -> Result<bool, DecodeError>,
+    ) -> Result<bool, DecodeError> {
+        let open = self.out.open(number);
+        let changed = fill(self);
+        self.out.close(open);
+        changed
+    }
+
     /// An id of 8 or 16 random bytes is no text; anything else may be.
-    fn id(&mut self, place: Place<'a>, bytes: &'a [u8]) -> New<'a> {
+    fn id(&mut self, place: Place<'a>, bytes: &'a [u8]) -> Option<&'a [u8]> {
         match bytes.len() {
             0 => None,
             8 | 16 if std::str::from_utf8(bytes).is_err() => None,
@@ -207,15 +256,28 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// A field nobody knows is text for all we know.
-    fn unknown(&mut self, place: Place<'a>, value: WireValue<'a>) -> New<'a> {
-        match value {
+    fn unknown(&mut self, place: Place<'a>, field: &Field<'a>) -> bool {
+        let new = match field.value {
             WireValue::Bytes(bytes) => self.loose(place, bytes),
             _ => None,
+        };
+        self.put(field, new)
+    }
+
+    /// The fields of `bytes` that `known` does not know.
+    fn unknown_in(&mut self, key: &'a str, bytes: &'a [u8], known: impl Fn(u32) -> bool) -> Result<bool, DecodeError> {
+        let mut changed = false;
+        let mut cursor = Cursor::new(bytes);
+        while let Some(field) = cursor.next_field()? {
+            if !known(field.number) {
+                changed |= self.unknown(Place::Value { key }, &field);
+            }
         }
+        Ok(changed)
     }
 
     /// Bytes that need not be text: as a whole if they are, else the pieces that are.
-    fn loose(&mut self, place: Place<'a>, bytes: &'a [u8]) -> New<'a> {
+    fn loose(&mut self, place: Place<'a>, bytes: &'a [u8]) -> Option<&'a [u8]> {
         if let Ok(text) = std::str::from_utf8(bytes) {
             return self.visitor.text(place, text).map(str::as_bytes);
         }
@@ -232,142 +294,149 @@ impl<'a> Walk<'a, '_> {
         rebuilt.finish()
     }
 
-    fn pair(
-        &mut self,
-        key: &'a str,
-        value: Value<'a>,
-        depth: usize,
-    ) -> Result<Option<(&'a str, Value<'a>)>, DecodeError> {
-        let new_value = match self.visitor.pair(key, value) {
-            Some(new) => Some(new),
-            None => self.value(key, value, depth)?,
-        };
-        let new_key = self.visitor.text(Place::Key, key);
-        Ok((new_key.is_some() || new_value.is_some()).then(|| (new_key.unwrap_or(key), new_value.unwrap_or(value))))
+    fn any_value(&mut self, key: &'a str, bytes: &'a [u8], depth: usize) -> Result<bool, DecodeError> {
+        match Value::read_checked(bytes)? {
+            (value, true) => self.value(key, value, depth),
+            _ => self.tangled_value(key, &[bytes], depth),
+        }
     }
 
-    fn value(&mut self, key: &'a str, value: Value<'a>, depth: usize) -> Result<Option<Value<'a>>, DecodeError> {
+    fn value(&mut self, key: &'a str, value: Value<'a>, depth: usize) -> Result<bool, DecodeError> {
         if depth > DEPTH_MAX {
             return Err(DecodeError::TooDeep);
         }
         let place = Place::Value { key };
-        Ok(match value {
+        let new = match value {
             Value::Str(text) => self.visitor.text(place, text).map(Value::Str),
             Value::Bytes(bytes) => {
                 let text = |new| std::str::from_utf8(new).map_or(Value::Bytes(new), Value::Str);
                 self.loose(place, bytes).map(text)
             }
-            Value::Unknown(bytes) => self.list(key, bytes, Members::Unknown, depth)?.map(Value::Unknown),
-            Value::Array(items) => self.list(key, items, Members::Values, depth + 1)?.map(Value::Array),
-            Value::Map(entries) => self.list(key, entries, Members::Pairs, depth + 1)?.map(Value::Map),
+            Value::Unknown(bytes) => return self.unknown_in(key, bytes, |_| false),
+            Value::Array(items) => return self.nested(ARRAY, |walk| walk.items(key, items, depth)),
+            Value::Map(entries) => return self.nested(MAP, |walk| walk.entries(key, entries, depth)),
             Value::Null | Value::Bool(_) | Value::Int(_) | Value::Double(_) => None,
-        })
-    }
-
-    /// Visits an `ArrayValue` or a `KeyValueList`, whose members are field 1.
-    fn list(&mut self, key: &'a str, bytes: &'a [u8], members: Members, depth: usize) -> Result<New<'a>, DecodeError> {
-        let mut rebuilt = Rebuilt::new(bytes, self.arena);
-        let mut cursor = Cursor::new(bytes);
-        while let Some(field) = cursor.next_field()? {
-            let new = match (field.number, &members) {
-                (1, Members::Values) => self.any_value(key, gather::content("ArrayValue", &field)?, depth)?,
-                (1, Members::Pairs) => self.key_value(gather::content("KeyValueList", &field)?, depth)?,
-                _ => self.unknown(Place::Value { key }, field.value),
-            };
-            rebuilt.pass(field.number, field.raw, new);
-        }
-        Ok(rebuilt.finish())
-    }
-
-    fn any_value(&mut self, key: &'a str, bytes: &'a [u8], depth: usize) -> Result<New<'a>, DecodeError> {
-        let (value, regular) = Value::read_checked(bytes)?;
-        if !regular {
-            let new = self.tangled_value(key, &[bytes], depth)?;
-            return Ok((new != bytes).then_some(new));
-        }
-        Ok(self.value(key, value, depth)?.map(|new| {
-            let mut out = ArenaVec::with_capacity_in(new.encoded_len(), self.arena);
-            new.put(&mut out);
-            &*out.into_bump_slice()
-        }))
-    }
-
-    fn key_value(&mut self, bytes: &'a [u8], depth: usize) -> Result<New<'a>, DecodeError> {
-        let read = Pair::read(bytes)?;
-        if !read.regular {
-            let new = self.tangled_pair(bytes, depth)?;
-            return Ok((new != bytes).then_some(new));
-        }
-        Ok(self.pair(read.key, read.value, depth)?.map(|(key, value)| {
-            let mut out = ArenaVec::with_capacity_in(pair_len(key, &value), self.arena);
-            put_pair_content(&mut out, key, &value);
-            &*out.into_bump_slice()
-        }))
-    }
-
-    /// The bytes of an `AnyValue` that holds several values or unknown fields, with one value and those fields.
-    #[cold]
-    fn tangled_value(&mut self, key: &'a str, parts: &[&'a [u8]], depth: usize) -> Result<&'a [u8], DecodeError> {
-        let value = Value::merged(parts, self.arena)?;
-        let value = self.value(key, value, depth)?.unwrap_or(value);
-        let mut out = ArenaVec::with_capacity_in(value.encoded_len(), self.arena);
-        value.put(&mut out);
-        for part in parts {
-            self.put_unknown(key, part, gather::is_any, &mut out)?;
-        }
-        Ok(out.into_bump_slice())
-    }
-
-    /// The bytes of a `KeyValue` in which a field stands twice or is unknown, in order.
-    #[cold]
-    fn tangled_pair(&mut self, bytes: &'a [u8], depth: usize) -> Result<&'a [u8], DecodeError> {
-        let key = gather::pair(bytes)?.key;
-        let parts = gather::pair_values(bytes)?;
-        let mut out = ArenaVec::with_capacity_in(bytes.len() + 2, self.arena);
-        let value = match self.visitor.pair(key, Value::merged(&parts, self.arena)?) {
-            Some(new) => {
-                let mut value = ArenaVec::with_capacity_in(new.encoded_len(), self.arena);
-                new.put(&mut value);
-                Some(&*value.into_bump_slice())
-            }
-            None if parts.is_empty() => None,
-            None => Some(self.tangled_value(key, &parts, depth)?),
         };
-        put_bytes(&mut out, 1, self.visitor.text(Place::Key, key).unwrap_or(key).as_bytes());
-        if let Some(value) = value {
-            put_bytes(&mut out, 2, value);
-        }
-        self.put_unknown(key, bytes, |number| number <= 2, &mut out)?;
-        Ok(out.into_bump_slice())
+        new.unwrap_or(value).put(self.out.raw());
+        Ok(new.is_some())
     }
 
-    /// Appends the fields of `bytes` that nobody knows, as the visitor leaves them.
-    fn put_unknown(
+    fn items(&mut self, key: &'a str, bytes: &'a [u8], depth: usize) -> Result<bool, DecodeError> {
+        self.members("ArrayValue", key, bytes, |walk, item| walk.any_value(key, item, depth + 1))
+    }
+
+    fn entries(&mut self, key: &'a str, bytes: &'a [u8], depth: usize) -> Result<bool, DecodeError> {
+        self.members("KeyValueList", key, bytes, |walk, entry| walk.key_value(entry, depth + 1))
+    }
+
+    /// The members of a list, and what else stands in it.
+    fn members(
         &mut self,
+        list: &'static str,
         key: &'a str,
         bytes: &'a [u8],
-        known: impl Fn(u32) -> bool,
-        out: &mut ArenaVec<'a, u8>,
-    ) -> Result<(), DecodeError> {
+        member: impl Fn(&mut Self, &'a [u8]) -> Result<bool, DecodeError>,
+    ) -> Result<bool, DecodeError> {
+        let mut changed = false;
         let mut cursor = Cursor::new(bytes);
         while let Some(field) = cursor.next_field()? {
-            if !known(field.number) {
-                match self.unknown(Place::Value { key }, field.value) {
-                    Some(new) => put_bytes(out, field.number, new),
-                    None => out.bytes(field.raw),
-                }
-            }
+            changed |= if field.number == 1 {
+                let content = gather::content(list, &field)?;
+                self.nested(1, |walk| member(walk, content))?
+            } else {
+                self.unknown(Place::Value { key }, &field)
+            };
         }
-        Ok(())
+        Ok(changed)
+    }
+
+    fn key_value(&mut self, bytes: &'a [u8], depth: usize) -> Result<bool, DecodeError> {
+        let Pair { key, value, present, regular } = Pair::read(bytes)?;
+        if !regular {
+            return self.tangled_pair(bytes, depth);
+        }
+        let changed = self.key(key);
+        if let Some(new) = self.visitor.pair(key, value) {
+            return self.nested(VALUE, |walk| walk.replaced(new));
+        }
+        Ok(changed | (present && self.nested(VALUE, |walk| walk.value(key, value, depth))?))
+    }
+
+    fn key(&mut self, key: &'a str) -> bool {
+        let new = self.visitor.text(Place::Key, key);
+        put_bytes(self.out.raw(), KEY, new.unwrap_or(key).as_bytes());
+        new.is_some()
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the shape of every step")]
+    fn replaced(&mut self, new: Value<'a>) -> Result<bool, DecodeError> {
+        new.put(self.out.raw());
+        Ok(true)
+    }
+
+    /// An `AnyValue` in several parts, with several values or unknown fields: the value that counts, then those fields.
+    #[cold]
+    fn tangled_value(&mut self, key: &'a str, parts: &[&'a [u8]], depth: usize) -> Result<bool, DecodeError> {
+        if depth > DEPTH_MAX {
+            return Err(DecodeError::TooDeep);
+        }
+        let mut changed = values_in(parts)? > 1;
+        gather::any(parts, |any| {
+            changed |= match any.field {
+                Some(field) if matches!(field.number, ARRAY | MAP) => self.nested(field.number, |walk| {
+                    let mut changed = false;
+                    for part in any.parts {
+                        changed |= match field.number {
+                            ARRAY => walk.items(key, part, depth)?,
+                            _ => walk.entries(key, part, depth)?,
+                        };
+                    }
+                    Ok(changed)
+                })?,
+                Some(field) => self.any_value(key, field.raw, depth)?,
+                None => false,
+            };
+            Ok(())
+        })?;
+        for part in parts {
+            changed |= self.unknown_in(key, part, gather::is_any)?;
+        }
+        Ok(changed)
+    }
+
+    /// A `KeyValue` in which a field stands twice or is unknown: the key and the value that count, then those fields.
+    #[cold]
+    fn tangled_pair(&mut self, bytes: &'a [u8], depth: usize) -> Result<bool, DecodeError> {
+        let Pair { key, value, .. } = Pair::read(bytes)?;
+        let keys = gather::contents("KeyValue", bytes, KEY)?.len();
+        let parts = gather::pair_values(bytes)?;
+        let mut changed = self.key(key) | (keys > 1) | (parts.len() > 1);
+        if let Some(new) = self.visitor.pair(key, value) {
+            changed |= self.nested(VALUE, |walk| walk.replaced(new))?;
+        } else if !parts.is_empty() {
+            changed |= self.nested(VALUE, |walk| walk.tangled_value(key, &parts, depth))?;
+        }
+        Ok(changed | self.unknown_in(key, bytes, |number| number <= VALUE)?)
     }
 }
 
-/// What field 1 of a list is.
-enum Members {
-    Values,
-    Pairs,
-    /// This is no list but a value of a kind nobody knows.
-    Unknown,
+/// The fields of a `KeyValue`.
+const KEY: u32 = 1;
+const VALUE: u32 = 2;
+/// `AnyValue.array_value` and `AnyValue.kvlist_value`.
+const ARRAY: u32 = 5;
+const MAP: u32 = 6;
+
+/// How many values the parts of an `AnyValue` hold. One counts.
+fn values_in(parts: &[&[u8]]) -> Result<usize, DecodeError> {
+    let mut values = 0;
+    for part in parts {
+        let mut cursor = Cursor::new(part);
+        while let Some(field) = cursor.next_field()? {
+            values += usize::from(gather::is_any(field.number));
+        }
+    }
+    Ok(values)
 }
 
 /// Opens the data points of the bytes of a `Metric`; the new bytes, if one was edited.

@@ -37,6 +37,8 @@ pub struct Pair<'a> {
     pub key: &'a str,
     /// The value.
     pub value: Value<'a>,
+    /// There is a value, if only an empty one.
+    pub present: bool,
     /// See the type.
     pub regular: bool,
 }
@@ -185,7 +187,7 @@ impl<'a> Pair<'a> {
     /// When the bytes are no `KeyValue`.
     #[inline]
     pub fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut pair = Self { key: "", value: Value::Null, regular: true };
+        let mut pair = Self { key: "", value: Value::Null, present: false, regular: true };
         let (mut keys, mut values) = (0, 0);
         let mut cursor = Cursor::new(bytes);
         while let Some(field) = cursor.next_field()? {
@@ -204,6 +206,7 @@ impl<'a> Pair<'a> {
                 _ => pair.regular = false,
             }
         }
+        pair.present = values > 0;
         pair.regular &= keys <= 1 && values <= 1;
         Ok(pair)
     }

@@ -31,42 +31,49 @@ impl Rejected {
         Self { dir, exporter: exporter.to_owned() }
     }
 
-    /// Writes the payload and the cause, and waits for the disk.
+    /// Writes the records, each with the cause, and waits for the disk.
     ///
     /// # Errors
     /// When the file cannot be written, or is full.
     pub async fn put(&self, payload: &Payload, cause: &str) -> durable::Result<()> {
         let path = self.dir.join(format!("{}.ndjson", self.exporter.replace('/', "-")));
-        let line = self.line(payload, cause);
+        let letters = self.letters(payload, cause);
         let dir = self.dir.clone();
-        let written = tasks::blocking(move || append(&dir, &path, &line)).await;
+        let written = tasks::blocking(move || append(&dir, &path, &letters)).await;
         written.unwrap_or_else(|error| Err(durable::Error::new("write", &self.dir, error)))
     }
 
-    fn line(&self, payload: &Payload, cause: &str) -> Vec<u8> {
-        let mut out = b"{\"rejected_at_unix_nano\":\"".to_vec();
-        write_u64(&mut out, clock::unix_nanos());
-        out.extend_from_slice(b"\",\"exporter\":");
-        write_str(&mut out, &self.exporter);
-        out.extend_from_slice(b",\"signal\":");
-        write_str(&mut out, payload.signal().name());
-        out.extend_from_slice(b",\"records\":");
-        write_u64(&mut out, payload.records());
-        out.extend_from_slice(b",\"reason\":");
-        write_str(&mut out, cause);
-        match (payload.lines(), payload.otlp()) {
-            (Some(lines), _) => {
-                out.extend_from_slice(b",\"line\":");
-                write_str(&mut out, String::from_utf8_lossy(lines).trim_end());
+    /// One JSON object a canonical line of the payload. What cannot be written as a line is kept as OTLP.
+    fn letters(&self, payload: &Payload, cause: &str) -> Vec<u8> {
+        let mut out = Vec::with_capacity(payload.bytes_len() * 2);
+        match payload.to_lines() {
+            Ok(lines) => {
+                for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                    self.begin_letter(payload, cause, &mut out);
+                    out.extend_from_slice(b",\"line\":");
+                    out.extend_from_slice(line);
+                    out.extend_from_slice(b"}\n");
+                }
             }
-            (None, Ok(request)) => {
+            Err(_) => {
+                self.begin_letter(payload, cause, &mut out);
                 out.extend_from_slice(b",\"otlp\":");
-                write_str(&mut out, &BASE64_STANDARD.encode(request));
+                write_str(&mut out, &BASE64_STANDARD.encode(payload.otlp().unwrap_or_default()));
+                out.extend_from_slice(b"}\n");
             }
-            (None, Err(_)) => {}
         }
-        out.extend_from_slice(b"}\n");
         out
+    }
+
+    fn begin_letter(&self, payload: &Payload, cause: &str, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"rejected_at_unix_nano\":\"");
+        write_u64(out, clock::unix_nanos());
+        out.extend_from_slice(b"\",\"exporter\":");
+        write_str(out, &self.exporter);
+        out.extend_from_slice(b",\"signal\":");
+        write_str(out, payload.signal().name());
+        out.extend_from_slice(b",\"reason\":");
+        write_str(out, cause);
     }
 }
 

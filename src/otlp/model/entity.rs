@@ -104,7 +104,8 @@ impl<'a> Entity<'a> {
         self.message
     }
 
-    /// The message as received, before any edit of its attributes.
+    /// The message as received, before any edit of its attributes; after a rewrite that replaced something, the rewritten
+    /// one without its attributes.
     #[must_use]
     pub fn raw(&self) -> &'a [u8] {
         self.raw
