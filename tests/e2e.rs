@@ -14,6 +14,8 @@ mod integrity;
 mod passthrough;
 #[path = "e2e/secrets.rs"]
 mod secrets;
+#[path = "e2e/unknown.rs"]
+mod unknown;
 
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "support/destination.rs"]
