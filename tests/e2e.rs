@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helpers fail the test")]
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "tests write files and show what telseal said")]
 
+#[path = "e2e/books.rs"]
+mod books;
 #[path = "e2e/cli.rs"]
 mod cli;
 #[path = "e2e/integrity.rs"]
@@ -12,6 +14,8 @@ mod integrity;
 mod passthrough;
 #[path = "e2e/secrets.rs"]
 mod secrets;
+#[path = "e2e/unknown.rs"]
+mod unknown;
 
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "support/destination.rs"]
@@ -20,7 +24,6 @@ mod destination;
 mod process;
 #[path = "support/sender.rs"]
 mod sender;
-#[expect(dead_code, reason = "other tests use the rest")]
 #[path = "support/telemetry.rs"]
 mod telemetry;
 #[path = "support/walk.rs"]

@@ -213,6 +213,20 @@ fn answers_that_ask_for_patience_are_tried_again_without_loss() {
 }
 
 #[test]
+fn a_ledger_verifies_while_it_is_written() {
+    let destination = Destination::start();
+    let site = site(SEALED, &destination);
+    let telseal = site.start();
+    let flood = Flood::start(site.http);
+    for _ in 0..15 {
+        flood.wait_for_more(10);
+        assert_verified(&site);
+    }
+    flood.stop();
+    end_well(&site, telseal, SEALED);
+}
+
+#[test]
 fn a_record_that_is_refused_for_good_is_put_aside_and_counted() {
     let destination = Destination::start();
     destination.answer_always(400);

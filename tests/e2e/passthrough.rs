@@ -8,6 +8,7 @@ use crate::destination::{Destination, Got};
 use crate::process::{Site, assert_verified};
 use crate::sender::{call, send};
 use crate::telemetry::{Record, SIGNALS, assert_same, records, request};
+use crate::unknown::with_unknown_fields;
 use crate::walk::without_order_and_seal;
 
 const TEMPLATE: &str = "
@@ -26,37 +27,6 @@ service:
 
 /// The issue's "Configuration by example"; the same text is in `config/sidecar.yaml`.
 const SIDECAR: &str = include_str!("../../config/sidecar.yaml");
-
-/// A field that no version of OTLP has, in the request, its groups, its scopes and its records.
-fn with_unknown_fields(message: &[u8], depth: usize) -> Vec<u8> {
-    // Groups are field 1 of a request; scopes are field 2 of a group and records field 2 of a scope.
-    let nested = if depth == 0 { 1 } else { 2 };
-    let mut out = vec![];
-    let mut rest = message;
-    while !rest.is_empty() {
-        let mut field = rest;
-        let (number, kind) = prost::encoding::decode_key(&mut field).unwrap();
-        prost::encoding::skip_field(kind, number, &mut field, prost::encoding::DecodeContext::default()).unwrap();
-        let (whole, after) = rest.split_at(rest.len() - field.len());
-        rest = after;
-        if number != nested || depth > 2 {
-            out.extend_from_slice(whole);
-            continue;
-        }
-        let mut body = whole;
-        prost::encoding::decode_key(&mut body).unwrap();
-        prost::encoding::decode_varint(&mut body).unwrap();
-        put_field(&mut out, number, &with_unknown_fields(body, depth + 1));
-    }
-    put_field(&mut out, 9_999, unknown(depth).as_bytes());
-    out
-}
-
-fn put_field(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
-    prost::encoding::encode_key(number, prost::encoding::WireType::LengthDelimited, out);
-    prost::encoding::encode_varint(bytes.len() as u64, out);
-    out.extend_from_slice(bytes);
-}
 
 fn unknown(depth: usize) -> String {
     format!("unknown at depth {depth}")
@@ -87,7 +57,7 @@ fn otlp_in_equals_otlp_out_without_processors() {
         let site = Site::new(TEMPLATE, &[("$NEXT", &next.url()), ("$PIPELINE", pipeline)]);
         let telseal = site.start();
         for signal in SIGNALS {
-            let sent = with_unknown_fields(&request(signal), 0);
+            let sent = with_unknown_fields(&request(signal), unknown);
             let records_sent = records(signal, &sent);
             assert_eq!(records_sent, records(signal, &request(signal)), "unknown fields change no known one");
             for arrived in exchange(&site, &next, signal, &sent) {
@@ -113,7 +83,7 @@ fn otlp_in_equals_otlp_out_through_a_sealed_ledger() {
     let site = Site::new(&template, &[("$NEXT", &next.url()), ("$PIPELINE", "processors: [seal]")]);
     let telseal = site.start();
     for signal in SIGNALS {
-        let sent = with_unknown_fields(&request(signal), 0);
+        let sent = with_unknown_fields(&request(signal), unknown);
         let records_sent = plain(records(signal, &sent));
         for arrived in exchange(&site, &next, signal, &sent) {
             let sealed = records(signal, &arrived);

@@ -22,6 +22,7 @@ use crate::destination::Destination;
 use crate::process::{Site, assert_verified, eventually, files_below};
 use crate::sender::{Answer, JSON, PROTOBUF, call, exchange, path, post, send};
 use crate::telemetry::{Item, Record, SIGNALS, attribute, records, request};
+use crate::unknown::with_unknown_fields;
 use crate::walk::{Met, walk};
 
 /// Every kind of place to write to: two ledgers and a spool, files, standard output, a destination that takes everything
@@ -116,8 +117,18 @@ fn plant(record: &mut Record, secret: &Secret) {
             number += 1;
             *key = format!("{number} {}", secret.text);
         }
-        Met::List(_) => {}
+        Met::Bytes(_) | Met::List(_) => {}
     });
+}
+
+/// Puts the secret where no text should be: bytes, ids, and fields that nobody knows.
+fn smuggle(mut record: Record, secret: &Secret) -> Vec<u8> {
+    walk(&mut record, &mut |met| {
+        if let Met::Bytes(bytes) = met {
+            *bytes = [b"\xff", secret.text.as_bytes(), b"\xfe"].concat();
+        }
+    });
+    with_unknown_fields(&wrap(record), |_| secret.text.clone())
 }
 
 fn plant_by_key(record: &mut Record) {
@@ -330,6 +341,23 @@ fn url(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_ascii_alphanumeric() || "-._~:@=&".contains(c) { c.to_string() } else { "%20".into() })
         .collect()
+}
+
+#[test]
+fn no_secret_smuggled_in_as_bytes_or_in_unknown_fields_is_written_anywhere() {
+    let (site, next, _refuses) = start();
+    let telseal = site.start();
+    for signal in SIGNALS {
+        let sample = records(signal, &request(signal));
+        for secret in secrets() {
+            for record in &sample {
+                let body = smuggle(record.clone(), &secret);
+                assert_clean_answer("an answer", send(site.http, signal, &body));
+            }
+        }
+    }
+    assert!(site.metric("telseal_pipeline_appended_records_total") > 100.0, "most of it was taken");
+    assert_nothing_leaked(&site, telseal, &next);
 }
 
 #[test]

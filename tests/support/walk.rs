@@ -12,6 +12,8 @@ pub(crate) enum Met<'a> {
     Text(&'a mut String),
     /// The key of an attribute or of an entry of a map.
     Key(&'a mut String),
+    /// Bytes: a value or an id.
+    Bytes(&'a mut Vec<u8>),
     /// A list of attributes or entries, after what is in it.
     List(&'a mut Vec<KeyValue>),
 }
@@ -41,12 +43,17 @@ pub(crate) fn walk(record: &mut Record, visit: Visit<'_>) {
 fn item(item: &mut Item, visit: Visit<'_>) {
     match item {
         Item::Log(log) => {
+            visit(Met::Bytes(&mut log.trace_id));
+            visit(Met::Bytes(&mut log.span_id));
             visit(Met::Text(&mut log.severity_text));
             visit(Met::Text(&mut log.event_name));
             log.body.iter_mut().for_each(|body| value(body, visit));
             list(&mut log.attributes, visit);
         }
         Item::Span(span) => {
+            visit(Met::Bytes(&mut span.trace_id));
+            visit(Met::Bytes(&mut span.span_id));
+            visit(Met::Bytes(&mut span.parent_span_id));
             visit(Met::Text(&mut span.name));
             visit(Met::Text(&mut span.trace_state));
             span.status.iter_mut().for_each(|status| visit(Met::Text(&mut status.message)));
@@ -56,6 +63,8 @@ fn item(item: &mut Item, visit: Visit<'_>) {
                 list(&mut event.attributes, visit);
             }
             for link in &mut span.links {
+                visit(Met::Bytes(&mut link.trace_id));
+                visit(Met::Bytes(&mut link.span_id));
                 visit(Met::Text(&mut link.trace_state));
                 list(&mut link.attributes, visit);
             }
@@ -91,7 +100,11 @@ fn points(data: &mut metric::Data, visit: Visit<'_>) {
 }
 
 fn exemplars(exemplars: &mut [Exemplar], visit: Visit<'_>) {
-    exemplars.iter_mut().for_each(|exemplar| list(&mut exemplar.filtered_attributes, visit));
+    for exemplar in exemplars {
+        visit(Met::Bytes(&mut exemplar.trace_id));
+        visit(Met::Bytes(&mut exemplar.span_id));
+        list(&mut exemplar.filtered_attributes, visit);
+    }
 }
 
 fn list(attributes: &mut Vec<KeyValue>, visit: Visit<'_>) {
@@ -105,6 +118,7 @@ fn list(attributes: &mut Vec<KeyValue>, visit: Visit<'_>) {
 fn value(any: &mut AnyValue, visit: Visit<'_>) {
     match &mut any.value {
         Some(Value::StringValue(text)) => visit(Met::Text(text)),
+        Some(Value::BytesValue(bytes)) => visit(Met::Bytes(bytes)),
         Some(Value::ArrayValue(array)) => array.values.iter_mut().for_each(|inner| value(inner, visit)),
         Some(Value::KvlistValue(map)) => list(&mut map.values, visit),
         _ => {}
