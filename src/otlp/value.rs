@@ -187,6 +187,25 @@ impl<'a> Pair<'a> {
     /// When the bytes are no `KeyValue`.
     #[inline]
     pub fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        match Self::plain(bytes) {
+            Some((key, value)) => {
+                let (key, value) = (text(key, KEY_VALUE)?, Value::Str(text(value, ANY_VALUE)?));
+                Ok(Self { key, value, present: true, regular: true })
+            }
+            None => Self::read_any(bytes),
+        }
+    }
+
+    /// The shape that most pairs have: a key and a string, each shorter than 128 bytes, and nothing else.
+    #[inline]
+    fn plain(bytes: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+        let (key, rest) = short(bytes, 0x0a)?;
+        let (value, rest) = short(rest, 0x12)?;
+        let (text, more) = short(value, 0x0a)?;
+        (rest.is_empty() && more.is_empty()).then_some((key, text))
+    }
+
+    fn read_any(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut pair = Self { key: "", value: Value::Null, present: false, regular: true };
         let (mut keys, mut values) = (0, 0);
         let mut cursor = Cursor::new(bytes);
@@ -219,7 +238,7 @@ impl<'a> Pair<'a> {
     #[cold]
     pub fn untangled(bytes: &'a [u8], arena: &'a Bump) -> Result<&'a [u8], DecodeError> {
         let parts = gather::pair_values(bytes)?;
-        let (key, value) = (gather::pair(bytes)?.key, Value::merged(&parts, arena)?);
+        let (key, value) = (text(gather::pair(bytes)?.key, KEY_VALUE)?, Value::merged(&parts, arena)?);
         let mut content = ArenaVec::with_capacity_in(value.encoded_len(), arena);
         value.put(&mut content);
         content.bytes(&gather::unknown(&parts, gather::is_any)?);
@@ -230,6 +249,15 @@ impl<'a> Pair<'a> {
         }
         out.bytes(&gather::unknown(&[bytes], |number| number <= 2)?);
         Ok(out.into_bump_slice())
+    }
+}
+
+/// A length-delimited field with this tag and a one-byte length, and what follows it.
+#[inline]
+fn short(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    match bytes {
+        [first, len, rest @ ..] if *first == tag && *len < 0x80 => rest.split_at_checked(usize::from(*len)),
+        _ => None,
     }
 }
 
