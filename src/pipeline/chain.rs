@@ -5,8 +5,8 @@ use bumpalo::Bump;
 use bytes::Bytes;
 
 use crate::ledger::Drafts;
-use crate::otlp::model::{Batch, Entity};
 use crate::otlp::line::LineWriter;
+use crate::otlp::model::{Batch, Entity};
 use crate::otlp::{self, DecodeError, Signal};
 use crate::pipeline::account::Account;
 use crate::processor::Processor;
@@ -87,6 +87,12 @@ impl Chain {
     #[must_use]
     pub fn new(signal: Signal, steps: Vec<Step>, sealed: bool) -> Self {
         Self { signal, steps, sealed }
+    }
+
+    /// True when lines to be sealed come out of it.
+    #[must_use]
+    pub const fn is_sealed(&self) -> bool {
+        self.sealed
     }
 
     /// Takes a request of `records` records through the chain.

@@ -33,14 +33,14 @@ struct Append {
 
 /// The way to the sequencer. When all clones are gone it commits the last group and ends.
 #[derive(Clone)]
-pub struct Sequencer(mpsc::Sender<Append>);
+pub(super) struct Sequencer(mpsc::Sender<Append>);
 
 impl Sequencer {
     /// Starts the thread. It trims what all `cursors` have passed.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(pipeline: &str, writer: Writer, cursors: Cursors) -> std::io::Result<Self> {
+    pub(super) fn start(pipeline: &str, writer: Writer, cursors: Cursors) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
         let pipeline: Arc<str> = pipeline.into();
         tasks::thread(&format!("seq-{pipeline}"), move || run(&pipeline, writer, &cursors, receiver))?;
@@ -51,7 +51,7 @@ impl Sequencer {
     ///
     /// # Errors
     /// When it could not be written: nothing of it is stored.
-    pub async fn append(&self, processed: Processed) -> Result<(), Refused> {
+    pub(super) async fn append(&self, processed: Processed) -> Result<(), Refused> {
         let (done, answer) = oneshot::channel();
         self.0.try_send(Append { processed, done }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => full(format!("{WAITING_MAX} requests wait for the disk")),
@@ -81,12 +81,15 @@ fn run(pipeline: &str, mut writer: Writer, cursors: &Cursors, mut waiting: mpsc:
         for sender in senders {
             let _ = sender.send(answer.clone());
         }
-        writer.trim(cursors);
+        writer.trim(cursors, failing);
     }
 }
 
 /// The first request and all that wait behind it, up to the size of a group.
-fn gather(first: Append, waiting: &mut mpsc::Receiver<Append>) -> (Vec<Processed>, Vec<oneshot::Sender<Result<(), Refused>>>) {
+fn gather(
+    first: Append,
+    waiting: &mut mpsc::Receiver<Append>,
+) -> (Vec<Processed>, Vec<oneshot::Sender<Result<(), Refused>>>) {
     let mut bytes = first.processed.bytes_len();
     let (mut group, mut senders) = (vec![first.processed], vec![first.done]);
     while bytes < GROUP_BYTES_MAX
