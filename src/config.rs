@@ -71,6 +71,12 @@ pub fn parse_with(
     load::parse(text, env::Surroundings { env, file })
 }
 
+/// Whether a variable such as `NO_COLOR` is set and not empty in this process's environment.
+#[must_use]
+pub fn is_in_environment(name: &str) -> bool {
+    (env::Surroundings::of_process().env)(name).is_some_and(|value| !value.is_empty())
+}
+
 /// The problems as lines to print, each ended by a line feed: `file:line:column: path: message`, then its hint.
 #[must_use]
 pub fn render(file: &str, problems: &[Problem]) -> String {

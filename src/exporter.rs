@@ -25,6 +25,11 @@ pub trait Exporter: Send + Sync + 'static {
     /// Sends the payload. `Ok` means that the destination has confirmed it: the cursor moves and never comes back.
     fn export(&self, payload: &Payload) -> impl Future<Output = Result<(), ExportError>> + Send;
 
+    /// True when it asks payloads for OTLP and never for lines: a sealed pipeline can then spare reading lines back.
+    fn wants_otlp(&self) -> bool {
+        false
+    }
+
     /// Orderly shutdown: write out, close, rename into place. Nothing is exported afterwards.
     fn close(&self) -> impl Future<Output = Result<(), ExportError>> + Send {
         ready(Ok(()))

@@ -35,7 +35,7 @@ pub use self::control::Control;
 pub use self::drafts::Drafts;
 pub use self::reader::{Chunk, LedgerReader};
 pub use self::verify::{Report, VerifyError, VerifyOptions, Violation, verify};
-pub use self::writer::{Ledger, LedgerError, Options, Recovery, Sealed};
+pub use self::writer::{Ledger, LedgerError, Options, Recovery, Seal, Sealed};
 
 /// The end of the names of segment files.
 pub const EXTENSION: &str = "ndjson";

@@ -6,6 +6,7 @@ pub mod chain;
 pub mod cursor;
 pub mod delivery;
 mod open;
+mod recent;
 mod rejected;
 mod sequencer;
 pub mod store;

@@ -5,6 +5,7 @@
 
 pub mod enrich;
 pub mod filter;
+pub mod redact;
 pub mod risk;
 pub mod scalar;
 pub mod seal;

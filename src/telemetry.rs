@@ -28,6 +28,7 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
     ("telseal_exporter_retries_total", Kind::Counter, "exports that failed and are tried again"),
     ("telseal_exporter_dead_lettered_records_total", Kind::Counter, "records put aside because no try would succeed"),
     ("telseal_exporter_overrun_records_total", Kind::Counter, "oldest records given up under when_full: drop_oldest"),
+    ("telseal_exporter_damaged_records_total", Kind::Counter, "stored records that could not be read again"),
     ("telseal_exporter_lag_records", Kind::Gauge, "records stored and not yet delivered"),
     ("telseal_exporter_lag_bytes", Kind::Gauge, "their size as stored"),
     ("telseal_exporter_paused", Kind::Gauge, "1 while a credential or an address must be mended"),
@@ -36,6 +37,7 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
     ("telseal_risk_records_total", Kind::Counter, "records tagged, by level"),
     ("telseal_receiver_accepted_records_total", Kind::Counter, "records taken from senders"),
     ("telseal_receiver_refused_records_total", Kind::Counter, "records not taken, by reason"),
+    ("telseal_receiver_refused_requests_total", Kind::Counter, "requests not taken, by reason"),
     ("telseal_receiver_requests_total", Kind::Counter, "requests by answer"),
 ];
 

@@ -69,7 +69,8 @@ fn imports_go_down_floors_only() {
         if module == "lib" {
             continue;
         }
-        let own = floor(&module).unwrap_or_else(|| panic!("{} is on no floor: add `{module}` to FLOORS", path.display()));
+        let own =
+            floor(&module).unwrap_or_else(|| panic!("{} is on no floor: add `{module}` to FLOORS", path.display()));
         for import in imports(&text) {
             if let Some(other) = floor(&import)
                 && import != module
@@ -113,7 +114,16 @@ fn functions_stay_short() {
         for (number, line) in text.lines().enumerate() {
             let indent = line.len() - line.trim_start().len();
             let trimmed = line.trim_start();
-            let starts = ["fn ", "pub fn ", "async fn ", "pub async fn ", "pub(crate) fn ", "pub(super) fn ", "const fn ", "pub const fn "];
+            let starts = [
+                "fn ",
+                "pub fn ",
+                "async fn ",
+                "pub async fn ",
+                "pub(crate) fn ",
+                "pub(super) fn ",
+                "const fn ",
+                "pub const fn ",
+            ];
             if starts.iter().any(|start| trimmed.starts_with(start)) && !trimmed.ends_with(';') {
                 open = Some((number, indent, trimmed));
             } else if trimmed == "}"

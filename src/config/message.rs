@@ -42,7 +42,8 @@ fn meant(word: &str, known: &[&str]) -> Option<String> {
 }
 
 fn quoted(words: &[&str]) -> String {
-    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+    // An empty word is an old spelling that still works; nobody needs to be told of it.
+    words.iter().filter(|word| !word.is_empty()).map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
 // The file and its text.

@@ -255,6 +255,10 @@ impl http_body::Body for Message {
 }
 
 impl Exporter for OtlpGrpc {
+    fn wants_otlp(&self) -> bool {
+        true
+    }
+
     async fn export(&self, payload: &Payload) -> Result<(), ExportError> {
         let route = self.route(payload.signal());
         let answer = self.client.post(route, Body::wrap(self.encode(payload)?)).await?;

@@ -209,6 +209,10 @@ fn route_to(url: Url, config: &Config) -> Result<Route, BuildError> {
 }
 
 impl Exporter for OtlpHttp {
+    fn wants_otlp(&self) -> bool {
+        true
+    }
+
     async fn export(&self, payload: &Payload) -> Result<(), ExportError> {
         let route = self.route(payload.signal())?;
         let answer = self.client.post(route, self.encode(payload)?).await?;

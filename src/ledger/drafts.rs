@@ -3,12 +3,11 @@
 //! Everything that costs time per byte happens here (writing the line, hashing it); what is left to the one writer is
 //! the chain.
 
-use aws_lc_rs::rand;
-
 use super::hash::commit;
 use super::writer::LedgerError;
 
-/// Salts are drawn this many at a time: one call to the random generator for many records.
+/// Salts are drawn this many at a time, from the system: one call for many records, and no generator of our own to
+/// seed at start.
 const SALTS_AT_ONCE: usize = 64;
 
 /// What is known about one line before it has a number.
@@ -98,7 +97,7 @@ impl Drafts {
         if self.salts.is_empty() {
             let wanted = (self.lines.capacity() - self.lines.len()).clamp(1, SALTS_AT_ONCE);
             let mut random = [0; 16 * SALTS_AT_ONCE];
-            rand::fill(&mut random[..16 * wanted]).map_err(|_| LedgerError::NoRandom)?;
+            getrandom::fill(&mut random[..16 * wanted]).map_err(|_| LedgerError::NoRandom)?;
             self.salts.extend(random[..16 * wanted].as_chunks::<16>().0);
         }
         self.salts.pop().ok_or(LedgerError::NoRandom)
@@ -108,7 +107,7 @@ impl Drafts {
 /// Random bytes for salts and nonces that are not drawn in bulk.
 pub(super) fn random16() -> Result<[u8; 16], LedgerError> {
     let mut bytes = [0; 16];
-    rand::fill(&mut bytes).map_err(|_| LedgerError::NoRandom)?;
+    getrandom::fill(&mut bytes).map_err(|_| LedgerError::NoRandom)?;
     Ok(bytes)
 }
 

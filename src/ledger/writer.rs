@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::chain::Chain;
 use super::control::Control;
 use super::drafts::{Draft, Drafts, random16};
-use super::entry::{Entry, Kind, SEAL_BYTES_MAX, Stream, push_sealed_line};
+use super::entry::{ENTRY_BYTES, Entry, Kind, SEAL_BYTES_MAX, Stream, push_sealed_line};
 use super::header::push_header_line;
 use super::note::{SigningKey, VerifyingKey, is_origin, push_checkpoint_line};
 use super::reader::LedgerReader;
@@ -108,14 +108,25 @@ pub struct Recovery {
 }
 
 /// What a group's part became: proof of its place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sealed {
     /// The number of its first entry.
     pub first: u64,
-    /// How many entries it has.
-    pub count: u64,
     /// The leaf of its last entry; of an empty part, of the entry before.
     pub head: [u8; 32],
+    /// Where its last line ends: the place of a cursor that has passed it.
+    pub end: segments::Position,
+    /// What was sealed about each of its lines, in order.
+    pub seals: Vec<Seal>,
+}
+
+/// What the seal of one line holds, beside its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seal {
+    /// The entry.
+    pub entry: [u8; ENTRY_BYTES],
+    /// The salt of its commitment.
+    pub salt: [u8; 16],
 }
 
 /// The writer of one ledger folder.
@@ -174,7 +185,8 @@ impl Ledger {
     /// When the disk refuses. Then nothing of the group is in the ledger, and the same call may work later.
     pub fn append(&mut self, group: &[Drafts]) -> Result<Vec<Sealed>, LedgerError> {
         if self.pending.is_empty() && group.iter().all(Drafts::is_empty) {
-            let nothing = Sealed { first: self.chain.size(), count: 0, head: self.chain.prev_leaf };
+            let (first, head) = (self.chain.size(), self.chain.prev_leaf);
+            let nothing = Sealed { first, head, end: self.segments.end(), seals: Vec::new() };
             return Ok(vec![nothing; group.len()]);
         }
         if self.segments.is_full() {
@@ -265,8 +277,14 @@ impl Ledger {
             let drafts = control.draft()?;
             seal(&mut self.out, next, &self.stream_text, &drafts, control.kind(), now);
         }
-        let out = &mut self.out;
-        let sealed = group.iter().map(|drafts| seal(out, next, &self.stream_text, drafts, Kind::Record, now)).collect();
+        let (begin, out) = (self.segments.end(), &mut self.out);
+        let part = |drafts: &Drafts| {
+            let first = next.size();
+            let seals = seal(out, next, &self.stream_text, drafts, Kind::Record, now);
+            let end = segments::Position { offset: begin.offset + out.len() as u64, record: next.records, ..begin };
+            Sealed { first, head: next.prev_leaf, end, seals }
+        };
+        let sealed = group.iter().map(part).collect();
         push_checkpoint_line(out, &self.key.note(&next.checkpoint()));
         next.signed = next.size();
         Ok(sealed)
@@ -281,14 +299,15 @@ fn seal(
     drafts: &Drafts,
     kind: Kind,
     sealed_at_ns: u64,
-) -> Sealed {
-    let first = chain.size();
+) -> Vec<Seal> {
+    let mut seals = Vec::with_capacity(drafts.len());
     for (line, draft) in drafts.iter() {
         let entry = entry_of(chain, line, draft, kind, sealed_at_ns).encode();
         push_sealed_line(out, line, &entry, chain.size(), &draft.salt, stream_text);
         chain.extend(&entry, kind == Kind::Record, sealed_at_ns);
+        seals.push(Seal { entry, salt: draft.salt });
     }
-    Sealed { first, count: chain.size() - first, head: chain.prev_leaf }
+    seals
 }
 
 fn entry_of(chain: &Chain, line: &[u8], draft: &Draft, kind: Kind, sealed_at_ns: u64) -> Entry {

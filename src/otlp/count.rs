@@ -1,8 +1,8 @@
 //! How many records a request holds, and how to halve it: both walk lengths and copy nothing else.
 
 use crate::otlp::schema::{self, Kind, MEMBERS, Message};
-use crate::otlp::wire::{Cursor, Field, WireValue, put_large_message};
-use crate::otlp::{DecodeError, Signal};
+use crate::otlp::wire::{Cursor, Field, put_large_message};
+use crate::otlp::{DecodeError, Signal, gather};
 
 /// Log records, spans or data points of a protobuf `Export*ServiceRequest`. Checks the framing down to the records.
 ///
@@ -21,16 +21,19 @@ pub fn count(signal: Signal, request: &[u8]) -> Result<u64, DecodeError> {
     Ok(records)
 }
 
-/// Data points of one `Metric`, of whichever kind.
+/// Data points of one `Metric`, of whichever kind. Where several kinds stand, the last one counts, as protobuf has it.
 ///
 /// # Errors
 /// When the framing is broken.
 pub fn points(metric: &[u8]) -> Result<u64, DecodeError> {
-    let mut points = 0;
+    let (mut points, mut kind) = (0, 0);
     let mut cursor = Cursor::new(metric);
     while let Some(field) = cursor.next_field()? {
         let Some(Kind::Message(data)) = schema::METRIC.field(field.number).map(|known| known.kind) else { continue };
-        each(data, 1, bytes(data, &field)?, &mut |_| {
+        if kind != field.number {
+            (points, kind) = (0, field.number);
+        }
+        each(data, 1, bytes(&schema::METRIC, &field)?, &mut |_| {
             points += 1;
             Ok(())
         })?;
@@ -61,10 +64,7 @@ fn each<'a>(
 }
 
 fn bytes<'a>(message: &'static Message, field: &Field<'a>) -> Result<&'a [u8], DecodeError> {
-    match field.value {
-        WireValue::Bytes(bytes) => Ok(bytes),
-        other => Err(DecodeError::WireType { message: message.name, field: field.number, wire: other.wire_type() }),
-    }
+    gather::content(message.name, field)
 }
 
 /// A request taken apart into two, or `None` when it holds one record (for metrics: one `Metric`).

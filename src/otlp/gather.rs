@@ -72,8 +72,12 @@ fn forget_rivals(message: &Message, chosen: usize, slots: &mut [Slot<'_>; FIELDS
     }
 }
 
+/// Refuses a field whose wire type is not that of its kind.
+///
+/// # Errors
+/// When it is another.
 #[inline]
-fn check(message: &'static Message, field: &Field, found: &wire::Field<'_>) -> Result<(), DecodeError> {
+pub fn check(message: &'static Message, field: &Field, found: &wire::Field<'_>) -> Result<(), DecodeError> {
     let fits = match (field.kind, found.value) {
         (Kind::Bool | Kind::Uint32 | Kind::Enum | Kind::Sint32 | Kind::PackedUint64, WireValue::Varint(_))
         | (Kind::Fixed32, WireValue::Fixed32(_))
@@ -223,15 +227,16 @@ pub fn unknown(parts: &[&[u8]], known: impl Fn(u32) -> bool) -> Result<Vec<u8>, 
 /// A `KeyValue` as it stands on the wire.
 #[derive(Debug, Clone, Copy)]
 pub struct RawPair<'a> {
-    /// The key.
-    pub key: &'a str,
+    /// The key, not yet known to be UTF-8.
+    pub key: &'a [u8],
     /// The last `AnyValue`, undecoded.
     pub value: Option<&'a [u8]>,
     /// There is no more to it: no second value, no unknown field.
     pub regular: bool,
 }
 
-const KEY_VALUE: &str = "KeyValue";
+/// The name of the message, in errors.
+pub const KEY_VALUE: &str = "KeyValue";
 
 /// Reads a `KeyValue`.
 ///
@@ -239,11 +244,11 @@ const KEY_VALUE: &str = "KeyValue";
 /// When it is none.
 #[inline]
 pub fn pair(bytes: &[u8]) -> Result<RawPair<'_>, DecodeError> {
-    let mut pair = RawPair { key: "", value: None, regular: true };
+    let mut pair = RawPair { key: b"", value: None, regular: true };
     let mut cursor = Cursor::new(bytes);
     while let Some(field) = cursor.next_field()? {
         match field.number {
-            1 => pair.key = wire::text(content(KEY_VALUE, &field)?, KEY_VALUE)?,
+            1 => pair.key = content(KEY_VALUE, &field)?,
             2 => {
                 pair.regular &= pair.value.is_none();
                 pair.value = Some(content(KEY_VALUE, &field)?);

@@ -20,12 +20,14 @@
 //! of equal resource ended and the next began, the order of attributes, and unknown fields of the request itself.
 
 mod read;
+mod splice;
 mod write;
 
 use crate::otlp::DecodeError;
 use crate::stdx::json;
 
 pub use read::to_otlp;
+pub use splice::{SealView, with_seals};
 pub use write::{LineWriter, write_request};
 
 /// Flag: a key stood twice among attributes or in a map; the last value was kept.

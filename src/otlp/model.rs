@@ -1,17 +1,22 @@
 //! What processors see: resource groups, scopes and records over the bytes of one request.
 //!
+//! A field that stands twice is read as protobuf reads it: messages are merged, of scalars the last counts.
+//!
 //! The index is shallow. A record knows its bytes and its attributes; nested values stay wire bytes until visited, and
 //! what nobody touches is copied as it came, unknown fields included. A [`Batch`] borrows from the request and from
 //! an arena and lives within one synchronous call.
 
+mod entity;
+
 use bumpalo::Bump;
-use bumpalo::collections::Vec as ArenaVec;
 
 use crate::otlp::rewrite::{self, Visitor};
 use crate::otlp::schema::{self, Kind, MEMBERS, Message, OWNER};
-use crate::otlp::value::{Pair, Value, put_pair};
-use crate::otlp::wire::{Cursor, Field, WireValue, put_bytes, put_large_message, put_message, text};
-use crate::otlp::{DecodeError, Signal};
+use crate::otlp::value::joined;
+use crate::otlp::wire::{Cursor, Field, WireValue, put_large_message, text};
+use crate::otlp::{DecodeError, Signal, gather};
+
+pub use entity::{Attribute, Entity};
 
 /// One request, opened.
 #[derive(Debug)]
@@ -45,31 +50,8 @@ pub struct Scope<'a> {
     pub records: Vec<Entity<'a>>,
     rest: Vec<&'a [u8]>,
     edited: bool,
-}
-
-/// A message that carries attributes: a resource, a scope, a log record, a span, a metric, a data point.
-#[derive(Debug)]
-pub struct Entity<'a> {
-    message: &'static Message,
-    raw: &'a [u8],
-    attributes: ArenaVec<'a, Attribute<'a>>,
-    /// How many of `attributes` stand in `raw`.
-    received: usize,
-    /// One of those was changed or removed: `raw` is no longer the truth about attributes.
-    changed: bool,
-    /// The sender sent it, if only empty.
-    received_at_all: bool,
-}
-
-/// A key and its value.
-#[derive(Debug, Clone, Copy)]
-pub struct Attribute<'a> {
-    /// The key.
-    pub key: &'a str,
-    /// The value.
-    pub value: Value<'a>,
-    /// The field as received; empty once it was set here.
-    raw: &'a [u8],
+    /// Records were taken out.
+    thinned: bool,
 }
 
 impl<'a> Batch<'a> {
@@ -116,7 +98,10 @@ impl<'a> Batch<'a> {
                 group.edited
                     || group.resource.is_edited()
                     || group.scopes.iter().any(|scope| {
-                        scope.edited || scope.scope.is_edited() || scope.records.iter().any(Entity::is_edited)
+                        scope.edited
+                            || scope.thinned
+                            || scope.scope.is_edited()
+                            || scope.records.iter().any(Entity::is_edited)
                     })
             })
     }
@@ -143,6 +128,10 @@ impl<'a> Batch<'a> {
     }
 
     /// The batch as the bytes of a request. Scopes and resources left without a record are left out.
+    ///
+    /// Records, and every message that was not edited, are the bytes received. Between them the order is resource,
+    /// scopes, other fields (scope, records, other fields), whatever it was; lengths are written anew. What no SDK sends is
+    /// so brought in order: a resource in two parts comes out as one.
     pub fn encode(&self, out: &mut Vec<u8>) {
         for group in self.groups.iter().filter(|group| !group.emptied()) {
             let _ = put_large_message(out, 1, |out| group.encode(out));
@@ -156,21 +145,21 @@ type Never = std::convert::Infallible;
 
 impl<'a> Group<'a> {
     fn open(message: &'static Message, bytes: &'a [u8], arena: &'a Bump) -> Result<Self, DecodeError> {
-        let mut group = Self {
-            resource: Entity::new(&schema::RESOURCE, arena),
-            scopes: Vec::new(),
-            rest: Vec::new(),
-            edited: false,
-        };
+        let resource = Entity::absent(&schema::RESOURCE, arena);
+        let mut group = Self { resource, scopes: Vec::new(), rest: Vec::new(), edited: false };
+        let mut owners = Vec::new();
         let mut cursor = Cursor::new(bytes);
         while let Some(field) = cursor.next_field()? {
             if let Some((_, bytes)) = inner(message, &field, OWNER)? {
-                group.resource.merge(bytes, arena)?;
+                owners.push(bytes);
             } else if let Some((scope, bytes)) = inner(message, &field, MEMBERS)? {
                 group.scopes.push(Scope::open(scope, bytes, arena)?);
             } else {
                 group.rest.push(field.raw);
             }
+        }
+        if !owners.is_empty() {
+            group.resource = Entity::open(&schema::RESOURCE, joined(&owners, arena), arena)?;
         }
         Ok(group)
     }
@@ -205,17 +194,21 @@ impl<'a> Group<'a> {
 
 impl<'a> Scope<'a> {
     fn open(message: &'static Message, bytes: &'a [u8], arena: &'a Bump) -> Result<Self, DecodeError> {
-        let scope = Entity::new(&schema::SCOPE, arena);
-        let mut opened = Self { scope, records: Vec::new(), rest: Vec::new(), edited: false };
+        let scope = Entity::absent(&schema::SCOPE, arena);
+        let mut opened = Self { scope, records: Vec::new(), rest: Vec::new(), edited: false, thinned: false };
+        let mut owners = Vec::new();
         let mut cursor = Cursor::new(bytes);
         while let Some(field) = cursor.next_field()? {
             if let Some((record, bytes)) = inner(message, &field, MEMBERS)? {
                 opened.records.push(Entity::open(record, bytes, arena)?);
             } else if let Some((_, bytes)) = inner(message, &field, OWNER)? {
-                opened.scope.merge(bytes, arena)?;
+                owners.push(bytes);
             } else {
                 opened.rest.push(field.raw);
             }
+        }
+        if !owners.is_empty() {
+            opened.scope = Entity::open(&schema::SCOPE, joined(&owners, arena), arena)?;
         }
         Ok(opened)
     }
@@ -225,7 +218,7 @@ impl<'a> Scope<'a> {
         let before = self.records.len();
         self.records.retain_mut(|record| keep(record));
         let dropped = before - self.records.len();
-        self.edited |= dropped > 0;
+        self.thinned |= dropped > 0;
         dropped as u64
     }
 
@@ -244,7 +237,7 @@ impl<'a> Scope<'a> {
     }
 
     fn emptied(&self) -> bool {
-        self.edited && self.records.is_empty()
+        self.thinned && self.records.is_empty()
     }
 
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), Never> {
@@ -254,251 +247,6 @@ impl<'a> Scope<'a> {
         }
         self.rest.iter().for_each(|raw| out.extend_from_slice(raw));
         Ok(())
-    }
-}
-
-impl<'a> Entity<'a> {
-    fn new(message: &'static Message, arena: &'a Bump) -> Self {
-        Self { message, raw: &[], attributes: ArenaVec::new_in(arena), received: 0, changed: false, received_at_all: false }
-    }
-
-    /// Opens the bytes of a message.
-    ///
-    /// # Errors
-    /// When the framing, a key or an attribute's text is broken.
-    pub fn open(message: &'static Message, bytes: &'a [u8], arena: &'a Bump) -> Result<Self, DecodeError> {
-        let mut entity = Self::new(message, arena);
-        entity.attributes.reserve(bytes.len() / 64 + 2);
-        entity.merge(bytes, arena)?;
-        Ok(entity)
-    }
-
-    /// Takes in the bytes of an occurrence of the field; protobuf merges several, end to end.
-    fn merge(&mut self, bytes: &'a [u8], arena: &'a Bump) -> Result<(), DecodeError> {
-        self.raw = if self.raw.is_empty() { bytes } else { joined(self.raw, bytes, arena) };
-        self.received_at_all = true;
-        let number = self.message.attributes();
-        let mut cursor = Cursor::new(bytes);
-        while let Some(field) = cursor.next_field()? {
-            if field.number == number {
-                let pair = Pair::read(delimited(self.message, &field)?)?;
-                self.changed |= !pair.regular;
-                let raw = if pair.regular { field.raw } else { &[] };
-                self.attributes.push(Attribute { key: pair.key, value: pair.value, raw });
-            }
-        }
-        self.received = self.attributes.len();
-        Ok(())
-    }
-
-    /// Which message it is.
-    #[must_use]
-    pub fn message(&self) -> &'static Message {
-        self.message
-    }
-
-    /// The message as received, before any edit of its attributes.
-    #[must_use]
-    pub fn raw(&self) -> &'a [u8] {
-        self.raw
-    }
-
-    /// The attributes, in order, those set here last.
-    #[must_use]
-    pub fn attributes(&self) -> &[Attribute<'a>] {
-        &self.attributes
-    }
-
-    /// The attributes that were set here and do not stand in [`Entity::raw`].
-    #[must_use]
-    pub fn added(&self) -> &[Attribute<'a>] {
-        &self.attributes[self.received..]
-    }
-
-    /// The value of an attribute.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Option<Value<'a>> {
-        self.attributes.iter().find(|attribute| attribute.key == key).map(|attribute| attribute.value)
-    }
-
-    /// Sets an attribute, whether or not it is there.
-    pub fn set(&mut self, key: &'a str, value: Value<'a>) {
-        match self.attributes.iter().position(|attribute| attribute.key == key) {
-            Some(index) => self.replace(index, Attribute { key, value, raw: &[] }),
-            None => self.push(key, value),
-        }
-    }
-
-    /// Appends an attribute that is known not to be there.
-    pub fn push(&mut self, key: &'a str, value: Value<'a>) {
-        self.attributes.push(Attribute { key, value, raw: &[] });
-    }
-
-    /// Takes every attribute with that key away; true when there was one.
-    pub fn remove(&mut self, key: &str) -> bool {
-        let mut found = false;
-        while let Some(index) = self.attributes.iter().position(|attribute| attribute.key == key) {
-            self.attributes.remove(index);
-            if index < self.received {
-                self.received -= 1;
-                self.changed = true;
-            }
-            found = true;
-        }
-        found
-    }
-
-    /// Gives an attribute another key, in its place; true when there was one.
-    pub fn rename(&mut self, key: &str, new: &'a str) -> bool {
-        let Some(index) = self.attributes.iter().position(|attribute| attribute.key == key) else { return false };
-        let value = self.attributes[index].value;
-        self.replace(index, Attribute { key: new, value, raw: &[] });
-        true
-    }
-
-    fn replace(&mut self, index: usize, attribute: Attribute<'a>) {
-        self.attributes[index] = attribute;
-        self.changed |= index < self.received;
-    }
-
-    /// A string field of the message, by number; empty when absent.
-    ///
-    /// # Errors
-    /// When it is not a string.
-    pub fn text(&self, number: u32) -> Result<&'a str, DecodeError> {
-        match self.field(number)? {
-            Some(WireValue::Bytes(bytes)) => text(bytes, self.message.name),
-            _ => Ok(""),
-        }
-    }
-
-    /// A field of the message, by number; the last one where it stands several times.
-    ///
-    /// # Errors
-    /// When the framing is broken.
-    pub fn field(&self, number: u32) -> Result<Option<WireValue<'a>>, DecodeError> {
-        let mut found = None;
-        let mut cursor = Cursor::new(self.raw);
-        while let Some(field) = cursor.next_field()? {
-            if field.number == number {
-                found = Some(field.value);
-            }
-        }
-        Ok(found)
-    }
-
-    /// The body of a log record.
-    ///
-    /// # Errors
-    /// When it is no `AnyValue`.
-    pub fn body(&self) -> Result<Value<'a>, DecodeError> {
-        match self.field(5)? {
-            Some(WireValue::Bytes(bytes)) if self.message.name == schema::LOG_RECORD.name => Value::read(bytes),
-            _ => Ok(Value::Null),
-        }
-    }
-
-    /// Shows `visitor` every string at any depth, keys and added attributes included; true when one was replaced.
-    ///
-    /// # Errors
-    /// When the bytes are broken somewhere below.
-    pub fn rewrite(&mut self, arena: &'a Bump, visitor: &mut dyn Visitor<'a>) -> Result<bool, DecodeError> {
-        let number = self.message.attributes();
-        let fields = rewrite::message(self.message, self.raw, number, arena, visitor)?;
-        let mut replaced = fields.is_some();
-        self.changed |= replaced;
-        self.raw = fields.unwrap_or(self.raw);
-        for index in 0..self.attributes.len() {
-            let Attribute { key, value, .. } = self.attributes[index];
-            if let Some((key, value)) = rewrite::pair(key, value, arena, visitor)? {
-                self.replace(index, Attribute { key, value, raw: &[] });
-                replaced = true;
-            }
-        }
-        Ok(replaced)
-    }
-
-    /// Opens the data points of a metric one after the other; what `visit` edits is written back.
-    ///
-    /// # Errors
-    /// When a data point is broken, or `visit` fails.
-    pub fn each_point(
-        &mut self,
-        arena: &'a Bump,
-        visit: &mut dyn FnMut(&mut Entity<'a>) -> Result<(), DecodeError>,
-    ) -> Result<(), DecodeError> {
-        self.retain_points(arena, &mut |point| visit(point).map(|()| true))
-    }
-
-    /// The same; a data point for which `keep` is false is taken out.
-    ///
-    /// # Errors
-    /// When a data point is broken, or `keep` fails.
-    pub fn retain_points(
-        &mut self,
-        arena: &'a Bump,
-        keep: &mut dyn FnMut(&mut Entity<'a>) -> Result<bool, DecodeError>,
-    ) -> Result<(), DecodeError> {
-        if self.message.name == schema::METRIC.name
-            && let Some(raw) = rewrite::points(self.raw, arena, keep)?
-        {
-            self.raw = raw;
-            self.changed = true;
-        }
-        Ok(())
-    }
-
-    /// True for a resource or scope that the sender left out and nobody gave an attribute.
-    #[must_use]
-    pub fn is_absent(&self) -> bool {
-        !self.received_at_all && self.attributes.is_empty()
-    }
-
-    /// True once it differs from the bytes received.
-    #[must_use]
-    pub fn is_edited(&self) -> bool {
-        self.changed || self.attributes.len() > self.received
-    }
-
-    /// Appends the message. Attributes that were not touched are copied as received.
-    pub fn put(&self, out: &mut Vec<u8>) {
-        let number = self.message.attributes();
-        if !self.changed {
-            out.extend_from_slice(self.raw);
-            return self.put_attributes(self.received, number, out);
-        }
-        let mut cursor = Cursor::new(self.raw);
-        while let Ok(Some(field)) = cursor.next_field() {
-            if field.number != number {
-                out.extend_from_slice(field.raw);
-            }
-        }
-        self.put_attributes(0, number, out);
-    }
-
-    fn put_attributes(&self, from: usize, number: u32, out: &mut Vec<u8>) {
-        for attribute in &self.attributes[from..] {
-            if attribute.raw.is_empty() {
-                put_pair(out, number, attribute.key, &attribute.value);
-            } else {
-                out.extend_from_slice(attribute.raw);
-            }
-        }
-    }
-
-    /// Appends it as a field. An entity that was never there and has nothing is left out.
-    fn put_field(&self, out: &mut Vec<u8>, number: u32) {
-        if self.is_absent() {
-            return;
-        }
-        if self.is_edited() {
-            let _ = put_message(out, number, |out| {
-                self.put(out);
-                Ok::<(), Never>(())
-            });
-        } else {
-            put_bytes(out, number, self.raw);
-        }
     }
 }
 
@@ -516,10 +264,7 @@ fn inner<'a>(
 
 /// The bytes of a field that must be length-delimited.
 pub(crate) fn delimited<'a>(message: &'static Message, field: &Field<'a>) -> Result<&'a [u8], DecodeError> {
-    match field.value {
-        WireValue::Bytes(bytes) => Ok(bytes),
-        other => Err(DecodeError::WireType { message: message.name, field: field.number, wire: other.wire_type() }),
-    }
+    gather::content(message.name, field)
 }
 
 /// `schema_url` is field 3 of the group and scope messages of every signal.
@@ -549,13 +294,6 @@ fn rewrite_rest<'a>(
     Ok(edited)
 }
 
-fn joined<'a>(first: &[u8], second: &[u8], arena: &'a Bump) -> &'a [u8] {
-    let mut all = ArenaVec::with_capacity_in(first.len() + second.len(), arena);
-    all.extend_from_slice(first);
-    all.extend_from_slice(second);
-    all.into_bump_slice()
-}
-
 #[cfg(test)]
 mod tests {
     use bumpalo::Bump;
@@ -567,6 +305,8 @@ mod tests {
 
     use super::*;
     use crate::otlp::rewrite::Place;
+    use crate::otlp::value::{Value, put_pair};
+    use crate::otlp::wire::put_bytes;
 
     fn string(key: &str, value: &str) -> KeyValue {
         let value = Some(AnyValue { value: Some(any_value::Value::StringValue(value.to_owned())) });

@@ -1,17 +1,21 @@
 //! One walk that shows every string of a message to a visitor and rebuilds only what the visitor replaced.
 //!
-//! "Every" is what redaction rests on: keys and values at any depth, string fields of every message, schema URLs, and
-//! unknown fields and values that read as text, since a secret may hide there. A pair whose bytes say more than its
-//! key and value (a field twice) is written anew, so that nothing unseen is carried along.
+//! "Every" is what redaction rests on: keys and values at any depth, string fields of every message, schema URLs; and
+//! whatever else may be text, since a secret may hide there: bytes, ids, unknown fields of messages, values, pairs and
+//! lists. Of bytes that are not UTF-8 as a whole, the pieces that are get shown. What stands twice in a pair or value
+//! and does not count is taken out, so that nothing unseen is carried along.
+//!
+//! Work and memory are in proportion to the bytes, however deep a replaced string lies.
 
 use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
 
+use crate::otlp::build::Builder;
 use crate::otlp::model::{Entity, delimited};
 use crate::otlp::schema::{self, Kind, Message};
-use crate::otlp::value::{Pair, Value, members, put_pair};
-use crate::otlp::wire::{Cursor, WireValue, put_bytes, text};
-use crate::otlp::{DEPTH_MAX, DecodeError};
+use crate::otlp::value::{Pair, Value, joined};
+use crate::otlp::wire::{Cursor, Field, Out, WireValue, put_bytes, put_tag, put_varint, text};
+use crate::otlp::{DEPTH_MAX, DecodeError, gather};
 
 /// What is shown.
 pub trait Visitor<'a> {
@@ -27,7 +31,7 @@ pub trait Visitor<'a> {
 pub enum Place<'a> {
     /// It is the key of an attribute or of a map entry.
     Key,
-    /// It is the value below this key, perhaps inside lists. A body's key is `body`.
+    /// It is in the value below this key, perhaps inside lists. A body's key is `body`.
     Value {
         /// The nearest key above it.
         key: &'a str,
@@ -39,42 +43,60 @@ pub enum Place<'a> {
     },
 }
 
+/// The shortest piece of text that is shown of bytes that are not text as a whole. No secret is shorter, and random
+/// bytes hold few pieces that are longer.
+const PIECE_BYTES_MIN: usize = 6;
+
 /// Bytes being copied with replacements: nothing is copied before the first one.
 struct Rebuilt<'a> {
-    source: &'a [u8],
+    original: &'a [u8],
     arena: &'a Bump,
-    out: Option<Vec<u8>>,
-    /// How much of `source` has been passed.
+    out: Option<ArenaVec<'a, u8>>,
+    /// How much of `original` has been passed.
     passed: usize,
 }
 
 impl<'a> Rebuilt<'a> {
-    fn new(source: &'a [u8], arena: &'a Bump) -> Self {
-        Self { source, arena, out: None, passed: 0 }
+    fn new(original: &'a [u8], arena: &'a Bump) -> Self {
+        Self { original, arena, out: None, passed: 0 }
     }
 
-    /// Passes the next `raw` bytes: as they are, or as what `write` puts in their stead.
-    fn pass(&mut self, raw: &[u8], write: Option<impl FnOnce(&mut Vec<u8>)>) {
-        match write {
-            Some(write) => write(self.out.get_or_insert_with(|| self.source[..self.passed].to_vec())),
-            None => {
-                if let Some(out) = &mut self.out {
-                    out.extend_from_slice(raw);
-                }
-            }
+    /// Passes the next `raw` bytes as they are.
+    fn keep(&mut self, raw: &[u8]) {
+        if let Some(out) = &mut self.out {
+            out.bytes(raw);
         }
         self.passed += raw.len();
     }
 
+    /// Passes the next `raw` bytes; what is written to the result stands in their stead.
+    fn replace(&mut self, raw: &[u8]) -> &mut ArenaVec<'a, u8> {
+        let before = &self.original[..self.passed];
+        self.passed += raw.len();
+        self.out.get_or_insert_with(|| {
+            let mut out = ArenaVec::with_capacity_in(self.original.len() + 32, self.arena);
+            out.bytes(before);
+            out
+        })
+    }
+
+    /// Passes a field, whose content is replaced if there is a new one.
+    fn pass(&mut self, number: u32, raw: &[u8], new: Option<&[u8]>) {
+        match new {
+            Some(new) => put_bytes(self.replace(raw), number, new),
+            None => self.keep(raw),
+        }
+    }
+
     fn finish(self) -> Option<&'a [u8]> {
-        self.out.map(|out| &*self.arena.alloc_slice_copy(&out))
+        self.out.map(|out| &*out.into_bump_slice())
     }
 }
 
-/// Visits the strings of a message; field `skip` is passed over (0: none). The new bytes, if any string was replaced.
+/// Visits the strings of a message; field `skip` is left out (0: none). The new bytes, if any string was replaced.
 ///
 /// # Errors
-/// When the bytes are broken, or nested too deep.
+/// When the bytes are broken, a field has the wrong wire type, or values nest too deep.
 pub fn message<'a>(
     message: &'static Message,
     bytes: &'a [u8],
@@ -82,46 +104,9 @@ pub fn message<'a>(
     arena: &'a Bump,
     visitor: &mut dyn Visitor<'a>,
 ) -> Result<Option<&'a [u8]>, DecodeError> {
-    let mut rebuilt = Rebuilt::new(bytes, arena);
-    let mut cursor = Cursor::new(bytes);
-    while let Some(field) = cursor.next_field()? {
-        let new = match message.field(field.number) {
-            Some(known) if known.number != skip && may_hold_text(known.kind) => {
-                content(known.kind, known.name, delimited(message, &field)?, arena, visitor)?
-            }
-            Some(_) => None,
-            None => unknown_field(field.value, visitor),
-        };
-        rebuilt.pass(field.raw, new.map(|new| move |out: &mut Vec<u8>| put_bytes(out, field.number, new)));
-    }
-    Ok(rebuilt.finish())
-}
-
-fn may_hold_text(kind: Kind) -> bool {
-    matches!(kind, Kind::Str | Kind::Strings | Kind::Message(_) | Kind::Value | Kind::Attributes)
-}
-
-fn content<'a>(
-    kind: Kind,
-    name: &'static str,
-    bytes: &'a [u8],
-    arena: &'a Bump,
-    visitor: &mut dyn Visitor<'a>,
-) -> Result<Option<&'a [u8]>, DecodeError> {
-    match kind {
-        Kind::Str | Kind::Strings => Ok(visitor.text(Place::Field { name }, text(bytes, name)?).map(str::as_bytes)),
-        Kind::Message(inner) => message(inner, bytes, 0, arena, visitor),
-        Kind::Value => any_value(name, bytes, 0, arena, visitor),
-        Kind::Attributes => key_value(bytes, 0, arena, visitor),
-        _ => Ok(None),
-    }
-}
-
-/// A field nobody knows is text for all we know.
-fn unknown_field<'a>(value: WireValue<'a>, visitor: &mut dyn Visitor<'a>) -> Option<&'a [u8]> {
-    let WireValue::Bytes(bytes) = value else { return None };
-    let text = std::str::from_utf8(bytes).ok()?;
-    visitor.text(Place::Field { name: "unknown" }, text).map(str::as_bytes)
+    let mut walk = Walk { arena, visitor, out: Builder::with_capacity(bytes.len()) };
+    let changed = walk.message(message, bytes, skip)?;
+    Ok(walk.finish(changed))
 }
 
 /// Visits a pair; the new one, if anything in it was replaced.
@@ -134,114 +119,324 @@ pub fn pair<'a>(
     arena: &'a Bump,
     visitor: &mut dyn Visitor<'a>,
 ) -> Result<Option<(&'a str, Value<'a>)>, DecodeError> {
-    pair_at(key, value, 0, arena, visitor)
-}
-
-fn pair_at<'a>(
-    key: &'a str,
-    value: Value<'a>,
-    depth: usize,
-    arena: &'a Bump,
-    visitor: &mut dyn Visitor<'a>,
-) -> Result<Option<(&'a str, Value<'a>)>, DecodeError> {
-    let new_value = match visitor.pair(key, value) {
-        Some(new) => Some(new),
-        None => value_at(key, value, depth, arena, visitor)?,
-    };
     let new_key = visitor.text(Place::Key, key);
+    let new_value = match (visitor.pair(key, value), value) {
+        (Some(new), _) => Some(new),
+        (None, Value::Str(text)) => visitor.text(Place::Value { key }, text).map(Value::Str),
+        (None, Value::Null | Value::Bool(_) | Value::Int(_) | Value::Double(_)) => None,
+        (None, _) => {
+            let mut walk = Walk { arena, visitor, out: Builder::default() };
+            let changed = walk.value(key, value, 0)?;
+            walk.finish(changed).map(Value::read).transpose()?
+        }
+    };
     Ok((new_key.is_some() || new_value.is_some()).then(|| (new_key.unwrap_or(key), new_value.unwrap_or(value))))
 }
 
-fn value_at<'a>(
-    key: &'a str,
-    value: Value<'a>,
-    depth: usize,
-    arena: &'a Bump,
-    visitor: &mut dyn Visitor<'a>,
-) -> Result<Option<Value<'a>>, DecodeError> {
-    if depth > DEPTH_MAX {
-        return Err(DecodeError::TooDeep);
-    }
-    let shown = |text, visitor: &mut dyn Visitor<'a>| visitor.text(Place::Value { key }, text).map(Value::Str);
-    Ok(match value {
-        Value::Str(text) => shown(text, visitor),
-        Value::Bytes(bytes) | Value::Unknown(bytes) => {
-            std::str::from_utf8(bytes).ok().and_then(|text| shown(text, visitor))
-        }
-        Value::Array(items) => {
-            list(items, arena, &mut |item| any_value(key, item, depth + 1, arena, visitor))?.map(Value::Array)
-        }
-        Value::Map(entries) => {
-            list(entries, arena, &mut |entry| key_value(entry, depth + 1, arena, visitor))?.map(Value::Map)
-        }
-        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Double(_) => None,
-    })
-}
-
-/// Rebuilds an `ArrayValue` or `KeyValueList` whose members `visit` may replace.
-fn list<'a>(
+/// Visits the bytes of a `KeyValue`; the new ones, if anything in it was replaced or hidden.
+///
+/// # Errors
+/// When the bytes are broken, or the value is nested too deep.
+pub(super) fn pair_bytes<'a>(
     bytes: &'a [u8],
-    arena: &'a Bump,
-    visit: &mut dyn FnMut(&'a [u8]) -> Result<Option<&'a [u8]>, DecodeError>,
-) -> Result<Option<&'a [u8]>, DecodeError> {
-    let mut out: Option<Vec<u8>> = None;
-    for (index, member) in members(bytes).enumerate() {
-        let member = member?;
-        let new = visit(member)?;
-        if let (None, Some(_)) = (&out, new) {
-            out = Some(first_members(bytes, index)?);
-        }
-        if let Some(out) = &mut out {
-            put_bytes(out, 1, new.unwrap_or(member));
-        }
-    }
-    Ok(out.map(|out| &*arena.alloc_slice_copy(&out)))
-}
-
-fn first_members(bytes: &[u8], count: usize) -> Result<Vec<u8>, DecodeError> {
-    let mut out = Vec::with_capacity(bytes.len());
-    for member in members(bytes).take(count) {
-        put_bytes(&mut out, 1, member?);
-    }
-    Ok(out)
-}
-
-fn any_value<'a>(
-    key: &'a str,
-    bytes: &'a [u8],
-    depth: usize,
     arena: &'a Bump,
     visitor: &mut dyn Visitor<'a>,
 ) -> Result<Option<&'a [u8]>, DecodeError> {
-    let (value, regular) = Value::read_checked(bytes)?;
-    let new = value_at(key, value, depth, arena, visitor)?;
-    Ok((new.is_some() || !regular).then(|| arena_value(new.unwrap_or(value), arena)))
+    let mut walk = Walk { arena, visitor, out: Builder::default() };
+    let changed = walk.key_value(bytes, 0)?;
+    Ok(walk.finish(changed))
 }
 
-fn arena_value<'a>(value: Value<'a>, arena: &'a Bump) -> &'a [u8] {
-    let mut out = Vec::with_capacity(value.encoded_len());
-    value.put(&mut out);
-    arena.alloc_slice_copy(&out)
-}
-
-fn key_value<'a>(
-    bytes: &'a [u8],
-    depth: usize,
+/// One walk. Everything is written as it is visited, whether or not it is replaced: that is one copy, however deep the
+/// replaced string turns out to lie. Each step writes the content it is given and returns whether it was replaced.
+struct Walk<'a, 'v> {
     arena: &'a Bump,
-    visitor: &mut dyn Visitor<'a>,
-) -> Result<Option<&'a [u8]>, DecodeError> {
-    let read = Pair::read(bytes)?;
-    let new = pair_at(read.key, read.value, depth, arena, visitor)?;
-    if new.is_none() && read.regular {
-        return Ok(None);
+    visitor: &'v mut dyn Visitor<'a>,
+    out: Builder,
+}
+
+impl<'a> Walk<'a, '_> {
+    fn finish(self, changed: bool) -> Option<&'a [u8]> {
+        changed.then(|| &*self.arena.alloc_slice_copy(&self.out.finish()))
     }
-    let (key, value) = new.unwrap_or((read.key, read.value));
-    let mut out = Vec::new();
-    put_pair(&mut out, 1, key, &value);
-    match Cursor::new(&out).next_field()? {
-        Some(crate::otlp::wire::Field { value: WireValue::Bytes(pair), .. }) => Ok(Some(arena.alloc_slice_copy(pair))),
-        _ => Err(DecodeError::Tag),
+
+    fn message(&mut self, message: &'static Message, bytes: &'a [u8], skip: u32) -> Result<bool, DecodeError> {
+        let start = self.out.mark();
+        let (mut changed, mut values) = (false, 0);
+        let mut cursor = Cursor::new(bytes);
+        while let Some(field) = cursor.next_field()? {
+            changed |= match message.field(field.number) {
+                Some(known) if known.number == skip => false,
+                Some(known) => {
+                    gather::check(message, known, &field)?;
+                    values += usize::from(matches!(known.kind, Kind::Value));
+                    if values > 1 {
+                        self.out.rewind(start);
+                        return self.several_values(message, known.number, bytes, skip);
+                    }
+                    self.known(message, known, &field)?
+                }
+                None => self.unknown(Place::Field { name: "unknown" }, &field),
+            };
+        }
+        Ok(changed)
     }
+
+    /// A value that stands twice is one value, and of its parts only some count. Starts again with them joined.
+    #[cold]
+    fn several_values(
+        &mut self,
+        message: &'static Message,
+        number: u32,
+        bytes: &'a [u8],
+        skip: u32,
+    ) -> Result<bool, DecodeError> {
+        let value = joined(&gather::contents(message.name, bytes, number)?, self.arena);
+        let mut one = ArenaVec::with_capacity_in(bytes.len(), self.arena);
+        one.bytes(&gather::unknown(&[bytes], |other| other == number)?);
+        put_bytes(&mut one, number, value);
+        self.message(message, one.into_bump_slice(), skip)?;
+        Ok(true)
+    }
+
+    fn known(
+        &mut self,
+        message: &'static Message,
+        known: &'static schema::Field,
+        field: &Field<'a>,
+    ) -> Result<bool, DecodeError> {
+        let place = Place::Field { name: known.name };
+        match (known.kind, field.value) {
+            (Kind::Str | Kind::Strings, WireValue::Bytes(bytes)) => {
+                let new = self.visitor.text(place, text(bytes, message.name)?);
+                Ok(self.put(field, new.map(str::as_bytes)))
+            }
+            (Kind::Id, WireValue::Bytes(bytes)) => {
+                let new = self.id(place, bytes);
+                Ok(self.put(field, new))
+            }
+            (Kind::Message(inner), WireValue::Bytes(bytes)) => {
+                self.nested(field.number, |walk| walk.message(inner, bytes, 0))
+            }
+            (Kind::Value, WireValue::Bytes(bytes)) => {
+                self.nested(field.number, |walk| walk.any_value(known.name, bytes, 0))
+            }
+            (Kind::Attributes, WireValue::Bytes(bytes)) => self.nested(field.number, |walk| walk.key_value(bytes, 0)),
+            _ => Ok(self.put(field, None)),
+        }
+    }
+
+    /// Writes a field, with its content replaced if there is a new one.
+    fn put(&mut self, field: &Field<'a>, new: Option<&[u8]>) -> bool {
+        match new {
+            Some(new) => put_bytes(self.out.raw(), field.number, new),
+            None => self.out.raw().extend_from_slice(field.raw),
+        }
+        new.is_some()
+    }
+
+    fn nested(
+        &mut self,
+        number: u32,
+        fill: impl FnOnce(&mut Self) -> Result<bool, DecodeError>,
+    ) -> Result<bool, DecodeError> {
+        let open = self.out.open(number);
+        let changed = fill(self);
+        self.out.close(open);
+        changed
+    }
+
+    /// An id of 8 or 16 random bytes is no text; anything else may be.
+    fn id(&mut self, place: Place<'a>, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        match bytes.len() {
+            0 => None,
+            8 | 16 if std::str::from_utf8(bytes).is_err() => None,
+            _ => self.loose(place, bytes),
+        }
+    }
+
+    /// A field nobody knows is text for all we know.
+    fn unknown(&mut self, place: Place<'a>, field: &Field<'a>) -> bool {
+        let new = match field.value {
+            WireValue::Bytes(bytes) => self.loose(place, bytes),
+            _ => None,
+        };
+        self.put(field, new)
+    }
+
+    /// The fields of `bytes` that `known` does not know.
+    fn unknown_in(&mut self, key: &'a str, bytes: &'a [u8], known: impl Fn(u32) -> bool) -> Result<bool, DecodeError> {
+        let mut changed = false;
+        let mut cursor = Cursor::new(bytes);
+        while let Some(field) = cursor.next_field()? {
+            if !known(field.number) {
+                changed |= self.unknown(Place::Value { key }, &field);
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Bytes that need not be text: as a whole if they are, else the pieces that are.
+    fn loose(&mut self, place: Place<'a>, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            return self.visitor.text(place, text).map(str::as_bytes);
+        }
+        let mut rebuilt = Rebuilt::new(bytes, self.arena);
+        for chunk in bytes.utf8_chunks() {
+            let valid = chunk.valid();
+            let shown = valid.len() >= PIECE_BYTES_MIN;
+            match if shown { self.visitor.text(place, valid) } else { None } {
+                Some(new) => rebuilt.replace(valid.as_bytes()).bytes(new.as_bytes()),
+                None => rebuilt.keep(valid.as_bytes()),
+            }
+            rebuilt.keep(chunk.invalid());
+        }
+        rebuilt.finish()
+    }
+
+    fn any_value(&mut self, key: &'a str, bytes: &'a [u8], depth: usize) -> Result<bool, DecodeError> {
+        match Value::read_checked(bytes)? {
+            (value, true) => self.value(key, value, depth),
+            _ => self.tangled_value(key, &[bytes], depth),
+        }
+    }
+
+    fn value(&mut self, key: &'a str, value: Value<'a>, depth: usize) -> Result<bool, DecodeError> {
+        if depth > DEPTH_MAX {
+            return Err(DecodeError::TooDeep);
+        }
+        let place = Place::Value { key };
+        let new = match value {
+            Value::Str(text) => self.visitor.text(place, text).map(Value::Str),
+            Value::Bytes(bytes) => {
+                let text = |new| std::str::from_utf8(new).map_or(Value::Bytes(new), Value::Str);
+                self.loose(place, bytes).map(text)
+            }
+            Value::Unknown(bytes) => return self.unknown_in(key, bytes, |_| false),
+            Value::Array(items) => return self.nested(ARRAY, |walk| walk.items(key, items, depth)),
+            Value::Map(entries) => return self.nested(MAP, |walk| walk.entries(key, entries, depth)),
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Double(_) => None,
+        };
+        new.unwrap_or(value).put(self.out.raw());
+        Ok(new.is_some())
+    }
+
+    fn items(&mut self, key: &'a str, bytes: &'a [u8], depth: usize) -> Result<bool, DecodeError> {
+        self.members("ArrayValue", key, bytes, |walk, item| walk.any_value(key, item, depth + 1))
+    }
+
+    fn entries(&mut self, key: &'a str, bytes: &'a [u8], depth: usize) -> Result<bool, DecodeError> {
+        self.members("KeyValueList", key, bytes, |walk, entry| walk.key_value(entry, depth + 1))
+    }
+
+    /// The members of a list, and what else stands in it.
+    fn members(
+        &mut self,
+        list: &'static str,
+        key: &'a str,
+        bytes: &'a [u8],
+        member: impl Fn(&mut Self, &'a [u8]) -> Result<bool, DecodeError>,
+    ) -> Result<bool, DecodeError> {
+        let mut changed = false;
+        let mut cursor = Cursor::new(bytes);
+        while let Some(field) = cursor.next_field()? {
+            changed |= if field.number == 1 {
+                let content = gather::content(list, &field)?;
+                self.nested(1, |walk| member(walk, content))?
+            } else {
+                self.unknown(Place::Value { key }, &field)
+            };
+        }
+        Ok(changed)
+    }
+
+    fn key_value(&mut self, bytes: &'a [u8], depth: usize) -> Result<bool, DecodeError> {
+        let Pair { key, value, present, regular } = Pair::read(bytes)?;
+        if !regular {
+            return self.tangled_pair(bytes, depth);
+        }
+        let changed = self.key(key);
+        if let Some(new) = self.visitor.pair(key, value) {
+            return self.nested(VALUE, |walk| walk.replaced(new));
+        }
+        Ok(changed | (present && self.nested(VALUE, |walk| walk.value(key, value, depth))?))
+    }
+
+    fn key(&mut self, key: &'a str) -> bool {
+        let new = self.visitor.text(Place::Key, key);
+        put_bytes(self.out.raw(), KEY, new.unwrap_or(key).as_bytes());
+        new.is_some()
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the shape of every step")]
+    fn replaced(&mut self, new: Value<'a>) -> Result<bool, DecodeError> {
+        new.put(self.out.raw());
+        Ok(true)
+    }
+
+    /// An `AnyValue` in several parts, with several values or unknown fields: the value that counts, then those fields.
+    #[cold]
+    fn tangled_value(&mut self, key: &'a str, parts: &[&'a [u8]], depth: usize) -> Result<bool, DecodeError> {
+        if depth > DEPTH_MAX {
+            return Err(DecodeError::TooDeep);
+        }
+        let mut changed = values_in(parts)? > 1;
+        gather::any(parts, |any| {
+            changed |= match any.field {
+                Some(field) if matches!(field.number, ARRAY | MAP) => self.nested(field.number, |walk| {
+                    let mut changed = false;
+                    for part in any.parts {
+                        changed |= match field.number {
+                            ARRAY => walk.items(key, part, depth)?,
+                            _ => walk.entries(key, part, depth)?,
+                        };
+                    }
+                    Ok(changed)
+                })?,
+                Some(field) => self.any_value(key, field.raw, depth)?,
+                None => false,
+            };
+            Ok(())
+        })?;
+        for part in parts {
+            changed |= self.unknown_in(key, part, gather::is_any)?;
+        }
+        Ok(changed)
+    }
+
+    /// A `KeyValue` in which a field stands twice or is unknown: the key and the value that count, then those fields.
+    #[cold]
+    fn tangled_pair(&mut self, bytes: &'a [u8], depth: usize) -> Result<bool, DecodeError> {
+        let Pair { key, value, .. } = Pair::read(bytes)?;
+        let keys = gather::contents("KeyValue", bytes, KEY)?.len();
+        let parts = gather::pair_values(bytes)?;
+        let mut changed = self.key(key) | (keys > 1) | (parts.len() > 1);
+        if let Some(new) = self.visitor.pair(key, value) {
+            changed |= self.nested(VALUE, |walk| walk.replaced(new))?;
+        } else if !parts.is_empty() {
+            changed |= self.nested(VALUE, |walk| walk.tangled_value(key, &parts, depth))?;
+        }
+        Ok(changed | self.unknown_in(key, bytes, |number| number <= VALUE)?)
+    }
+}
+
+/// The fields of a `KeyValue`.
+const KEY: u32 = 1;
+const VALUE: u32 = 2;
+/// `AnyValue.array_value` and `AnyValue.kvlist_value`.
+const ARRAY: u32 = 5;
+const MAP: u32 = 6;
+
+/// How many values the parts of an `AnyValue` hold. One counts.
+fn values_in(parts: &[&[u8]]) -> Result<usize, DecodeError> {
+    let mut values = 0;
+    for part in parts {
+        let mut cursor = Cursor::new(part);
+        while let Some(field) = cursor.next_field()? {
+            values += usize::from(gather::is_any(field.number));
+        }
+    }
+    Ok(values)
 }
 
 /// Opens the data points of the bytes of a `Metric`; the new bytes, if one was edited.
@@ -260,7 +455,7 @@ pub fn points<'a>(
             Some(Kind::Message(data)) => data_points(data, delimited(&schema::METRIC, &field)?, arena, visit)?,
             _ => None,
         };
-        rebuilt.pass(field.raw, new.map(|new| move |out: &mut Vec<u8>| put_bytes(out, field.number, new)));
+        rebuilt.pass(field.number, field.raw, new);
     }
     Ok(rebuilt.finish())
 }
@@ -274,24 +469,21 @@ fn data_points<'a>(
     let mut rebuilt = Rebuilt::new(bytes, arena);
     let mut cursor = Cursor::new(bytes);
     while let Some(field) = cursor.next_field()? {
-        let mut new = None;
-        if let (1, Some(Kind::Message(point))) = (field.number, data.field(1).map(|known| known.kind)) {
-            let mut entity = Entity::open(point, delimited(data, &field)?, arena)?;
-            if !visit(&mut entity)? {
-                rebuilt.pass(field.raw, Some(|_: &mut Vec<u8>| {}));
-                continue;
-            }
-            new = entity.is_edited().then(|| arena_entity(&entity, arena));
+        let (1, Some(Kind::Message(point))) = (field.number, data.field(1).map(|known| known.kind)) else {
+            rebuilt.keep(field.raw);
+            continue;
+        };
+        let mut entity = Entity::open(point, delimited(data, &field)?, arena)?;
+        if !visit(&mut entity)? {
+            rebuilt.replace(field.raw);
+        } else if entity.is_edited() {
+            let out = rebuilt.replace(field.raw);
+            put_tag(out, 1, 2);
+            put_varint(out, entity.encoded_len() as u64);
+            entity.put(out);
+        } else {
+            rebuilt.keep(field.raw);
         }
-        rebuilt.pass(field.raw, new.map(|new| move |out: &mut Vec<u8>| put_bytes(out, 1, new)));
     }
     Ok(rebuilt.finish())
-}
-
-fn arena_entity<'a>(entity: &Entity<'a>, arena: &'a Bump) -> &'a [u8] {
-    let mut out = Vec::with_capacity(entity.raw().len() + 64);
-    entity.put(&mut out);
-    let mut copy = ArenaVec::with_capacity_in(out.len(), arena);
-    copy.extend_from_slice(&out);
-    copy.into_bump_slice()
 }

@@ -1,7 +1,10 @@
 //! `AnyValue` and `KeyValue`: what attributes and bodies hold, read one level at a time.
 
-use crate::otlp::DecodeError;
-use crate::otlp::wire::{Cursor, WireValue, put_bytes, put_tag, put_varint, text, varint_len};
+use bumpalo::Bump;
+use bumpalo::collections::Vec as ArenaVec;
+
+use crate::otlp::wire::{Cursor, Field, Out, WireValue, put_bytes, put_tag, put_varint, text, varint_len};
+use crate::otlp::{DecodeError, gather};
 
 /// An `AnyValue`. Lists and maps stay wire bytes until somebody looks inside.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,13 +30,15 @@ pub enum Value<'a> {
 }
 
 /// A key and its value, as read. `regular` is false when a field stood twice or is unknown: then the bytes say more
-/// than the pair does.
+/// than the pair does, and [`Pair::untangled`] puts them in order.
 #[derive(Debug, Clone, Copy)]
 pub struct Pair<'a> {
     /// The key.
     pub key: &'a str,
     /// The value.
     pub value: Value<'a>,
+    /// There is a value, if only an empty one.
+    pub present: bool,
     /// See the type.
     pub regular: bool,
 }
@@ -51,33 +56,63 @@ impl<'a> Value<'a> {
         Self::read_checked(bytes).map(|(value, _)| value)
     }
 
-    /// The same, and whether the bytes hold that value only.
+    /// The same, and whether the bytes hold that value only: no second one, and no unknown field beside it.
     ///
     /// # Errors
     /// When the bytes are no `AnyValue`.
     #[inline]
     pub fn read_checked(bytes: &'a [u8]) -> Result<(Self, bool), DecodeError> {
         let mut value = Self::Null;
-        let mut fields = 0;
+        let (mut known, mut unknown) = (0_usize, false);
         let mut cursor = Cursor::new(bytes);
         while let Some(field) = cursor.next_field()? {
-            fields += 1;
-            value = match (field.number, field.value) {
-                (1, WireValue::Bytes(bytes)) => Self::Str(text(bytes, ANY_VALUE)?),
-                (2, WireValue::Varint(number)) => Self::Bool(number != 0),
-                (3, WireValue::Varint(number)) => Self::Int(number.cast_signed()),
-                (4, WireValue::Fixed64(bits)) => Self::Double(f64::from_bits(bits)),
-                (5, WireValue::Bytes(items)) => Self::Array(items),
-                (6, WireValue::Bytes(entries)) => Self::Map(entries),
-                (7, WireValue::Bytes(bytes)) => Self::Bytes(bytes),
-                (1..=7, other) => {
-                    let (field, wire) = (field.number, other.wire_type());
-                    return Err(DecodeError::WireType { message: ANY_VALUE, field, wire });
+            match Self::of(&field)? {
+                Some(held) => {
+                    known += 1;
+                    value = held;
                 }
-                _ => Self::Unknown(bytes),
-            };
+                None => unknown = true,
+            }
         }
-        Ok((value, fields <= 1))
+        match known {
+            0 if unknown => Ok((Self::Unknown(bytes), true)),
+            _ => Ok((value, known <= 1 && !unknown)),
+        }
+    }
+
+    /// What one field of an `AnyValue` holds; `None` for a field this version does not know.
+    #[inline]
+    fn of(field: &Field<'a>) -> Result<Option<Self>, DecodeError> {
+        Ok(Some(match (field.number, field.value) {
+            (1, WireValue::Bytes(bytes)) => Self::Str(text(bytes, ANY_VALUE)?),
+            (2, WireValue::Varint(number)) => Self::Bool(number != 0),
+            (3, WireValue::Varint(number)) => Self::Int(number.cast_signed()),
+            (4, WireValue::Fixed64(bits)) => Self::Double(f64::from_bits(bits)),
+            (5, WireValue::Bytes(items)) => Self::Array(items),
+            (6, WireValue::Bytes(entries)) => Self::Map(entries),
+            (7, WireValue::Bytes(bytes)) => Self::Bytes(bytes),
+            (1..=7, other) => return Err(gather::wrong_type(ANY_VALUE, field.number, other)),
+            _ => return Ok(None),
+        }))
+    }
+
+    /// Reads an `AnyValue` that came in several parts or holds several values, as protobuf has it: the last value
+    /// counts, but lists and maps that follow each other are one. Unknown fields are passed over.
+    ///
+    /// # Errors
+    /// When the bytes are no `AnyValue`.
+    #[cold]
+    pub fn merged(parts: &[&'a [u8]], arena: &'a Bump) -> Result<Self, DecodeError> {
+        let mut merged = Self::Null;
+        gather::any(parts, |any| {
+            merged = match any.field.map(|field| Self::of(&field)).transpose()?.flatten() {
+                Some(Self::Array(_)) => Self::Array(joined(any.parts, arena)),
+                Some(Self::Map(_)) => Self::Map(joined(any.parts, arena)),
+                value => value.unwrap_or(Self::Null),
+            };
+            Ok(())
+        })?;
+        Ok(merged)
     }
 
     /// The text of a string value.
@@ -103,23 +138,23 @@ impl<'a> Value<'a> {
 
     /// Appends the bytes of the `AnyValue`.
     #[inline]
-    pub fn put(&self, out: &mut Vec<u8>) {
+    pub fn put(&self, out: &mut impl Out) {
         match self {
             Self::Null => {}
             Self::Str(text) => put_bytes(out, 1, text.as_bytes()),
-            Self::Bool(value) => out.extend_from_slice(&[0x10, u8::from(*value)]),
+            Self::Bool(value) => out.bytes(&[0x10, u8::from(*value)]),
             Self::Int(value) => {
                 put_tag(out, 3, 0);
                 put_varint(out, value.cast_unsigned());
             }
             Self::Double(value) => {
                 put_tag(out, 4, 1);
-                out.extend_from_slice(&value.to_le_bytes());
+                out.bytes(&value.to_le_bytes());
             }
             Self::Array(items) => put_bytes(out, 5, items),
             Self::Map(entries) => put_bytes(out, 6, entries),
             Self::Bytes(bytes) => put_bytes(out, 7, bytes),
-            Self::Unknown(bytes) => out.extend_from_slice(bytes),
+            Self::Unknown(bytes) => out.bytes(bytes),
         }
     }
 
@@ -152,7 +187,26 @@ impl<'a> Pair<'a> {
     /// When the bytes are no `KeyValue`.
     #[inline]
     pub fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut pair = Self { key: "", value: Value::Null, regular: true };
+        match Self::plain(bytes) {
+            Some((key, value)) => {
+                let (key, value) = (text(key, KEY_VALUE)?, Value::Str(text(value, ANY_VALUE)?));
+                Ok(Self { key, value, present: true, regular: true })
+            }
+            None => Self::read_any(bytes),
+        }
+    }
+
+    /// The shape that most pairs have: a key and a string, each shorter than 128 bytes, and nothing else.
+    #[inline]
+    fn plain(bytes: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+        let (key, rest) = short(bytes, 0x0a)?;
+        let (value, rest) = short(rest, 0x12)?;
+        let (text, more) = short(value, 0x0a)?;
+        (rest.is_empty() && more.is_empty()).then_some((key, text))
+    }
+
+    fn read_any(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut pair = Self { key: "", value: Value::Null, present: false, regular: true };
         let (mut keys, mut values) = (0, 0);
         let mut cursor = Cursor::new(bytes);
         while let Some(field) = cursor.next_field()? {
@@ -167,28 +221,79 @@ impl<'a> Pair<'a> {
                     pair.value = value;
                     pair.regular &= regular;
                 }
-                (1 | 2, other) => {
-                    let (field, wire) = (field.number, other.wire_type());
-                    return Err(DecodeError::WireType { message: KEY_VALUE, field, wire });
-                }
+                (1 | 2, other) => return Err(gather::wrong_type(KEY_VALUE, field.number, other)),
                 _ => pair.regular = false,
             }
         }
+        pair.present = values > 0;
         pair.regular &= keys <= 1 && values <= 1;
         Ok(pair)
+    }
+
+    /// The bytes of a pair that is not regular, with each known field once and all unknown ones: what stood there twice
+    /// and does not count is gone.
+    ///
+    /// # Errors
+    /// When the bytes are no `KeyValue`.
+    #[cold]
+    pub fn untangled(bytes: &'a [u8], arena: &'a Bump) -> Result<&'a [u8], DecodeError> {
+        let parts = gather::pair_values(bytes)?;
+        let (key, value) = (text(gather::pair(bytes)?.key, KEY_VALUE)?, Value::merged(&parts, arena)?);
+        let mut content = ArenaVec::with_capacity_in(value.encoded_len(), arena);
+        value.put(&mut content);
+        content.bytes(&gather::unknown(&parts, gather::is_any)?);
+        let mut out = ArenaVec::with_capacity_in(bytes.len() + 2, arena);
+        put_bytes(&mut out, 1, key.as_bytes());
+        if !parts.is_empty() {
+            put_bytes(&mut out, 2, &content);
+        }
+        out.bytes(&gather::unknown(&[bytes], |number| number <= 2)?);
+        Ok(out.into_bump_slice())
+    }
+}
+
+/// A length-delimited field with this tag and a one-byte length, and what follows it.
+#[inline]
+fn short(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    match bytes {
+        [first, len, rest @ ..] if *first == tag && *len < 0x80 => rest.split_at_checked(usize::from(*len)),
+        _ => None,
     }
 }
 
 /// Appends a whole `KeyValue` field.
 #[inline]
-pub fn put_pair(out: &mut Vec<u8>, number: u32, key: &str, value: &Value<'_>) {
-    let value_len = value.encoded_len();
+pub fn put_pair(out: &mut impl Out, number: u32, key: &str, value: &Value<'_>) {
     put_tag(out, number, 2);
-    put_varint(out, (delimited_len(key.len()) + delimited_len(value_len)) as u64);
+    put_varint(out, pair_len(key, value) as u64);
+    put_pair_content(out, key, value);
+}
+
+/// Appends the bytes of a `KeyValue`.
+#[inline]
+pub fn put_pair_content(out: &mut impl Out, key: &str, value: &Value<'_>) {
     put_bytes(out, 1, key.as_bytes());
     put_tag(out, 2, 2);
-    put_varint(out, value_len as u64);
+    put_varint(out, value.encoded_len() as u64);
     value.put(out);
+}
+
+/// How many bytes [`put_pair_content`] appends.
+#[inline]
+#[must_use]
+pub fn pair_len(key: &str, value: &Value<'_>) -> usize {
+    delimited_len(key.len()) + delimited_len(value.encoded_len())
+}
+
+/// The parts end to end, in the arena unless there is only one.
+#[must_use]
+pub fn joined<'a>(parts: &[&'a [u8]], arena: &'a Bump) -> &'a [u8] {
+    if let [part] = parts {
+        return part;
+    }
+    let mut all = ArenaVec::with_capacity_in(parts.iter().map(|part| part.len()).sum(), arena);
+    parts.iter().for_each(|part| all.bytes(part));
+    all.into_bump_slice()
 }
 
 /// The members of an `ArrayValue` or `KeyValueList`: field 1 of each, as bytes.
@@ -199,10 +304,7 @@ pub fn members(bytes: &[u8]) -> impl Iterator<Item = Result<&[u8], DecodeError>>
             match cursor.next_field() {
                 Ok(Some(field)) => match (field.number, field.value) {
                     (1, WireValue::Bytes(member)) => return Some(Ok(member)),
-                    (1, other) => {
-                        let wire = other.wire_type();
-                        return Some(Err(DecodeError::WireType { message: ANY_VALUE, field: 1, wire }));
-                    }
+                    (1, other) => return Some(Err(gather::wrong_type(ANY_VALUE, 1, other))),
                     _ => {}
                 },
                 Ok(None) => return None,

@@ -3,6 +3,8 @@
 //! Every read is checked against the bytes that are really there, so a length that lies costs nothing: no buffer is
 //! ever sized by a number from the wire.
 
+use bumpalo::collections::Vec as ArenaVec;
+
 use crate::otlp::DecodeError;
 
 /// A position in the bytes of one message.
@@ -158,29 +160,68 @@ pub const fn varint_len(value: u64) -> usize {
     ((64 - (value | 1).leading_zeros() as usize) * 9 + 64) / 64
 }
 
+/// What the writers append to: a vector on the heap or in an arena.
+pub trait Out {
+    /// Appends one byte.
+    fn byte(&mut self, byte: u8);
+    /// Appends bytes.
+    fn bytes(&mut self, bytes: &[u8]);
+}
+
+impl Out for Vec<u8> {
+    #[inline]
+    fn byte(&mut self, byte: u8) {
+        self.push(byte);
+    }
+
+    #[inline]
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+impl Out for ArenaVec<'_, u8> {
+    #[inline]
+    fn byte(&mut self, byte: u8) {
+        self.push(byte);
+    }
+
+    #[inline]
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.extend_from_slice_copy(bytes);
+    }
+}
+
 /// Appends a varint.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "the low seven bits are what is meant")]
-pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+pub fn put_varint(out: &mut impl Out, mut value: u64) {
     while value >= 0x80 {
-        out.push(value as u8 | 0x80);
+        out.byte(value as u8 | 0x80);
         value >>= 7;
     }
-    out.push(value as u8);
+    out.byte(value as u8);
 }
 
 /// Appends a tag.
 #[inline]
-pub fn put_tag(out: &mut Vec<u8>, number: u32, wire_type: u8) {
+pub fn put_tag(out: &mut impl Out, number: u32, wire_type: u8) {
     put_varint(out, u64::from(number) << 3 | u64::from(wire_type));
 }
 
 /// Appends a whole length-delimited field.
 #[inline]
-pub fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
+pub fn put_bytes(out: &mut impl Out, number: u32, bytes: &[u8]) {
     put_tag(out, number, 2);
     put_varint(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
+    out.bytes(bytes);
+}
+
+/// How many bytes [`put_bytes`] appends for `len` bytes.
+#[inline]
+#[must_use]
+pub const fn field_len(number: u32, len: usize) -> usize {
+    varint_len((number as u64) << 3) + varint_len(len as u64) + len
 }
 
 /// Appends a length-delimited field whose content `fill` writes. The length is not known before: one byte is kept for

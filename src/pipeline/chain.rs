@@ -15,7 +15,14 @@ use crate::processor::Processor;
 pub struct Chain {
     signal: Signal,
     steps: Vec<Step>,
-    sealed: bool,
+    seal: Option<Seal>,
+}
+
+/// What a sealing pipeline needs besides lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seal {
+    /// An exporter wants OTLP.
+    pub keep_otlp: bool,
 }
 
 /// A processor under the id that the configuration gives it.
@@ -33,8 +40,15 @@ pub enum Processed {
     Nothing,
     /// OTLP bytes, and how many records they hold.
     Otlp(Bytes, u64),
-    /// Lines ready to be sealed, and how many records they hold.
-    Drafts(Drafts, u64),
+    /// Lines ready to be sealed.
+    Drafts {
+        /// The lines.
+        drafts: Drafts,
+        /// How many records they hold.
+        records: u64,
+        /// The same as OTLP, where an exporter wants that and every record became a line.
+        otlp: Option<Bytes>,
+    },
 }
 
 impl Processed {
@@ -43,7 +57,7 @@ impl Processed {
     pub const fn records(&self) -> u64 {
         match self {
             Self::Nothing => 0,
-            Self::Otlp(_, records) | Self::Drafts(_, records) => *records,
+            Self::Otlp(_, records) | Self::Drafts { records, .. } => *records,
         }
     }
 
@@ -53,7 +67,7 @@ impl Processed {
         match self {
             Self::Nothing => 0,
             Self::Otlp(bytes, _) => bytes.len(),
-            Self::Drafts(drafts, _) => drafts.bytes_len(),
+            Self::Drafts { drafts, .. } => drafts.bytes_len(),
         }
     }
 }
@@ -83,16 +97,16 @@ const LINE_BYTES_MAX: usize = 16 << 20;
 const SEAL_NAMES: [&str; 3] = ["audit.sequence.", "audit.integrity.", "audit.seal."];
 
 impl Chain {
-    /// A chain of `steps`; `sealed` makes lines of what comes out.
+    /// A chain of `steps`; with `seal` lines are made of what comes out.
     #[must_use]
-    pub fn new(signal: Signal, steps: Vec<Step>, sealed: bool) -> Self {
-        Self { signal, steps, sealed }
+    pub fn new(signal: Signal, steps: Vec<Step>, seal: Option<Seal>) -> Self {
+        Self { signal, steps, seal }
     }
 
     /// True when lines to be sealed come out of it.
     #[must_use]
     pub const fn is_sealed(&self) -> bool {
-        self.sealed
+        self.seal.is_some()
     }
 
     /// Takes a request of `records` records through the chain.
@@ -100,7 +114,7 @@ impl Chain {
     /// # Errors
     /// When the bytes are not what they claim to be: nothing is stored.
     pub fn run(&self, body: &Bytes, records: u64, account: &Account) -> Result<Ran, DecodeError> {
-        if self.steps.is_empty() && !self.sealed {
+        if self.steps.is_empty() && self.seal.is_none() {
             return Ok(Processed::Otlp(body.clone(), records).into());
         }
         let arena = Bump::with_capacity(body.len());
@@ -113,10 +127,10 @@ impl Chain {
         }
         let left = if reason.is_some() { left_in(&mut batch)? } else { records };
         let dropped = reason.map(|reason| (reason, records.saturating_sub(left)));
-        let ran = match left {
-            0 => Processed::Nothing.into(),
-            _ if self.sealed => draft(&mut batch, left)?,
-            _ => Processed::Otlp(encoded(&batch, body), left).into(),
+        let ran = match (left, self.seal) {
+            (0, _) => Processed::Nothing.into(),
+            (_, Some(seal)) => draft(&mut batch, left, body, seal)?,
+            (_, None) => Processed::Otlp(encoded(&batch, body), left).into(),
         };
         Ok(Ran { dropped, ..ran })
     }
@@ -140,19 +154,21 @@ fn encoded(batch: &Batch<'_>, body: &Bytes) -> Bytes {
 
 /// One line a record; for metrics one line a request, since no metrics backend can carry a seal a point. A record
 /// that cannot be written as a line is refused alone.
-fn draft(batch: &mut Batch<'_>, records: u64) -> Result<Ran, DecodeError> {
+fn draft(batch: &mut Batch<'_>, records: u64, body: &Bytes, seal: Seal) -> Result<Ran, DecodeError> {
     move_upstream_claims(batch);
-    let mut drafting = Drafting { signal: batch.signal, drafts: Drafts::default(), rejected: None };
+    let lines = usize::try_from(records).unwrap_or(usize::MAX).min(body.len());
+    let drafts = Drafts::with_capacity(lines, body.len() * 2);
+    let mut drafting = Drafting { signal: batch.signal, drafts, rejected: None };
     if batch.signal == Signal::Metrics {
-        let mut request = Vec::new();
-        batch.encode(&mut request);
+        let request = encoded(batch, body);
         drafting.line(records, 0, |out| LineWriter::default().metrics(&request, out))?;
     } else {
         drafting.records(batch)?;
     }
     let Drafting { drafts, rejected, .. } = drafting;
     let left = records - rejected.as_ref().map_or(0, |(records, _)| *records);
-    let processed = if left == 0 { Processed::Nothing } else { Processed::Drafts(drafts, left) };
+    let otlp = (seal.keep_otlp && rejected.is_none()).then(|| encoded(batch, body));
+    let processed = if left == 0 { Processed::Nothing } else { Processed::Drafts { drafts, records: left, otlp } };
     Ok(Ran { processed, dropped: None, rejected })
 }
 

@@ -168,7 +168,9 @@ impl<E: Exporter> Delivery<E> {
         if self.reader.oldest() > self.place.position() {
             return;
         }
-        while let Ok(Some(chunk)) = self.reader.read(self.place.position(), 1).await
+        // Line by line, where requests are kept as a whole.
+        let mut reader = self.reader.of_exporter(false);
+        while let Ok(Some(chunk)) = reader.read(self.place.position(), 1).await
             && chunk.next.record <= settled
         {
             self.place.begin(chunk.next);

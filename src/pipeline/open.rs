@@ -112,7 +112,8 @@ impl Pipeline {
         let account = Arc::new(ExportAccount::new(&self.settings.id, id));
         self.exports.push(account.clone());
         let rejected = Rejected::new(self.settings.dir.join("rejected"), id);
-        let delivery = Delivery { exporter, settings, reader: self.reader.clone(), place, rejected, account, stop };
+        let reader = self.reader.of_exporter(exporter.wants_otlp());
+        let delivery = Delivery { exporter, settings, reader, place, rejected, account, stop };
         if let Some(deliveries) = &mut self.running().deliveries {
             deliveries.spawn(delivery.run());
         }

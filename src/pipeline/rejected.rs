@@ -1,7 +1,7 @@
 //! Dead letters: records that a destination will never take, each beside the reason, on disk before the cursor moves.
 //!
-//! One NDJSON file an exporter, `<data_dir>/<pipeline>/rejected/<exporter>.ndjson` in a folder of mode 0700, at most
-//! 1 GiB: a destination that refuses everything shall not fill the disk; then the exporter waits.
+//! One NDJSON file an exporter, `<data_dir>/<pipeline>/rejected/<exporter>.ndjson`, mode 0600, at most
+//! [`FILE_BYTES_MAX`]: a destination that refuses everything shall not fill the disk; then the exporter waits.
 
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,12 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use crate::exporter::Payload;
-use crate::otlp::Signal;
 use crate::stdx::durable::{self, AppendFile, ReadFile};
 use crate::stdx::json::{write_str, write_u64};
 use crate::stdx::{clock, tasks};
 
 /// The size beyond which no more dead letters are taken.
-const FILE_BYTES_MAX: u64 = 1 << 30;
+pub(super) const FILE_BYTES_MAX: u64 = 1 << 30;
 
 /// The dead-letter file of one exporter. It is created when the first record goes there.
 #[derive(Debug)]
@@ -32,71 +31,67 @@ impl Rejected {
         Self { dir, exporter: exporter.to_owned() }
     }
 
-    /// Writes the payload and the cause, and waits for the disk.
+    /// Writes the records, each with the cause, and waits for the disk.
     ///
     /// # Errors
     /// When the file cannot be written, or is full.
     pub async fn put(&self, payload: &Payload, cause: &str) -> durable::Result<()> {
         let path = self.dir.join(format!("{}.ndjson", self.exporter.replace('/', "-")));
-        let rows = self.rows(payload, cause);
+        let letters = self.letters(payload, cause);
         let dir = self.dir.clone();
-        let written = tasks::blocking(move || append(&dir, &path, &rows)).await;
+        let written = tasks::blocking(move || append(&dir, &path, &letters)).await;
         written.unwrap_or_else(|error| Err(durable::Error::new("write", &self.dir, error)))
     }
 
-    /// A row for each sealed line; one for a whole OTLP request, which may be joined of several.
-    fn rows(&self, payload: &Payload, cause: &str) -> Vec<u8> {
-        let mut out = Vec::new();
-        match (payload.lines(), payload.otlp()) {
-            (Some(lines), _) => {
+    /// One JSON object a canonical line of the payload. What cannot be written as a line is kept as OTLP.
+    fn letters(&self, payload: &Payload, cause: &str) -> Vec<u8> {
+        let mut out = Vec::with_capacity(payload.bytes_len() * 2);
+        match payload.to_lines() {
+            Ok(lines) => {
                 for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-                    self.row(&mut out, payload.signal(), 1, cause, "line", &String::from_utf8_lossy(line));
+                    self.begin_letter(payload, cause, &mut out);
+                    out.extend_from_slice(b",\"line\":");
+                    out.extend_from_slice(line);
+                    out.extend_from_slice(b"}\n");
                 }
             }
-            (None, Ok(request)) => {
-                let text = BASE64_STANDARD.encode(request);
-                self.row(&mut out, payload.signal(), payload.records(), cause, "otlp", &text);
+            Err(_) => {
+                self.begin_letter(payload, cause, &mut out);
+                out.extend_from_slice(b",\"otlp\":");
+                write_str(&mut out, &BASE64_STANDARD.encode(payload.otlp().unwrap_or_default()));
+                out.extend_from_slice(b"}\n");
             }
-            // Requests are joined, not read: this cannot fail.
-            (None, Err(_)) => {}
         }
         out
     }
 
-    fn row(&self, out: &mut Vec<u8>, signal: Signal, records: u64, cause: &str, form: &str, text: &str) {
+    fn begin_letter(&self, payload: &Payload, cause: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"rejected_at_unix_nano\":\"");
         write_u64(out, clock::unix_nanos());
         out.extend_from_slice(b"\",\"exporter\":");
         write_str(out, &self.exporter);
         out.extend_from_slice(b",\"signal\":");
-        write_str(out, signal.name());
-        out.extend_from_slice(b",\"records\":");
-        write_u64(out, records);
+        write_str(out, payload.signal().name());
         out.extend_from_slice(b",\"reason\":");
         write_str(out, cause);
-        out.push(b',');
-        write_str(out, form);
-        out.push(b':');
-        write_str(out, text);
-        out.extend_from_slice(b"}\n");
     }
 }
 
-fn append(dir: &Path, path: &Path, rows: &[u8]) -> durable::Result<()> {
+fn append(dir: &Path, path: &Path, letters: &[u8]) -> durable::Result<()> {
     durable::create_dir(dir)?;
     let file = if path.exists() { AppendFile::open(path)? } else { AppendFile::create(path)? };
     let before = file.bytes_len()?;
-    if before + rows.len() as u64 > FILE_BYTES_MAX {
+    if before + letters.len() as u64 > FILE_BYTES_MAX {
         let reason = "it is full: read it, remove it, and the exporter goes on";
         return Err(durable::Error::content("append to", path, reason));
     }
-    // Half a row would be glued to the next one: what a crash left is ended, what could not be written whole is cut off.
-    let end: &[u8] = if ends_in_half_a_row(path, before)? { b"\n" } else { b"" };
-    let mut parts = [IoSlice::new(end), IoSlice::new(rows)];
+    // Half a letter would be glued to the next: what a crash left is ended, what could not be written whole is cut off.
+    let end: &[u8] = if ends_in_half_a_letter(path, before)? { b"\n" } else { b"" };
+    let mut parts = [IoSlice::new(end), IoSlice::new(letters)];
     file.append(&mut parts).and_then(|()| file.sync()).inspect_err(|_| drop(file.truncate(before)))
 }
 
-fn ends_in_half_a_row(path: &Path, bytes: u64) -> durable::Result<bool> {
+fn ends_in_half_a_letter(path: &Path, bytes: u64) -> durable::Result<bool> {
     let Some(last) = bytes.checked_sub(1) else { return Ok(false) };
     let mut byte = [0];
     ReadFile::open(path)?.read_exact_at(&mut byte, last)?;

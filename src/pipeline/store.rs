@@ -9,6 +9,7 @@ use crate::pipeline::Refused;
 use crate::pipeline::chain::Processed;
 use crate::pipeline::cursor::Cursors;
 use crate::pipeline::open::{RETRY_AFTER, Settings};
+use crate::pipeline::recent::Recent;
 use crate::pipeline::sequencer::Sequencer;
 use crate::spool::disk::{Disk, DiskReader, SpoolError};
 use crate::spool::{Item, Memory};
@@ -29,6 +30,8 @@ pub enum Kind {
         origin: Option<String>,
         /// The size of a segment file.
         segment_bytes_max: u64,
+        /// An exporter wants OTLP: the newest requests are kept as that.
+        keep_otlp: bool,
     },
 }
 
@@ -49,13 +52,13 @@ impl Store {
                 return Ok((Self::Memory { ring, drop_oldest: settings.drop_oldest }, reader));
             }
             Kind::Spool => open_spool(settings).map_err(|error| error.to_string())?,
-            Kind::Ledger { origin, segment_bytes_max } => {
+            Kind::Ledger { origin, segment_bytes_max, keep_otlp } => {
                 let options = ledger::Options {
                     pipeline: settings.id.clone(),
                     origin: origin.clone(),
                     segment_bytes_max: *segment_bytes_max,
                 };
-                open_ledger(settings, &options).map_err(|error| error.to_string())?
+                open_ledger(settings, &options, *keep_otlp).map_err(|error| error.to_string())?
             }
         };
         let sequencer = Sequencer::start(&settings.id, writer, cursors.clone()).map_err(|error| error.to_string())?;
@@ -110,10 +113,18 @@ fn open_spool(settings: &Settings) -> Result<(Writer, Reader), SpoolError> {
     Ok((writer, Reader::Spool(reader, settings.signal)))
 }
 
-fn open_ledger(settings: &Settings, options: &ledger::Options) -> Result<(Writer, Reader), LedgerError> {
+fn open_ledger(
+    settings: &Settings,
+    options: &ledger::Options,
+    keep_otlp: bool,
+) -> Result<(Writer, Reader), LedgerError> {
     let (ledger, reader, recovery) = Ledger::open(&settings.dir.join("ledger"), options)?;
     say_cut(&settings.id, &recovery.cuts);
-    Ok((Writer::Ledger(ledger), Reader::Ledger(reader, settings.signal)))
+    // A sealed line of metrics is one record, its request has many points: the books would mix them.
+    let keep_otlp = keep_otlp && settings.signal != Signal::Metrics;
+    let recent = keep_otlp.then(|| Recent::new(settings.signal, &ledger.stream().to_string()));
+    let reader = Reader::Ledger(reader, settings.signal, recent.clone());
+    Ok((Writer::Ledger(Box::new(ledger), recent), reader))
 }
 
 fn say_cut(pipeline: &str, cuts: &[crate::stdx::segments::Cut]) {
@@ -126,12 +137,9 @@ fn say_cut(pipeline: &str, cuts: &[crate::stdx::segments::Cut]) {
 /// What the sequencer writes to.
 pub(super) enum Writer {
     /// With a `hold_bytes_max` its oldest segments go beyond that, delivered or not.
-    Spool {
-        spool: Disk,
-        reader: DiskReader,
-        hold_bytes_max: Option<u64>,
-    },
-    Ledger(Ledger),
+    Spool { spool: Disk, reader: DiskReader, hold_bytes_max: Option<u64> },
+    /// With the newest requests as OTLP, where an exporter wants that.
+    Ledger(Box<Ledger>, Option<Recent>),
 }
 
 /// A group could not be stored; nothing of it is.
@@ -159,15 +167,21 @@ impl Writer {
                     .collect();
                 Ok(spool.append(&items)?)
             }
-            Self::Ledger(ledger) => {
-                let drafts: Vec<Drafts> = group
+            Self::Ledger(ledger, recent) => {
+                let (drafts, requests): (Vec<Drafts>, Vec<_>) = group
                     .into_iter()
                     .filter_map(|one| match one {
-                        Processed::Drafts(drafts, _) => Some(drafts),
+                        Processed::Drafts { drafts, otlp, .. } => Some((drafts, otlp)),
                         _ => None,
                     })
-                    .collect();
-                ledger.append(&drafts)?;
+                    .unzip();
+                let sealed = ledger.append(&drafts)?;
+                let Some(recent) = recent else { return Ok(()) };
+                for (otlp, sealed) in requests.into_iter().zip(sealed) {
+                    if let Some(otlp) = otlp {
+                        recent.keep(otlp, sealed);
+                    }
+                }
                 Ok(())
             }
         }
@@ -213,8 +227,8 @@ pub enum Reader {
     Memory(Memory, Signal),
     /// See [`Kind::Spool`].
     Spool(DiskReader, Signal),
-    /// See [`Kind::Ledger`].
-    Ledger(LedgerReader, Signal),
+    /// See [`Kind::Ledger`]. The newest requests for an exporter of OTLP.
+    Ledger(LedgerReader, Signal, Option<Recent>),
 }
 
 /// The log could not be read: damage, or a disk that refuses.
@@ -243,12 +257,21 @@ impl ReadError {
 }
 
 impl Reader {
+    /// The reader of an exporter: the newest requests as OTLP are for one that wants OTLP.
+    #[must_use]
+    pub fn of_exporter(&self, wants_otlp: bool) -> Self {
+        match self {
+            Self::Ledger(reader, signal, _) if !wants_otlp => Self::Ledger(reader.clone(), *signal, None),
+            other => other.clone(),
+        }
+    }
+
     /// Waits until there is a record after `position`; false when no more will come.
     pub async fn wait(&mut self, position: Position) -> bool {
         match self {
             Self::Memory(reader, _) => reader.wait(position).await,
             Self::Spool(reader, _) => reader.wait(position).await,
-            Self::Ledger(reader, _) => reader.wait(position).await,
+            Self::Ledger(reader, ..) => reader.wait(position).await,
         }
     }
 
@@ -275,7 +298,10 @@ impl Reader {
                     next: chunk.next,
                 }))
             }
-            Self::Ledger(reader, signal) => {
+            Self::Ledger(reader, signal, recent) => {
+                if let Some(chunk) = recent.as_ref().and_then(|recent| recent.read(from, bytes_max)) {
+                    return Ok(Some(chunk));
+                }
                 let chunk = on_disk(reader, move |reader| reader.read(from, bytes_max)).await?;
                 Ok(chunk.map(|chunk| Chunk {
                     payload: Payload::from_lines(*signal, chunk.lines, chunk.records),
@@ -339,7 +365,7 @@ impl Reader {
         match self {
             Self::Memory(..) => None,
             Self::Spool(reader, _) => Some(reader.segments()),
-            Self::Ledger(reader, _) => Some(reader.segments()),
+            Self::Ledger(reader, ..) => Some(reader.segments()),
         }
     }
 }

@@ -158,3 +158,37 @@ impl Processor for RiskTag {
         Ok(outcome)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, RiskTag};
+    use crate::stdx::problem::{At, Problems};
+
+    fn problems(yaml: &str) -> Vec<(String, Option<String>)> {
+        let config: Config = serde_saphyr::from_str(yaml).unwrap();
+        let mut problems = Problems::default();
+        config.check(&At::new("r"), &mut problems);
+        problems.0.into_iter().map(|problem| (format!("{}: {}", problem.path, problem.message), problem.hint)).collect()
+    }
+
+    #[test]
+    fn unknown_rules_and_empty_names_are_found() {
+        assert_eq!(problems("{disabled_rules: [AG-SHELL-001], attributes: {tool: [acme.tool]}}"), []);
+        assert_eq!(
+            problems("{disabled_rules: [AG-SHEL-001], attributes: {file: [a, '']}}"),
+            [
+                (
+                    "r.disabled_rules[0]: no rule named `AG-SHEL-001`".into(),
+                    Some("did you mean `AG-SHELL-001`?".into())
+                ),
+                ("r.attributes.file[1]: the name of the attribute is empty".into(), None),
+            ]
+        );
+    }
+
+    #[test]
+    fn every_rule_may_be_switched_off() {
+        let disabled_rules = super::pack::rules().map(|rule| rule.id.to_owned()).collect();
+        assert!(RiskTag::new(&Config { disabled_rules, ..Config::default() }).is_ok());
+    }
+}

@@ -35,12 +35,17 @@ impl Config {
         if let Some(origin) = &self.origin
             && (origin.is_empty() || origin.contains(|c: char| c.is_whitespace() || c == '+'))
         {
-            let hint = "checkpoints name it in one line: letters, digits, `.`, `/`, `-`, as in `acme.example/seal/prod`";
+            let hint =
+                "checkpoints name it in one line: letters, digits, `.`, `/`, `-`, as in `acme.example/seal/prod`";
             problems.add_hint(&at.key("origin"), "an origin has no white space and no `+`", hint);
         }
         if self.segment_bytes_max.0 < SEGMENT_BYTES_MIN {
             let message = format!("a segment of {} is too small", self.segment_bytes_max);
-            problems.add_hint(&at.key("segment_bytes_max"), message, format!("at least {}", ByteSize(SEGMENT_BYTES_MIN)));
+            problems.add_hint(
+                &at.key("segment_bytes_max"),
+                message,
+                format!("at least {}", ByteSize(SEGMENT_BYTES_MIN)),
+            );
         }
     }
 }

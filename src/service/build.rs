@@ -11,7 +11,7 @@ use crate::config::{self, Config, Delivery, ExporterConfig, Id, PipelineId, Proc
 use crate::exporter::{ExportError, Exporter, debug::Debug, file::File, otlp_grpc::OtlpGrpc, otlp_http::OtlpHttp};
 use crate::http::server;
 use crate::otlp::Signal;
-use crate::pipeline::chain::{Chain, Step};
+use crate::pipeline::chain::{Chain, Seal, Step};
 use crate::pipeline::{Budget, Pipeline, Settings, delivery, store};
 use crate::processor::{Processor, enrich::Enrich, filter::Filter, redact::Redact, risk::RiskTag, seal};
 use crate::receiver::Routes;
@@ -77,6 +77,15 @@ pub(super) enum AnyExporter {
 }
 
 impl AnyExporter {
+    fn wants_otlp(&self) -> bool {
+        match self {
+            Self::OtlpHttp(it) => it.wants_otlp(),
+            Self::OtlpGrpc(it) => it.wants_otlp(),
+            Self::File(it) => it.wants_otlp(),
+            Self::Debug(it) => it.wants_otlp(),
+        }
+    }
+
     /// Lets the exporter finish what it has open.
     pub(super) async fn close(&self) -> Result<(), ExportError> {
         match self {
@@ -92,8 +101,12 @@ fn exporters(config: &Config) -> Result<BTreeMap<Id, AnyExporter>, StartError> {
     let build = |(id, (settings, _)): (&Id, &(ExporterConfig, Delivery))| {
         let name = id.to_string();
         let exporter = match settings {
-            ExporterConfig::OtlpHttp(own) => AnyExporter::OtlpHttp(Arc::new(OtlpHttp::new(&name, own).map_err(failed)?)),
-            ExporterConfig::OtlpGrpc(own) => AnyExporter::OtlpGrpc(Arc::new(OtlpGrpc::new(&name, own).map_err(failed)?)),
+            ExporterConfig::OtlpHttp(own) => {
+                AnyExporter::OtlpHttp(Arc::new(OtlpHttp::new(&name, own).map_err(failed)?))
+            }
+            ExporterConfig::OtlpGrpc(own) => {
+                AnyExporter::OtlpGrpc(Arc::new(OtlpGrpc::new(&name, own).map_err(failed)?))
+            }
             ExporterConfig::File(own) => AnyExporter::File(Arc::new(File::new(own))),
             ExporterConfig::Debug(own) => AnyExporter::Debug(Arc::new(Debug::new(&name, own))),
         };
@@ -110,15 +123,16 @@ fn pipeline(
 ) -> Result<Pipeline, StartError> {
     let own = &config.service.pipelines[id];
     let (steps, seal) = steps(own, config)?;
+    let keep_otlp = own.exporters.iter().any(|id| exporters[id].wants_otlp());
     let settings = Settings {
         id: id.to_string(),
         signal: id.signal,
         dir: config.service.data_dir.join(id.to_string().replace('/', "-")),
-        storage: storage(own, seal),
+        storage: storage(own, seal, keep_otlp),
         hold_bytes_max: own.hold_bytes_max.0,
         drop_oldest: own.when_full == config::WhenFull::DropOldest,
     };
-    let chain = Chain::new(id.signal, steps, own.sealed);
+    let chain = Chain::new(id.signal, steps, seal.map(|_| Seal { keep_otlp }));
     let mut pipeline = Pipeline::open(settings, chain).map_err(failed)?;
     for exporter in &own.exporters {
         let settings = delivery_settings(&config.exporters[exporter].1);
@@ -155,12 +169,13 @@ fn steps<'c>(own: &config::Pipeline, config: &'c Config) -> Result<(Vec<Step>, O
     Ok((steps, sealing))
 }
 
-fn storage(own: &config::Pipeline, seal: Option<&seal::Config>) -> store::Kind {
+fn storage(own: &config::Pipeline, seal: Option<&seal::Config>, keep_otlp: bool) -> store::Kind {
     match (own.storage, seal) {
         (config::Storage::Memory, _) => store::Kind::Memory,
         (config::Storage::Disk, None) => store::Kind::Spool,
         (config::Storage::Disk, Some(seal)) => {
-            store::Kind::Ledger { origin: seal.origin.clone(), segment_bytes_max: seal.segment_bytes_max.0 }
+            let segment_bytes_max = seal.segment_bytes_max.0;
+            store::Kind::Ledger { origin: seal.origin.clone(), segment_bytes_max, keep_otlp }
         }
     }
 }

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use thiserror::Error;
 
-pub use write::{write_base64, write_f64, write_hex, write_i64, write_str, write_u64};
+pub use write::{write_base64, write_f64, write_hex, write_i64, write_str, write_u64, write_utf8};
 
 /// Where and why the input is not the JSON that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use telseal::pipeline::Refused;
 use telseal::pipeline::store::Kind;
 
-use crate::rig::{Events, Plan, Rig, Say, Scripted, copy_of, named};
+use crate::rig::{Events, Plan, Rig, Say, Scripted, copy_of, ledger, named};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MIB: u64 = 1 << 20;
@@ -274,7 +274,7 @@ async fn a_disk_that_takes_nothing_makes_senders_wait_and_the_process_lives() {
 async fn a_ledger_that_cannot_begin_a_segment_refuses_and_recovers() {
     let dir = tempfile::tempdir().unwrap();
     let exporter = Scripted::healthy();
-    let small = || Plan::of(Kind::Ledger { origin: None, segment_bytes_max: 64 << 10 }, &exporter);
+    let small = || Plan::of(ledger(64 << 10), &exporter);
     let rig = Rig::start(dir.path(), small());
     rig.submit_names(&heavy(0, 70)).await.unwrap();
     rig.rest().await;
@@ -372,11 +372,11 @@ async fn a_sender_that_hangs_up_leaves_no_trace_in_the_books() {
 #[tokio::test]
 async fn what_is_sealed_goes_into_a_ledger_and_nothing_else_does() {
     use telseal::otlp::Signal;
-    use telseal::pipeline::{Pipeline, Settings, chain::Chain};
-    for (storage, sealed) in
-        [(Kind::Memory, true), (Kind::Spool, true), (Kind::Ledger { origin: None, segment_bytes_max: MIB }, false)]
-    {
+    use telseal::pipeline::chain::{Chain, Seal};
+    use telseal::pipeline::{Pipeline, Settings};
+    for (storage, sealed) in [(Kind::Memory, true), (Kind::Spool, true), (ledger(MIB), false)] {
         let dir = tempfile::tempdir().unwrap();
+        let chain = Chain::new(Signal::Logs, vec![], sealed.then_some(Seal { keep_otlp: false }));
         let settings = Settings {
             id: "logs".to_owned(),
             signal: Signal::Logs,
@@ -385,7 +385,7 @@ async fn what_is_sealed_goes_into_a_ledger_and_nothing_else_does() {
             hold_bytes_max: MIB,
             drop_oldest: false,
         };
-        assert!(Pipeline::open(settings, Chain::new(Signal::Logs, vec![], sealed)).is_err());
+        assert!(Pipeline::open(settings, chain).is_err());
     }
 }
 
@@ -395,7 +395,7 @@ async fn at_any_moment_what_was_acknowledged_is_on_disk() {
     for sealed in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         let down = Scripted::down();
-        let small = if sealed { Kind::Ledger { origin: None, segment_bytes_max: 64 << 10 } } else { Kind::Spool };
+        let small = if sealed { ledger(64 << 10) } else { Kind::Spool };
         let plan = |exporter: &_| Plan::of(small.clone(), exporter).holding(32 * MIB, false);
         let rig = std::sync::Arc::new(Rig::start(dir.path(), plan(&down)));
         let acknowledged = std::sync::Arc::new(std::sync::Mutex::new(vec![]));

@@ -14,7 +14,7 @@ use prost::Message;
 use telseal::exporter::{ExportError, Exporter, Payload};
 use telseal::otlp::{self, Signal};
 use telseal::pipeline::account::ExportAccount;
-use telseal::pipeline::chain::{Chain, Step};
+use telseal::pipeline::chain::{Chain, Seal, Step};
 use telseal::pipeline::store::Kind;
 use telseal::pipeline::{Budget, Intake, OpenError, Pipeline, Receipt, Refused, Request, Settings, delivery};
 use telseal::stdx::bytesize::ByteSize;
@@ -40,7 +40,8 @@ type Script = Box<dyn FnMut(&[String]) -> Say + Send>;
 /// A destination that does what it is told and remembers what it took.
 pub(crate) struct Scripted {
     script: Mutex<Script>,
-    pub(crate) takes: Duration,
+    takes: Duration,
+    wants_otlp: bool,
     pub(crate) taken: Mutex<Vec<String>>,
     pub(crate) calls: Mutex<Vec<(Instant, usize)>>,
     rejected: AtomicU64,
@@ -52,8 +53,18 @@ impl Scripted {
     }
 
     pub(crate) fn slow(takes: Duration, script: impl FnMut(&[String]) -> Say + Send + 'static) -> Arc<Self> {
+        Self::build(takes, false, script)
+    }
+
+    /// One that asks for OTLP, which a sealed pipeline keeps of its newest requests.
+    pub(crate) fn of_otlp(script: impl FnMut(&[String]) -> Say + Send + 'static) -> Arc<Self> {
+        Self::build(Duration::ZERO, true, script)
+    }
+
+    fn build(takes: Duration, wants_otlp: bool, script: impl FnMut(&[String]) -> Say + Send + 'static) -> Arc<Self> {
         let script = Mutex::new(Box::new(script) as Script);
-        Arc::new(Self { script, takes, taken: Mutex::default(), calls: Mutex::default(), rejected: AtomicU64::new(0) })
+        let (taken, calls) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { script, takes, wants_otlp, taken, calls, rejected: AtomicU64::new(0) })
     }
 
     /// Takes everything.
@@ -103,6 +114,10 @@ impl Exporter for Scripted {
         Ok(())
     }
 
+    fn wants_otlp(&self) -> bool {
+        self.wants_otlp
+    }
+
     fn rejected_records(&self) -> u64 {
         self.rejected.load(Relaxed)
     }
@@ -142,6 +157,11 @@ pub(crate) fn quick() -> delivery::Settings {
     delivery::Settings { initial_wait, max_wait, ..delivery::Settings::default() }
 }
 
+/// A sealed log that keeps OTLP for who wants it.
+pub(crate) fn ledger(segment_bytes_max: u64) -> Kind {
+    Kind::Ledger { origin: None, segment_bytes_max, keep_otlp: true }
+}
+
 /// What a pipeline is made of.
 pub(crate) struct Plan {
     pub(crate) storage: Kind,
@@ -161,7 +181,7 @@ impl Plan {
     }
 
     pub(crate) fn ledger(exporter: &Arc<Scripted>) -> Self {
-        Self::of(Kind::Ledger { origin: None, segment_bytes_max: 64 << 20 }, exporter)
+        Self::of(ledger(64 << 20), exporter)
     }
 
     pub(crate) fn of(storage: Kind, exporter: &Arc<Scripted>) -> Self {
@@ -196,7 +216,7 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn try_start(dir: &Path, plan: Plan) -> Result<Self, OpenError> {
-        let sealed = matches!(plan.storage, Kind::Ledger { .. });
+        let seal = matches!(plan.storage, Kind::Ledger { .. }).then_some(Seal { keep_otlp: true });
         let dir = dir.join("logs");
         let settings = Settings {
             id: "logs".to_owned(),
@@ -206,7 +226,7 @@ impl Rig {
             hold_bytes_max: plan.hold_bytes_max,
             drop_oldest: plan.drop_oldest,
         };
-        let mut pipeline = Pipeline::open(settings, Chain::new(Signal::Logs, plan.steps, sealed))?;
+        let mut pipeline = Pipeline::open(settings, Chain::new(Signal::Logs, plan.steps, seal))?;
         let (stop, stopped) = watch::channel(None);
         for (id, exporter, settings) in plan.exporters {
             pipeline.attach(id, exporter, settings, stopped.clone())?;
@@ -240,13 +260,6 @@ impl Rig {
 
     pub(crate) async fn submit_names(&self, names: &[String]) -> Result<Receipt, Refused> {
         self.intake().submit(self.request(request(names))).await
-    }
-
-    /// So many requests of one record each.
-    pub(crate) async fn submit_each(&self, requests: u64) {
-        for _ in 0..requests {
-            self.submit(1).await.unwrap();
-        }
     }
 
     pub(crate) fn export(&self) -> Arc<ExportAccount> {
@@ -343,16 +356,11 @@ pub(crate) fn dead_letters(path: &Path) -> Vec<serde_json::Value> {
     text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
-/// The names of the records in a dead letter.
-pub(crate) fn names_in(letter: &serde_json::Value) -> Vec<String> {
-    use base64::Engine;
-    let names = match (letter["line"].as_str(), letter["otlp"].as_str()) {
-        (Some(line), None) => names(&otlp::line::to_otlp(Signal::Logs, format!("{line}\n").as_bytes()).unwrap()),
-        (None, Some(otlp)) => names(&base64::prelude::BASE64_STANDARD.decode(otlp).unwrap()),
-        _ => panic!("a dead letter holds a line or a request: {letter}"),
-    };
-    assert_eq!(letter["records"], names.len());
-    names
+/// The name of the record in a dead letter.
+pub(crate) fn name_in(letter: &serde_json::Value) -> String {
+    let line = format!("{}\n", letter["line"]);
+    let [name] = names(&otlp::line::to_otlp(Signal::Logs, line.as_bytes()).unwrap()).try_into().unwrap();
+    name
 }
 
 /// What this thread's events say, as text.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use telseal::pipeline::delivery::Settings;
 use telseal::pipeline::store::Kind;
 
-use crate::rig::{Plan, Rig, Say, Scripted, dead_letters, named, names_in, quick};
+use crate::rig::{Plan, Rig, Say, Scripted, dead_letters, ledger, name_in, named, quick};
 
 /// xorshift64*.
 #[derive(Clone)]
@@ -45,8 +45,8 @@ fn moody(random: &Random, worst: u64) -> impl FnMut(&[String]) -> Say + Send + u
 async fn simulate(seed: u64, storage: Kind, crashes: bool) {
     let random = Random::new(seed);
     let mut home = tempfile::tempdir().unwrap();
-    let exporters = [Scripted::new(moody(&random, 5)), Scripted::new(moody(&random, 2))];
-    let give_up = Settings { give_up_after: (seed % 3 == 0).then_some(Duration::from_millis(30)), ..quick() };
+    let exporters = [Scripted::new(moody(&random, 5)), Scripted::of_otlp(moody(&random, 2))];
+    let give_up = Settings { give_up_after: seed.is_multiple_of(3).then_some(Duration::from_millis(30)), ..quick() };
     let plan = || {
         Plan::of(storage.clone(), &exporters[0])
             .with(Settings { batch_bytes_max: 2000, ..give_up })
@@ -107,7 +107,7 @@ async fn simulate(seed: u64, storage: Kind, crashes: bool) {
 fn collect_letters(rig: &Rig, aside: &mut [Vec<String>; 2]) {
     for (aside, name) in aside.iter_mut().zip(["otlp_http-next", "otlp_grpc-b"]) {
         let letters = dead_letters(&rig.dir.join(format!("rejected/{name}.ndjson")));
-        aside.extend(letters.iter().flat_map(names_in));
+        aside.extend(letters.iter().map(name_in));
     }
 }
 
@@ -121,13 +121,13 @@ async fn a_spool_keeps_its_word_on_any_schedule() {
 #[tokio::test]
 async fn a_ledger_keeps_its_word_on_any_schedule() {
     for seed in 101..=106 {
-        simulate(seed, Kind::Ledger { origin: None, segment_bytes_max: 16 << 10 }, true).await;
+        simulate(seed, ledger(16 << 10), true).await;
     }
 }
 
 #[tokio::test]
 async fn without_a_crash_nothing_comes_twice() {
     for seed in 201..=206 {
-        simulate(seed, Kind::Ledger { origin: None, segment_bytes_max: 16 << 10 }, false).await;
+        simulate(seed, ledger(16 << 10), false).await;
     }
 }

@@ -76,7 +76,7 @@ impl Submit for Behind {
             if let Some(gate) = gate {
                 gate.notified().await;
             }
-            let Request { signal, body, permit } = request;
+            let Request { signal, body, permit, .. } = request;
             self.0.seen.lock().unwrap().push(Seen { signal, body, permit: permit.bytes() });
             let answer = self.0.answers.lock().unwrap().pop_front();
             self.0.finished.notify_one();

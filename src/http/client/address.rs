@@ -45,7 +45,7 @@ impl Address {
             return;
         }
         let message = format!("`{self}` is not a URL");
-        if self.0.contains("://") {
+        if self.0.contains("://") || self.to_string() != self.0 {
             problems.add_hint(at, message, "use `http://host:port` or `https://host:port`");
         } else {
             problems.add_hint(at, message, format!("did you mean `http://{self}` or `https://{self}`?"));

@@ -71,7 +71,7 @@ fn what_was_sealed_is_read_back_in_order_and_verifies() {
     assert!(recovery.is_new && recovery.entries == 1 && recovery.records == 0);
     assert_eq!(reader.read(Position::default(), 1000).unwrap(), None);
     let sealed = ledger.append(&[group(0, 2), Drafts::default(), group(2, 3)]).unwrap();
-    let ranges: Vec<(u64, u64)> = sealed.iter().map(|sealed| (sealed.first, sealed.count)).collect();
+    let ranges: Vec<(u64, u64)> = sealed.iter().map(|sealed| (sealed.first, sealed.seals.len() as u64)).collect();
     assert_eq!(ranges, [(1, 2), (3, 0), (3, 3)]);
     assert_eq!(sealed[2].head, ledger.head());
     for n in 5..20 {

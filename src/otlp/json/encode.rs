@@ -118,7 +118,7 @@ impl Walk<'_> {
     fn pair(&mut self, bytes: &[u8], depth: usize) -> Done {
         let pair = gather::pair(bytes)?;
         self.out.extend_from_slice(b"{\"key\":");
-        write_str(self.out, pair.key);
+        write_str(self.out, wire::text(pair.key, gather::KEY_VALUE)?);
         if let Some(value) = pair.value {
             self.name("value");
             if pair.regular {

@@ -10,8 +10,7 @@ use crate::otlp::line::{
 use crate::otlp::schema::{self, Card, Field, Kind, MEMBERS, Message, OWNER};
 use crate::otlp::wire::{self, Cursor, WireValue};
 use crate::otlp::{DEPTH_MAX, DecodeError, Signal};
-use crate::stdx::json::write::write_escaped;
-use crate::stdx::json::{write_base64, write_f64, write_hex, write_i64, write_str, write_u64};
+use crate::stdx::json::{write_base64, write_f64, write_hex, write_i64, write_str, write_u64, write_utf8};
 
 /// Stands for `ResourceLogs`, `ScopeSpans` and their like in errors.
 const ANY_GROUP: &str = "a resource or scope group";
@@ -171,7 +170,7 @@ pub fn write_request(
 struct Pair<'a> {
     /// The first bytes of the key as a number that compares as they do.
     prefix: u128,
-    key: &'a str,
+    key: &'a [u8],
     /// The `AnyValue`; the whole `KeyValue` where it is not `regular`.
     value: Option<&'a [u8]>,
     regular: bool,
@@ -180,6 +179,7 @@ struct Pair<'a> {
 }
 
 const ANY_VALUE: &str = "AnyValue";
+const KEY_VALUE: &str = "KeyValue";
 
 impl<'a> Pair<'a> {
     #[inline]
@@ -187,7 +187,7 @@ impl<'a> Pair<'a> {
         let RawPair { key, value, regular } = gather::pair(bytes)?;
         let value = if regular { value } else { Some(bytes) };
         let place = u32::try_from(place).unwrap_or(u32::MAX);
-        Ok(Self { prefix: prefix(key.as_bytes()), key, value, regular, place })
+        Ok(Self { prefix: prefix(key), key, value, regular, place })
     }
 
     #[inline]
@@ -207,7 +207,7 @@ fn prefix(key: &[u8]) -> u128 {
 /// The same memory for pairs of another life time. No pair survives.
 fn recycle<'b>(mut pairs: Vec<Pair<'_>>) -> Vec<Pair<'b>> {
     pairs.clear();
-    pairs.into_iter().map(|_| Pair { prefix: 0, key: "", value: None, regular: true, place: 0 }).collect()
+    pairs.into_iter().map(|_| Pair { prefix: 0, key: b"", value: None, regular: true, place: 0 }).collect()
 }
 
 /// One walk. `pairs` is a stack: who pushes takes off again.
@@ -300,7 +300,7 @@ impl<'a> Walk<'_, 'a> {
     #[expect(clippy::cast_possible_truncation, reason = "32-bit fields keep their low bits, as protobuf has it")]
     fn scalar(&mut self, message: &'static Message, kind: Kind, value: WireValue<'a>) -> Result<(), DecodeError> {
         match (kind, value) {
-            (Kind::Str, WireValue::Bytes(bytes)) => write_str(self.out, wire::text(bytes, message.name)?),
+            (Kind::Str, WireValue::Bytes(bytes)) => self.text(bytes, message.name)?,
             (Kind::Id, WireValue::Bytes(bytes)) => self.quoted(|out| write_hex(out, bytes)),
             (Kind::Bool, WireValue::Varint(number)) => self.boolean(number != 0),
             (Kind::Uint32, WireValue::Varint(number)) => write_u64(self.out, u64::from(number as u32)),
@@ -313,6 +313,11 @@ impl<'a> Walk<'_, 'a> {
             (_, value) => return Err(wrong_type(message.name, 0, value)),
         }
         Ok(())
+    }
+
+    #[inline]
+    fn text(&mut self, bytes: &[u8], message: &'static str) -> Result<(), DecodeError> {
+        if write_utf8(self.out, bytes) { Ok(()) } else { Err(DecodeError::Utf8 { message }) }
     }
 
     fn list(
@@ -360,7 +365,7 @@ impl<'a> Walk<'_, 'a> {
                 continue;
             }
             // `$$` stands before `$unknown`, every key that starts above `$` stands after.
-            if let Some(raw) = unknown.take_if(|_| pair.key >= "%") {
+            if let Some(raw) = unknown.take_if(|_| pair.key >= &b"%"[..]) {
                 self.put_unknown(UNKNOWN, raw);
             }
             self.pair(&pair, depth)?;
@@ -376,12 +381,12 @@ impl<'a> Walk<'_, 'a> {
     #[inline]
     fn pair(&mut self, pair: &Pair<'a>, depth: usize) -> Result<(), DecodeError> {
         self.comma(b'{');
-        if pair.key.starts_with('$') {
-            self.out.extend_from_slice(b"\"$");
-            write_escaped(self.out, pair.key);
-            self.out.push(b'"');
+        if pair.key.starts_with(b"$") {
+            let at = self.out.len();
+            self.text(pair.key, KEY_VALUE)?;
+            self.out.insert(at + 1, b'$');
         } else {
-            write_str(self.out, pair.key);
+            self.text(pair.key, KEY_VALUE)?;
         }
         self.out.push(b':');
         match pair.value {
@@ -442,7 +447,7 @@ impl<'a> Walk<'_, 'a> {
     #[inline]
     fn content(&mut self, field: &wire::Field<'a>, parts: &[&'a [u8]], depth: usize) -> Result<(), DecodeError> {
         match (field.number, field.value) {
-            (1, WireValue::Bytes(bytes)) => write_str(self.out, wire::text(bytes, ANY_VALUE)?),
+            (1, WireValue::Bytes(bytes)) => self.text(bytes, ANY_VALUE)?,
             (2, WireValue::Varint(number)) => self.boolean(number != 0),
             (3, WireValue::Varint(number)) => self.int(number.cast_signed()),
             (4, WireValue::Fixed64(bits)) => self.double(bits),

@@ -5,14 +5,15 @@
 
 use regex::bytes::{RegexSet, RegexSetBuilder};
 
-use super::pack::{Rule, Target, WORDS};
+use super::pack::{COUNT, Rule, Target, WORDS};
 
 /// Rules by their place in the matcher's list, as a set of bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Hits(u128);
 
 /// The most rules a [`Hits`] can tell apart.
-pub(super) const RULES_MAX: usize = 128;
+const RULES_MAX: usize = 128;
+const _: () = assert!(COUNT <= RULES_MAX, "Hits needs more bits");
 
 impl Hits {
     pub(super) const fn is_empty(self) -> bool {
@@ -47,10 +48,11 @@ impl Hits {
 pub(super) struct Matcher([Scanner; TARGETS.len()]);
 
 #[derive(Debug)]
-struct Scanner {
-    set: RegexSet,
-    /// Pattern to rule.
-    rules: Vec<usize>,
+enum Scanner {
+    /// The patterns, and the rule of each.
+    Patterns(RegexSet, Vec<usize>),
+    /// The whole text is one of these words.
+    Words(Vec<(&'static str, usize)>),
 }
 
 const TARGETS: [Target; 7] =
@@ -74,28 +76,32 @@ impl Matcher {
 
     /// The rules that have a pattern for `target` which occurs in `text`.
     pub(super) fn scan(&self, target: Target, text: &str) -> Hits {
-        self.0[target as usize].scan(text.as_bytes())
+        self.0[target as usize].scan(text)
     }
 }
 
 impl Scanner {
     fn new(rules: &[&'static Rule], target: Target) -> Result<Self, regex::Error> {
-        let (mut patterns, mut owners) = (vec![], vec![]);
-        for (number, rule) in rules.iter().enumerate() {
-            for (_, pattern) in rule.patterns.iter().filter(|(of, _)| *of == target) {
-                patterns.push(expand(pattern));
-                owners.push(number);
-            }
+        let numbered =
+            rules.iter().enumerate().flat_map(|(number, rule)| rule.patterns.iter().map(move |p| (p, number)));
+        let mine = numbered.filter(|((of, _), _)| *of == target).map(|((_, pattern), number)| (*pattern, number));
+        if target == Target::Event {
+            return Ok(Self::Words(mine.collect()));
         }
-        let set = RegexSetBuilder::new(patterns).unicode(false).build()?;
-        Ok(Self { set, rules: owners })
+        let (patterns, owners): (Vec<String>, Vec<usize>) =
+            mine.map(|(pattern, number)| (expand(pattern), number)).unzip();
+        RegexSetBuilder::new(patterns).unicode(false).build().map(|set| Self::Patterns(set, owners))
     }
 
-    fn scan(&self, text: &[u8]) -> Hits {
+    fn scan(&self, text: &str) -> Hits {
         let mut hits = Hits::default();
-        if !self.rules.is_empty() && self.set.is_match(text) {
-            for pattern in &self.set.matches(text) {
-                hits.insert(self.rules[pattern]);
+        match self {
+            Self::Patterns(set, owners) if set.is_match(text.as_bytes()) => {
+                set.matches(text.as_bytes()).iter().for_each(|pattern| hits.insert(owners[pattern]));
+            }
+            Self::Patterns(..) => {}
+            Self::Words(words) => {
+                words.iter().filter(|(word, _)| *word == text).for_each(|(_, number)| hits.insert(*number));
             }
         }
         hits
@@ -156,7 +162,7 @@ mod tests {
     #[test]
     fn rules_are_complete_and_told_apart_by_their_ids() {
         let mut ids: Vec<&str> = rules().map(|rule| rule.id).collect();
-        assert!(ids.len() <= RULES_MAX);
+        assert_eq!(ids.len(), COUNT);
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), rules().count());

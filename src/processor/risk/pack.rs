@@ -48,7 +48,7 @@ pub enum Target {
     Mode,
     /// Who allowed or refused a tool.
     DecisionSource,
-    /// What kind of event the record reports, without the vendor's prefix.
+    /// What kind of event the record reports, without the vendor's prefix: the whole word, no expression.
     Event,
 }
 
@@ -90,11 +90,22 @@ pub const WORDS: &[(&str, &str)] = &[
     ),
 ];
 
+const FILES: [&[Rule]; 7] =
+    [shell::RULES, secret::RULES, exfil::RULES, privilege::RULES, code::RULES, guard::RULES, cloud::RULES];
+
+/// How many rules there are.
+pub const COUNT: usize = {
+    let (mut count, mut file) = (0, 0);
+    while file < FILES.len() {
+        count += FILES[file].len();
+        file += 1;
+    }
+    count
+};
+
 /// All rules.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    [shell::RULES, secret::RULES, exfil::RULES, privilege::RULES, code::RULES, guard::RULES, cloud::RULES]
-        .into_iter()
-        .flatten()
+    FILES.into_iter().flatten()
 }
 
 impl Level {

@@ -156,7 +156,9 @@ impl Keys {
 
     #[inline]
     pub(super) fn get(&self, key: &str) -> Option<Field> {
-        self.0.get(key.len())?.iter().find(|(known, _)| **known == *key).map(|(_, field)| *field)
+        let last = key.as_bytes().last();
+        let mut same_len = self.0.get(key.len())?.iter();
+        same_len.find(|(known, _)| known.as_bytes().last() == last && **known == *key).map(|(_, field)| *field)
     }
 }
 

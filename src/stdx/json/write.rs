@@ -48,7 +48,25 @@ pub fn write_str(out: &mut Vec<u8>, text: &str) {
 /// Appends `text` as it stands between the quotes of a JSON string.
 #[inline]
 pub fn write_escaped(out: &mut Vec<u8>, text: &str) {
-    let mut rest = text.as_bytes();
+    escape(out, text.as_bytes());
+}
+
+/// Appends `bytes` as a JSON string; false, and nothing appended, when they are not UTF-8. Nearly all text is ASCII,
+/// which is quickly seen, and then nothing needs to be decoded.
+#[inline]
+pub fn write_utf8(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
+    if !bytes.is_ascii() && std::str::from_utf8(bytes).is_err() {
+        return false;
+    }
+    out.push(b'"');
+    escape(out, bytes);
+    out.push(b'"');
+    true
+}
+
+#[inline]
+fn escape(out: &mut Vec<u8>, bytes: &[u8]) {
+    let mut rest = bytes;
     loop {
         let (clean, more) = rest.split_at(clean_prefix(rest));
         out.extend_from_slice(clean);

@@ -135,7 +135,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "A tool server connected to the agent.",
         categories: &["mcp"],
         attack: &[],
-        patterns: &[(Event, r"^mcp_server_connection$")],
+        patterns: &[(Event, "mcp_server_connection")],
         hits: &[(Event, "mcp_server_connection")],
         misses: &[(Event, "tool_result"), (Event, "user_prompt")],
     },

@@ -1,0 +1,108 @@
+//! The newest sealed requests, still as OTLP: an exporter of OTLP that keeps up reads these, and is spared reading the
+//! ledger's lines back. One that falls behind reads the ledger; nothing depends on what is here.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+
+use crate::exporter::Payload;
+use crate::ledger::Sealed;
+use crate::otlp::line::{SealView, with_seals};
+use crate::otlp::{DecodeError, Signal};
+use crate::pipeline::store::Chunk;
+use crate::stdx::segments::Position;
+
+/// How many bytes of requests are kept at most, with their seals.
+const BYTES_MAX: usize = 8 << 20;
+
+/// Clones share the requests.
+#[derive(Debug, Clone)]
+pub struct Recent {
+    signal: Signal,
+    stream: Arc<str>,
+    kept: Arc<Mutex<Kept>>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    requests: VecDeque<Arc<Request>>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Request {
+    otlp: Bytes,
+    sealed: Sealed,
+}
+
+impl Request {
+    fn lines(&self) -> u64 {
+        self.sealed.seals.len() as u64
+    }
+
+    /// What it holds of memory: of small records the seals are the larger part.
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.otlp.len() + size_of_val(self.sealed.seals.as_slice())
+    }
+
+    /// How many records lie before it in the ledger.
+    fn start(&self) -> u64 {
+        self.sealed.end.record - self.lines()
+    }
+
+    fn with_seals(&self, signal: Signal, stream: &str) -> Result<Bytes, DecodeError> {
+        let numbers = self.sealed.first..;
+        let seals = self.sealed.seals.iter().zip(numbers);
+        let views = seals.map(|(seal, number)| SealView { number, entry: &seal.entry, salt: &seal.salt });
+        with_seals(signal, &self.otlp, stream, views).map(Bytes::from)
+    }
+}
+
+impl Recent {
+    /// Nothing yet, of the ledger with the id `stream`.
+    #[must_use]
+    pub fn new(signal: Signal, stream: &str) -> Self {
+        Self { signal, stream: stream.into(), kept: Arc::default() }
+    }
+
+    /// Keeps a request that was just sealed, and lets go of the oldest.
+    pub fn keep(&self, otlp: Bytes, sealed: Sealed) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let request = Request { otlp, sealed };
+        kept.bytes += request.bytes();
+        kept.requests.push_back(Arc::new(request));
+        while kept.bytes > BYTES_MAX
+            && let Some(oldest) = kept.requests.pop_front()
+        {
+            kept.bytes -= oldest.bytes();
+        }
+    }
+
+    /// The requests from `from` on, up to `bytes_max` but at least one; `None` when the one that begins there is gone.
+    #[must_use]
+    pub fn read(&self, from: Position, bytes_max: usize) -> Option<Chunk> {
+        let found = self.find(from, bytes_max);
+        let next = found.last()?.sealed.end;
+        let records = found.iter().map(|request| request.lines()).sum();
+        let requests = found.iter().map(|request| request.with_seals(self.signal, &self.stream)).collect();
+        // A request that cannot be walked was sealed all the same: let the ledger's lines tell.
+        let requests = Result::<Vec<_>, _>::ok(requests)?;
+        Some(Chunk { payload: Payload::from_otlp(self.signal, requests, records), next })
+    }
+
+    fn find(&self, from: Position, bytes_max: usize) -> Vec<Arc<Request>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = kept.requests.partition_point(|request| request.start() < from.record);
+        let (mut found, mut bytes, mut at) = (Vec::new(), 0, from.record);
+        for request in kept.requests.range(first..) {
+            bytes += request.otlp.len();
+            if request.start() != at || (bytes > bytes_max && !found.is_empty()) {
+                break;
+            }
+            at = request.sealed.end.record;
+            found.push(request.clone());
+        }
+        found
+    }
+}

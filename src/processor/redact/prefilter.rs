@@ -1,0 +1,361 @@
+//! Which places of a record deserve a closer look: one pass over its wire bytes, strings and all.
+//!
+//! Sound by construction: it looks for the same anchors as the exact pass, and turns one down only for what follows or
+//! precedes within the same string. Tags and lengths stand between strings and may read as anything, so a neighbour
+//! only counts when it cannot be a tag (see [`is_inside`]). `\u00` is an anchor too, because JSON in a string may
+//! spell any other anchor with it.
+
+use std::ops::Range;
+
+use aho_corasick::packed;
+use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, Input, Span};
+use memchr::memchr_iter;
+
+use crate::processor::redact::names;
+use crate::processor::redact::rules::bytes::{is_base64url, run_end_within};
+use crate::processor::redact::rules::{Find, Id, Rule, aws, llm, us_ssn};
+
+/// More places than that in one record, and all of it is looked at.
+const HITS_MAX: usize = 32;
+const CARD_LEN_MIN: usize = 13;
+const SSN_LEN: usize = 11;
+const LONG_LEN_MIN: usize = 4;
+const BLOCK_WORDS: usize = 32;
+
+/// The anchors of all rules in force, folded to one case.
+#[derive(Debug)]
+pub(super) struct Prefilter {
+    groups: Vec<Group>,
+    at_sign: bool,
+    cards: bool,
+    ssns: bool,
+}
+
+/// Anchors of about the same length: SIMD compares as many bytes as the shortest has, and the fewer the more false alarms.
+#[derive(Debug)]
+struct Group {
+    search: Search,
+    hints: Vec<Hint>,
+}
+
+/// SIMD where the processor has it, else an automaton.
+#[derive(Debug)]
+enum Search {
+    Packed(packed::Searcher),
+    Automaton(AhoCorasick),
+}
+
+#[derive(Debug)]
+struct Hint {
+    literal: Vec<u8>,
+    confirm: Confirm,
+}
+
+type Confirm = fn(&[u8], Range<usize>) -> bool;
+
+/// The places found in one record; reused from record to record.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    folded: Vec<u8>,
+    /// 0xff for each byte that may be part of a number.
+    parts: Vec<u8>,
+    hits: Vec<Range<usize>>,
+    everywhere: bool,
+}
+
+impl Places {
+    /// True when something may be found in this range of the record.
+    pub(super) fn touch(&self, range: &Range<usize>) -> bool {
+        self.everywhere || self.hits.iter().any(|hit| hit.start < range.end && hit.end > range.start)
+    }
+
+    fn clear(&mut self) {
+        self.hits.clear();
+        self.everywhere = false;
+    }
+
+    fn add(&mut self, hit: Range<usize>) {
+        self.everywhere |= self.hits.len() == HITS_MAX;
+        if !self.everywhere {
+            self.hits.push(hit);
+        }
+    }
+
+    const fn any(&self) -> bool {
+        self.everywhere || !self.hits.is_empty()
+    }
+}
+
+impl Prefilter {
+    /// # Errors
+    /// When the automaton would be too large.
+    pub(super) fn new(rules: &[&'static Rule], keys: &[String]) -> Result<Self, BuildError> {
+        let has = |id: Id| rules.iter().any(|rule| rule.id == id);
+        let mut literals = vec!["\\u00"];
+        for rule in rules {
+            let anchors = match rule.find {
+                Find::Anchors(anchors, _) => anchors,
+                Find::Key => names::WORDS,
+                Find::Digits(_) => &[],
+            };
+            // Both rules with an `@` in what they find are looked for by it.
+            let own = anchors.iter().filter(|_| !matches!(rule.id, Id::Email | Id::UrlCredentials));
+            literals.extend(own);
+        }
+        let (short, long) = hints(literals, confirm).into_iter().partition(|hint| hint.literal.len() < LONG_LEN_MIN);
+        // Apart from the others, because an anchor that is turned down must not hide a key that starts like it.
+        let keys = if has(Id::SecretKeyName) { keys.iter().map(String::as_str).collect() } else { Vec::new() };
+        let groups: [Vec<Hint>; 3] = [short, long, hints(keys, |_| |_, _| true)];
+        let groups = groups.into_iter().filter(|hints| !hints.is_empty()).map(Group::new);
+        Ok(Self {
+            groups: groups.collect::<Result<_, _>>()?,
+            at_sign: has(Id::Email) || has(Id::UrlCredentials),
+            cards: has(Id::PaymentCard),
+            ssns: has(Id::UsSsn),
+        })
+    }
+
+    /// Notes the suspicious places of a record; true when there is one.
+    pub(super) fn scan(&self, raw: &[u8], places: &mut Places) -> bool {
+        places.clear();
+        if self.at_sign {
+            memchr_iter(b'@', raw).take(HITS_MAX + 1).for_each(|at| places.add(at..at + 1));
+        }
+        let mut folded = std::mem::take(&mut places.folded);
+        folded.clear();
+        folded.extend(raw.iter().map(|byte| fold(*byte)));
+        self.groups.iter().for_each(|group| group.scan(raw, &folded, places));
+        places.folded = folded;
+        if self.cards || self.ssns {
+            self.scan_digits(raw, places);
+        }
+        places.any()
+    }
+
+    /// Whatever has eleven digits and separators in a row fills two words of four bytes in a row, at multiples of four.
+    fn scan_digits(&self, raw: &[u8], places: &mut Places) {
+        let mut parts = std::mem::take(&mut places.parts);
+        parts.clear();
+        parts.extend(raw.iter().map(|byte| if is_number_part(*byte) { 0xff } else { 0 }));
+        let words = parts.as_chunks::<4>().0;
+        let mut passed = 0;
+        for start in (0..words.len()).step_by(BLOCK_WORDS) {
+            let block = &words[start..words.len().min(start + BLOCK_WORDS + 1)];
+            if has_two_words(block) {
+                self.look_at_words(raw, start * 4..(start + block.len()) * 4, &mut passed, places);
+            }
+        }
+        places.parts = parts;
+    }
+
+    fn look_at_words(&self, raw: &[u8], block: Range<usize>, passed: &mut usize, places: &mut Places) {
+        for at in block.step_by(4) {
+            if at < *passed || !raw[at..at + 4].iter().all(|byte| is_number_part(*byte)) {
+                continue;
+            }
+            let head = raw[*passed..at].iter().rev().take_while(|byte| is_number_part(**byte)).count();
+            let tail = raw[at..].iter().take_while(|byte| is_number_part(**byte)).count();
+            let run = at - head..at + tail;
+            *passed = run.end;
+            if self.may_be_number(&raw[run.clone()]) {
+                places.add(run);
+            }
+        }
+    }
+
+    fn may_be_number(&self, run: &[u8]) -> bool {
+        let (mut digits, mut most, mut last) = (0, 0, 0);
+        for byte in run {
+            match (byte.is_ascii_digit(), u8::is_ascii_digit(&last)) {
+                (true, _) => digits += 1,
+                (false, true) => {}
+                (false, false) => digits = 0,
+            }
+            most = most.max(digits);
+            last = *byte;
+        }
+        (self.cards && most >= CARD_LEN_MIN) || (self.ssns && run.windows(SSN_LEN).any(us_ssn::is_shaped))
+    }
+}
+
+/// Lower case for letters; other bytes change too, in the anchors as in the record.
+const fn fold(byte: u8) -> u8 {
+    byte | 0x20
+}
+
+const fn is_number_part(byte: u8) -> bool {
+    byte.is_ascii_digit() || byte == b'-' || byte == b' '
+}
+
+/// True when two words in a row are parts of numbers; a loop without branches, which the compiler turns into SIMD.
+fn has_two_words(words: &[[u8; 4]]) -> bool {
+    let (Some((_, heads)), Some((_, tails))) = (words.split_last(), words.split_first()) else { return false };
+    let both = |(head, tail): (&[u8; 4], &[u8; 4])| u32::from_ne_bytes(*head) & u32::from_ne_bytes(*tail) == u32::MAX;
+    heads.iter().zip(tails).fold(false, |any, pair| any | both(pair))
+}
+
+impl Group {
+    fn new(hints: Vec<Hint>) -> Result<Self, BuildError> {
+        Ok(Self { search: Search::new(&hints)?, hints })
+    }
+
+    fn scan(&self, raw: &[u8], folded: &[u8], places: &mut Places) {
+        let mut at = 0;
+        while let Some((start, index)) = self.search.find(folded, at).filter(|_| !places.everywhere) {
+            let hint = &self.hints[index];
+            let end = start + hint.literal.len();
+            if (hint.confirm)(raw, start..end) {
+                places.add(start..end);
+            }
+            at = start + 1;
+        }
+    }
+}
+
+impl Search {
+    fn new(hints: &[Hint]) -> Result<Self, BuildError> {
+        let literals = || hints.iter().map(|hint| &hint.literal);
+        if let Some(searcher) = packed::Config::new().builder().extend(literals()).build() {
+            return Ok(Self::Packed(searcher));
+        }
+        let kind = Some(AhoCorasickKind::DFA);
+        AhoCorasick::builder()
+            .match_kind(aho_corasick::MatchKind::LeftmostFirst)
+            .kind(kind)
+            .build(literals())
+            .map(Self::Automaton)
+    }
+
+    fn find(&self, folded: &[u8], at: usize) -> Option<(usize, usize)> {
+        let span = Span::from(at..folded.len());
+        let found = match self {
+            Self::Packed(searcher) => searcher.find_in(folded, span),
+            Self::Automaton(automaton) => automaton.find(Input::new(folded).span(span)),
+        };
+        found.map(|found| (found.start(), found.pattern().as_usize()))
+    }
+}
+
+fn hints(literals: Vec<&str>, confirm: fn(&str) -> Confirm) -> Vec<Hint> {
+    let mut literals: Vec<String> = literals.into_iter().map(str::to_ascii_lowercase).collect();
+    literals.sort();
+    // What a longer literal leads to, a shorter one at the same place leads to as well: `sk-` for `sk-ant-`.
+    literals.dedup_by(|next, last| next.starts_with(&**last));
+    let hint = |literal: &String| Hint { literal: literal.bytes().map(fold).collect(), confirm: confirm(literal) };
+    literals.iter().map(hint).collect()
+}
+
+/// What must follow or precede an anchor for its rules to have a chance.
+fn confirm(literal: &str) -> Confirm {
+    match literal {
+        "token" | "pwd" | "_pass" | "authorization" | "passphrase" | "passcode" => {
+            |raw, at| ends_word(raw, at.end, false)
+        }
+        "secret" | "cookie" | "credential" => |raw, at| ends_word(raw, at.end, true),
+        "key" => |raw, at| ends_word(raw, at.end, true) && names::makes_key_secret(&raw[..at.start]),
+        "akia" | "asia" | "abia" | "acca" => |raw, at| {
+            raw[at.clone()].iter().all(u8::is_ascii_uppercase) && has_run(raw, at.end, aws::ID_LEN, aws::is_id)
+        },
+        "sk-" => |raw, at| has_run(raw, at.end, llm::OPENAI_LEN_MIN, is_base64url),
+        "eyj" => |raw, at| &raw[at] == b"eyJ",
+        "bearer" | "basic" => |raw, at| matches!(raw.get(at.end), Some(b' ' | b'\t' | b'+' | b':' | b'%' | b'\\')),
+        _ => |_, _| true,
+    }
+}
+
+fn has_run(raw: &[u8], at: usize, len: usize, is: fn(u8) -> bool) -> bool {
+    run_end_within(raw, at, len, is) == at + len
+}
+
+/// No rule takes `tokens` or `tokenizer` for a name; a plural is one of some words.
+fn ends_word(raw: &[u8], end: usize, plural: bool) -> bool {
+    raw.get(end).is_none_or(|next| !is_inside(*next) || (plural && *next == b's'))
+}
+
+/// The lower-case letters that are no tag, because they would be wire types 3, 4, 6 or 7: such a byte after a letter
+/// belongs to the same string.
+const fn is_inside(byte: u8) -> bool {
+    byte.is_ascii_lowercase() && matches!(byte & 7, 3 | 4 | 6 | 7)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::processor::redact::rules::RULES;
+
+    fn places(raw: &[u8]) -> Vec<Range<usize>> {
+        let prefilter = Prefilter::new(&RULES.iter().collect::<Vec<_>>(), &[]).unwrap();
+        let mut places = Places::default();
+        prefilter.scan(raw, &mut places);
+        places.hits
+    }
+
+    #[test]
+    fn benign_records_have_no_place() {
+        let text = "\x12\x19gen_ai.usage.input_tokens tokens usr_0123456789ab task-runner cache.key asia-east1 \
+            2026-11-21 /home/agent/basic/ forbearers kubectl -n x sed -n '10,200p' risk-7 secretly";
+        assert!(places(text.as_bytes()).is_empty(), "{:?}", places(text.as_bytes()));
+    }
+
+    #[test]
+    fn the_places_of_anchors_and_numbers_are_found() {
+        for (text, place) in [
+            ("x bob@example.com", "@"),
+            ("the API_Key=1", "Key"),
+            ("Authorization: x", "Authorization"),
+            ("\\u0040", "\\u00"),
+            (" n4111 1111 1111 1111x", "4111 1111 1111 1111"),
+            ("no:123-45-6789.", "123-45-6789"),
+            ("AUTHTOKEN", "TOKEN"),
+            ("x AKIAIOSFODNN7EXAMPLE", "AKIA"),
+            ("a_pass=", "_pass"),
+        ] {
+            let at = text.find(place).unwrap();
+            assert_eq!(places(text.as_bytes()), vec![Range { start: at, end: at + place.len() }], "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_found_at_every_offset() {
+        for offset in 0..200 {
+            for number in ["123-45-6789", "4222222222222", "4111-1111-1111-1111"] {
+                let text = format!("{}{number}z", "x".repeat(offset));
+                assert_eq!(
+                    places(text.as_bytes()),
+                    vec![Range { start: offset, end: offset + number.len() }],
+                    "{text}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_configured_key_that_starts_like_an_anchor_is_found() {
+        let keys = ["tokens_internal", "keyring", "basic_pin", "Id"].map(str::to_owned);
+        let prefilter = Prefilter::new(&RULES.iter().collect::<Vec<_>>(), &keys).unwrap();
+        for key in ["x.Tokens_Internal", "keyring", "BASIC_PIN", "ID"] {
+            assert!(prefilter.scan(key.as_bytes(), &mut Places::default()), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_record_with_many_places_is_looked_at_everywhere() {
+        let prefilter = Prefilter::new(&RULES.iter().collect::<Vec<_>>(), &[]).unwrap();
+        let mut places = Places::default();
+        assert!(prefilter.scan("a@".repeat(100).as_bytes(), &mut places));
+        assert!(places.touch(&(1000..1001)));
+    }
+
+    #[test]
+    fn the_automaton_finds_what_the_packed_search_finds() {
+        let hints = hints(vec!["token", "key", "api"], confirm);
+        let automaton = AhoCorasick::builder()
+            .match_kind(aho_corasick::MatchKind::LeftmostFirst)
+            .build(hints.iter().map(|hint| &hint.literal))
+            .unwrap();
+        let search = Search::Automaton(automaton);
+        assert_eq!(search.find(b"the api key", 0), Some((4, 0)));
+        assert_eq!(search.find(b"the api key", 5), Some((8, 1)));
+        assert_eq!(Search::new(&hints).unwrap().find(b"the api key", 5), Some((8, 1)));
+    }
+}

@@ -1,0 +1,30 @@
+//! The real binary from end to end: what passes unchanged, what a ledger proves, what the command line says, and what
+//! never appears anywhere. How it behaves on bad days is in `faults.rs`.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helpers fail the test")]
+#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "tests write files and show what telseal said")]
+
+#[path = "e2e/books.rs"]
+mod books;
+#[path = "e2e/cli.rs"]
+mod cli;
+#[path = "e2e/integrity.rs"]
+mod integrity;
+#[path = "e2e/passthrough.rs"]
+mod passthrough;
+#[path = "e2e/secrets.rs"]
+mod secrets;
+#[path = "e2e/unknown.rs"]
+mod unknown;
+
+#[expect(dead_code, reason = "other tests use the rest")]
+#[path = "support/destination.rs"]
+mod destination;
+#[path = "support/process.rs"]
+mod process;
+#[path = "support/sender.rs"]
+mod sender;
+#[path = "support/telemetry.rs"]
+mod telemetry;
+#[path = "support/walk.rs"]
+mod walk;

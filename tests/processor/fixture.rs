@@ -1,0 +1,96 @@
+//! Fixtures: `tests/processor/<processor>/*.txt`, each with sections `=== config`, `=== in <signal>`, `=== out` and
+//! `=== outcome`. What they say is what the user reference says. The digest of the ruleset is shown as `sha256:*`: it
+//! changes with every word of a rule.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bumpalo::Bump;
+use serde_json::Value;
+use telseal::otlp::model::Batch;
+use telseal::otlp::{Signal, json};
+use telseal::processor::enrich::Enrich;
+use telseal::processor::filter::Filter;
+use telseal::processor::risk::RiskTag;
+use telseal::processor::{Outcome, Processor};
+
+/// The sections of a fixture by title; `# ` lines before the first are a comment.
+fn sections(text: &str) -> BTreeMap<&str, &str> {
+    text.split("=== ").skip(1).filter_map(|section| section.split_once('\n')).collect()
+}
+
+fn processor(kind: &str, config: &str) -> Box<dyn Processor> {
+    match kind {
+        "enrich" => Box::new(Enrich::new(&serde_saphyr::from_str(config).unwrap())),
+        "filter" => Box::new(Filter::new(&serde_saphyr::from_str(config).unwrap()).unwrap()),
+        "risk" => Box::new(RiskTag::new(&serde_saphyr::from_str(config).unwrap()).unwrap()),
+        other => panic!("no processor named {other}"),
+    }
+}
+
+/// OTLP/JSON in one form, whatever its spacing and member order.
+fn normal(signal: Signal, text: &str) -> Value {
+    let protobuf = json::to_protobuf(signal, text.as_bytes()).unwrap();
+    as_json(signal, &protobuf)
+}
+
+fn as_json(signal: Signal, protobuf: &[u8]) -> Value {
+    let mut out = vec![];
+    json::from_protobuf(signal, protobuf, &mut out).unwrap();
+    let digest = regex::bytes::Regex::new("sha256:[0-9a-f]{8}").unwrap();
+    serde_json::from_slice(&digest.replace_all(&out, &b"sha256:*"[..])).unwrap()
+}
+
+fn outcome(outcome: &Outcome) -> String {
+    let dropped: Vec<String> = outcome.dropped.iter().map(|(reason, records)| format!(" {reason}={records}")).collect();
+    format!("changed={}{}", outcome.changed, dropped.concat())
+}
+
+fn check(kind: &str, path: &Path) {
+    let text = fs::read_to_string(path).unwrap();
+    let sections = sections(&text);
+    let (signal, input) = Signal::ALL
+        .into_iter()
+        .find_map(|signal| Some((signal, *sections.get(format!("in {signal}").as_str())?)))
+        .unwrap_or_else(|| panic!("{}: no section `in <signal>`", path.display()));
+    let processor = processor(kind, sections["config"]);
+    let (request, arena) = (json::to_protobuf(signal, input.as_bytes()).unwrap(), Bump::new());
+    let mut batch = Batch::open(signal, &request, &arena).unwrap();
+    let found = processor.process(&mut batch).unwrap();
+    let mut out = vec![];
+    batch.encode(&mut out);
+    let found_json = as_json(signal, &out);
+    assert_eq!(
+        found_json,
+        normal(signal, sections["out"]),
+        "{}: found\n{}",
+        path.display(),
+        serde_json::to_string_pretty(&found_json).unwrap()
+    );
+    assert_eq!(outcome(&found), sections["outcome"].trim(), "{}", path.display());
+}
+
+fn check_all(kind: &str) {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/processor").join(kind);
+    let mut paths: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
+    paths.sort();
+    assert!(!paths.is_empty(), "{}", folder.display());
+    paths.iter().for_each(|path| check(kind, path));
+}
+
+#[test]
+fn enrich_does_what_its_fixtures_say() {
+    check_all("enrich");
+}
+
+#[test]
+fn filter_does_what_its_fixtures_say() {
+    check_all("filter");
+}
+
+#[test]
+fn risk_tag_does_what_its_fixtures_say() {
+    check_all("risk");
+}
