@@ -103,6 +103,12 @@ impl Chain {
         Self { signal, steps, seal }
     }
 
+    /// True when lines to be sealed come out of it.
+    #[must_use]
+    pub const fn is_sealed(&self) -> bool {
+        self.seal.is_some()
+    }
+
     /// Takes a request of `records` records through the chain.
     ///
     /// # Errors
