@@ -3,7 +3,6 @@
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -371,10 +370,12 @@ fn wipe(document: aws_lc_rs::pkcs8::Document) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(document.as_ref().to_vec())
 }
 
-/// Version 1 of PKCS#8: the form that other tools read.
+/// A key from the system's random numbers, in version 1 of PKCS#8: the form that other tools read.
 fn new_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, LedgerError> {
-    let document = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new()).map_err(|_| LedgerError::NoRandom)?;
-    let pkcs8 = wipe(document);
+    let mut seed = Zeroizing::new([0; 32]);
+    getrandom::fill(seed.as_mut_slice()).map_err(|_| LedgerError::NoRandom)?;
+    let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_slice()).map_err(|_| LedgerError::NoRandom)?;
+    let pkcs8 = wipe(pair.to_pkcs8v1().map_err(|_| LedgerError::NoRandom)?);
     durable::create_new(path, &pkcs8, Mode::Private)?;
     Ok(pkcs8)
 }

@@ -20,6 +20,7 @@
 //! of equal resource ended and the next began, the order of attributes, and unknown fields of the request itself.
 
 mod read;
+mod shape;
 mod splice;
 mod write;
 

@@ -3,6 +3,7 @@
 use crate::otlp::gather::{
     self, Gathered, RawPair, Slot, content, contents, each_content, gather, is_any, is_default, with_parts, wrong_type,
 };
+use crate::otlp::line::shape::Shape;
 use crate::otlp::line::{
     ABSENT, ARRAY, BYTES, DOUBLE, DUPLICATE_KEYS, ENVELOPE, INT, INT_MAX, NAN, PAIR, SCHEMA_URL, UNKNOWN,
     UNKNOWN_FIELDS, VALUE,
@@ -25,6 +26,7 @@ pub struct LineWriter {
     resource: Fragment,
     scope: Fragment,
     pairs: Vec<Pair<'static>>,
+    shape: Shape,
 }
 
 #[derive(Debug, Default)]
@@ -92,12 +94,12 @@ impl LineWriter {
         let message = schema::record(signal);
         let word: &[u8] = if signal == Signal::Traces { b"\"span\"" } else { b"\"log\"" };
         let extras = [("resource", &self.resource.json[..]), ("scope", &self.scope.json[..]), ("signal", word)];
+        self.shape.fit(record.attributes());
         let mut walk = Walk { out, pairs: recycle(std::mem::take(&mut self.pairs)), flags: 0 };
         walk.out.push(b'{');
-        walk.pairs.extend(record.attributes().iter().enumerate().map(|(place, known)| Pair::known(known, place)));
         let parts = [record.raw()];
         let found = gather(message, &parts, |_| Ok(()))?;
-        walk.members(message, &found, &parts, 0, &extras)?;
+        walk.members(message, &found, &parts, Pairs::Known(&self.shape, record.attributes()), &extras)?;
         let flags = walk.flags | self.resource.flags | self.scope.flags;
         self.pairs = recycle(walk.pairs);
         Ok(flags)
@@ -209,8 +211,6 @@ enum Held<'a> {
     Absent,
     /// The bytes of an `AnyValue`.
     Wire(&'a [u8]),
-    /// A value that was read before.
-    Known(Value<'a>),
     /// The bytes of a `KeyValue` that has more to it than a key and a value.
     Irregular(&'a [u8]),
 }
@@ -232,13 +232,6 @@ impl<'a> Pair<'a> {
     }
 
     #[inline]
-    fn known(attribute: &Attribute<'a>, place: usize) -> Self {
-        let key = attribute.key.as_bytes();
-        let place = u32::try_from(place).unwrap_or(u32::MAX);
-        Self { prefix: prefix(key), key, value: Held::Known(attribute.value), place }
-    }
-
-    #[inline]
     fn order(&self, other: &Self) -> std::cmp::Ordering {
         self.prefix.cmp(&other.prefix).then_with(|| self.key.cmp(other.key)).then(self.place.cmp(&other.place))
     }
@@ -256,6 +249,24 @@ fn prefix(key: &[u8]) -> u128 {
 fn recycle<'b>(mut pairs: Vec<Pair<'_>>) -> Vec<Pair<'b>> {
     pairs.clear();
     pairs.into_iter().map(|_| Pair { prefix: 0, key: b"", value: Held::Absent, place: 0 }).collect()
+}
+
+/// Appends a key of the sender's as a JSON string. One that starts with `$` gets one more.
+pub(super) fn write_key(out: &mut Vec<u8>, key: &str) {
+    let at = out.len();
+    write_str(out, key);
+    if key.starts_with('$') {
+        out.insert(at + 1, b'$');
+    }
+}
+
+/// Where the attributes of a message are.
+#[derive(Debug, Clone, Copy)]
+enum Pairs<'s, 'a> {
+    /// On the stack, from there on.
+    Stacked(usize),
+    /// Read before.
+    Known(&'s Shape, &'s [Attribute<'a>]),
 }
 
 /// One walk. `pairs` is a stack: who pushes takes off again.
@@ -279,16 +290,16 @@ impl<'a> Walk<'_, 'a> {
             pairs.push(Pair::read(pair, pairs.len())?);
             Ok(())
         })?;
-        self.members(message, &found, parts, start, extras)
+        self.members(message, &found, parts, Pairs::Stacked(start), extras)
     }
 
-    /// What a message holds, with its attributes on the stack from `start` on, and the closing brace.
+    /// What a message holds, with its attributes, and the closing brace.
     fn members(
         &mut self,
         message: &'static Message,
         found: &Gathered<'a>,
         parts: &[&'a [u8]],
-        start: usize,
+        attributes: Pairs<'_, 'a>,
         mut extras: &[Extra<'_>],
     ) -> Result<(), DecodeError> {
         if found.unknown {
@@ -298,16 +309,39 @@ impl<'a> Walk<'_, 'a> {
         for (field, slot) in message.fields.iter().zip(&found.slots) {
             self.extras_before(&mut extras, field.name);
             if matches!(field.kind, Kind::Attributes) {
-                if self.pairs.len() > start {
-                    self.name(field.name);
-                    self.pairs(start, 0, &[])?;
-                }
+                self.attributes(field.name, attributes)?;
             } else if !is_default(field, slot) {
                 self.name(field.name);
                 self.field(message, field, slot, parts)?;
             }
         }
         self.extras_before(&mut extras, "\u{7f}");
+        self.out.push(b'}');
+        Ok(())
+    }
+
+    #[inline]
+    fn attributes(&mut self, name: &str, attributes: Pairs<'_, 'a>) -> Result<(), DecodeError> {
+        match attributes {
+            Pairs::Stacked(start) if self.pairs.len() > start => {
+                self.name(name);
+                self.pairs(start, 0, &[])
+            }
+            Pairs::Known(shape, attributes) if !attributes.is_empty() => {
+                self.name(name);
+                self.shaped(shape, attributes)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn shaped(&mut self, shape: &Shape, attributes: &[Attribute<'a>]) -> Result<(), DecodeError> {
+        self.flags |= if shape.has_duplicates() { DUPLICATE_KEYS } else { 0 };
+        self.out.push(b'{');
+        for (name, place) in shape.members() {
+            self.out.extend_from_slice(name);
+            self.known(attributes[place].value, 0)?;
+        }
         self.out.push(b'}');
         Ok(())
     }
@@ -454,7 +488,6 @@ impl<'a> Walk<'_, 'a> {
         self.out.push(b':');
         match pair.value {
             Held::Wire(value) => self.value(&[value], depth),
-            Held::Known(value) => self.known(value, depth),
             Held::Irregular(bytes) => self.irregular_pair(bytes, depth),
             Held::Absent => {
                 self.out.extend_from_slice(b"{\"$absent\":true}");
