@@ -559,22 +559,27 @@ fn a_full_disk_makes_senders_wait_and_work_goes_on_when_there_is_room() {
 }
 
 #[test]
-fn a_killed_process_on_a_full_disk_starts_again_when_there_is_room() {
-    let Some(disk) = SmallDisk::mount() else { return };
-    let mut destination = Destination::start_down();
-    let filler = disk.0.path().join("filler");
-    fs::write(&filler, vec![0; 1 << 20]).unwrap();
-    let site = site_in(TempDir::new().unwrap(), disk.0.path().join("data"), SEALED, &destination);
-    let telseal = site.start();
-    let (mut next, mut acknowledged) = (0, BTreeSet::new());
-    send_until_refused(&site, &mut next, &mut acknowledged);
-    telseal.kill();
-    assert_verified(&site);
-    fs::remove_file(&filler).unwrap();
-    let telseal = site.start();
-    destination.up();
-    wait_for_all(&destination, &acknowledged);
-    end_well(&site, telseal, SEALED);
+fn a_process_that_ends_on_a_full_disk_starts_again_when_there_is_room() {
+    for (storage, orderly) in [(SEALED, false), (SEALED, true), (SPOOL, false), (SPOOL, true)] {
+        let Some(disk) = SmallDisk::mount() else { return };
+        let mut destination = Destination::start_down();
+        let filler = disk.0.path().join("filler");
+        fs::write(&filler, vec![0; 1 << 20]).unwrap();
+        let site = site_in(TempDir::new().unwrap(), disk.0.path().join("data"), storage, &destination);
+        let telseal = site.start();
+        let (mut next, mut acknowledged) = (0, BTreeSet::new());
+        send_until_refused(&site, &mut next, &mut acknowledged);
+        let ended = if orderly { telseal.terminate() } else { telseal.kill() };
+        assert_eq!(ended.status.code(), orderly.then_some(5), "{}", ended.output);
+        if storage == SEALED {
+            assert_verified(&site);
+        }
+        fs::remove_file(&filler).unwrap();
+        let telseal = site.start();
+        destination.up();
+        wait_for_all(&destination, &acknowledged);
+        end_well(&site, telseal, storage);
+    }
 }
 
 #[test]

@@ -111,7 +111,8 @@ fn python() -> Result<PathBuf, String> {
         let pins = root("tests/sdk/python/requirements.txt");
         install(&dir, &pins, || {
             run(Command::new("python3").args(["-m", "venv"]).arg(&dir))?;
-            let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
+            let pip =
+                ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=1", "--requirement"];
             run(Command::new(&python).args(pip).arg(&pins))
         })?;
         Ok(python)
@@ -125,7 +126,9 @@ fn js() -> Result<PathBuf, String> {
     let pins = root("tests/sdk/js/package.json");
     install(&dir, &pins, || {
         fs::copy(&pins, dir.join("package.json")).unwrap();
-        run(Command::new("npm").args(["install", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(&dir))
+        run(Command::new("npm")
+            .args(["install", "--no-audit", "--no-fund", "--loglevel=error", "--fetch-retries=1"])
+            .current_dir(&dir))
     })?;
     let script = dir.join("send.mjs");
     fs::copy(root("tests/sdk/js/send.mjs"), &script).unwrap();

@@ -9,7 +9,7 @@ use crate::process::{Site, assert_verified};
 use crate::sender::{call, send};
 use crate::telemetry::{Record, SIGNALS, assert_same, records, request};
 use crate::unknown::with_unknown_fields;
-use crate::walk::without_order_and_seal;
+use crate::walk::{Met, walk, without_order_and_seal};
 
 const TEMPLATE: &str = "
 receivers: {otlp: {protocols: {grpc: {endpoint: $GRPC}, http: {endpoint: $HTTP}}}}
@@ -98,6 +98,50 @@ fn otlp_in_equals_otlp_out_through_a_sealed_ledger() {
     }
     assert_eq!(telseal.terminate().status.code(), Some(0));
     assert_verified(&site);
+}
+
+/// What is delivered at once may take another way than what is read back from the ledger: both must bring the same.
+#[test]
+fn what_is_delivered_after_a_restart_is_what_would_have_been_delivered_at_once() {
+    let template = TEMPLATE.replace("exporters:\n", "processors: {seal: {}}\nexporters:\n");
+    let (at_once, mut later) = (Destination::start(), Destination::start_down());
+    let other = format!("exporters:\n  otlp_http/later: {{endpoint: \"{}\", compression: none}}\n", later.url());
+    let template = template
+        .replace("exporters:\n", &other)
+        .replace("[otlp_http/next]", "[otlp_http/next, otlp_http/later]")
+        .replace("[otlp_grpc/next]", "[otlp_grpc/next, otlp_http/later]");
+    let site = Site::new(&template, &[("$NEXT", &at_once.url()), ("$PIPELINE", "processors: [seal]")]);
+    let telseal = site.start();
+    for signal in SIGNALS {
+        let sent = with_unknown_fields(&request(signal), unknown);
+        assert_eq!(send(site.http, signal, &sent).expect("an answer").status, 200);
+    }
+    let all = |got: &[Got]| SIGNALS.iter().all(|signal| !bodies(got, *signal).is_empty());
+    let first = at_once.wait_for("what is delivered at once", all);
+    telseal.kill();
+    later.up();
+    let _telseal = site.start();
+    let second = later.wait_for("what is delivered after the restart", all);
+    for signal in SIGNALS {
+        let [first, second] = [&first, &second].map(|got| bodies(got, signal).remove(0));
+        for depth in 1..=3 {
+            assert!(contains(&second, &unknown(depth)), "{}: lost the field {}", signal.name(), unknown(depth));
+        }
+        let [first, second] = [first, second].map(|body| records(signal, &body));
+        assert_same(signal.name(), &with_order(first), &with_order(second));
+    }
+}
+
+/// With the attributes in order, those of the seal among them.
+fn with_order(mut records: Vec<Record>) -> Vec<Record> {
+    for record in &mut records {
+        walk(record, &mut |met| {
+            if let Met::List(attributes) = met {
+                attributes.sort_by(|one, other| one.key.cmp(&other.key));
+            }
+        });
+    }
+    records
 }
 
 #[test]

@@ -198,8 +198,7 @@ fn hidden() -> BTreeSet<String> {
 
 fn assert_clean(what: &str, bytes: &[u8]) {
     for secret in hidden() {
-        let place = bytes.windows(secret.len()).position(|window| window == secret.as_bytes());
-        if let Some(place) = place {
+        if let Some(place) = memchr::memmem::find(bytes, secret.as_bytes()) {
             let around = &bytes[place.saturating_sub(120)..(place + secret.len() + 40).min(bytes.len())];
             panic!("{what}: `{secret}` at byte {place}: ..{}..", String::from_utf8_lossy(around));
         }

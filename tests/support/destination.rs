@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-use crate::process::eventually;
+use crate::process::{eventually, free_port};
 
 /// One request as it arrived.
 #[derive(Debug, Clone)]
@@ -71,7 +71,8 @@ impl Destination {
     pub(crate) fn start_down() -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-        let (socket, port) = runtime.block_on(async { hold(0) });
+        let port = free_port();
+        let socket = hold(port).expect("the port is free");
         Self { state: Arc::default(), runtime, port, phase: Phase::Down(socket) }
     }
 
@@ -88,12 +89,8 @@ impl Destination {
     pub(crate) fn down(&mut self) {
         if let Phase::Up { stop, stopped } = std::mem::replace(&mut self.phase, Phase::Changing) {
             drop(stop);
-            let port = self.port;
-            let (socket, _) = self.runtime.block_on(async {
-                stopped.await.expect("the accept loop does not panic");
-                hold(port)
-            });
-            self.phase = Phase::Down(socket);
+            self.runtime.block_on(stopped).expect("the accept loop does not panic");
+            self.phase = Phase::Down(eventually("the port is free again", || hold(self.port)));
         }
     }
 
@@ -135,12 +132,11 @@ impl Destination {
 }
 
 /// A socket bound to the port that does not listen: whoever connects is refused, and nobody else gets the port.
-fn hold(port: u16) -> (TcpSocket, u16) {
+fn hold(port: u16) -> Option<TcpSocket> {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_reuseaddr(true).expect("an option");
-    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).expect("the port is free");
-    let port = socket.local_addr().expect("bound").port();
-    (socket, port)
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).ok()?;
+    Some(socket)
 }
 
 async fn serve(listener: TcpListener, state: Arc<Mutex<State>>, mut until: oneshot::Receiver<()>) {
