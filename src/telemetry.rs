@@ -29,6 +29,7 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
     ("telseal_exporter_dead_lettered_records_total", Kind::Counter, "records put aside because no try would succeed"),
     ("telseal_exporter_overrun_records_total", Kind::Counter, "oldest records given up under when_full: drop_oldest"),
     ("telseal_exporter_damaged_records_total", Kind::Counter, "stored records that could not be read again"),
+    ("telseal_exporter_unaccounted_records", Kind::Gauge, "records a cursor passed that are nowhere: 0, or a defect"),
     ("telseal_exporter_lag_records", Kind::Gauge, "records stored and not yet delivered"),
     ("telseal_exporter_lag_bytes", Kind::Gauge, "their size as stored"),
     ("telseal_exporter_paused", Kind::Gauge, "1 while a credential or an address must be mended"),

@@ -65,7 +65,19 @@ fn full(reason: String) -> Refused {
     Refused::Full { retry_after: RETRY_AFTER, reason }
 }
 
+/// Without its thread a pipeline on disk refuses everything until the next start. Somebody must know.
+struct Alarm<'a>(&'a str);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!(pipeline = self.0, "BUG: the sequencer died; every record is refused, restart telseal");
+        }
+    }
+}
+
 fn run(pipeline: &str, mut writer: Writer, cursors: &Cursors, mut waiting: mpsc::Receiver<Append>) {
+    let _alarm = Alarm(pipeline);
     let mut failing = false;
     while let Some(first) = waiting.blocking_recv() {
         let (group, senders) = gather(first, &mut waiting);

@@ -97,7 +97,8 @@ fn append_to_ring(ring: &Memory, item: Item, drop_oldest: bool) -> Result<(), Re
             Err(error) if error.wanted_bytes > error.bytes_max => {
                 return Err(Refused::Invalid { reason: "the request is larger than hold_bytes_max".to_owned() });
             }
-            Err(_) if drop_oldest && ring.drop_oldest() => {}
+            // Nothing to drop: the exporters were faster, and now there is room.
+            Err(_) if drop_oldest => drop(ring.drop_oldest()),
             Err(error) => return Err(Refused::Full { retry_after: RETRY_AFTER, reason: error.to_string() }),
         }
     }

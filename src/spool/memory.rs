@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use super::{Chunk, Item};
 use crate::stdx::segments::Position;
 
-/// What an entry costs beside its bytes.
-const ENTRY_BYTES: u64 = 64;
+/// What an entry costs beside its bytes: itself in a ring that grows by doubling, and two small allocations.
+const ENTRY_BYTES: u64 = 128;
 
 /// There is no room for these items now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
