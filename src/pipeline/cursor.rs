@@ -25,6 +25,12 @@ impl Cursors {
         positions.len() - 1
     }
 
+    /// The positions of all exporters, in the order in which they were added.
+    #[must_use]
+    pub fn positions(&self) -> Vec<Position> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The position of the slowest exporter.
     #[must_use]
     pub fn slowest(&self) -> Option<Position> {

@@ -92,7 +92,6 @@ impl<E: Exporter> Delivery<E> {
             }
         }
         self.place.store_durably();
-        self.publish_lag();
     }
 
     /// Waits for records behind the cursor; stores the cursor when there is a moment of rest.
@@ -122,7 +121,6 @@ impl<E: Exporter> Delivery<E> {
             return false;
         }
         self.place.move_to(next, &self.reader);
-        self.publish_lag();
         true
     }
 
@@ -137,14 +135,7 @@ impl<E: Exporter> Delivery<E> {
         tracing::error!(exporter = self.account.exporter(), %error, records, "stored records are damaged and lost");
         add(&self.account.damaged, records);
         self.place.move_to(next, &self.reader);
-        self.publish_lag();
         true
-    }
-
-    fn publish_lag(&self) {
-        let (records, bytes) = self.reader.behind(self.place.position());
-        self.account.lag_records.store(records, Relaxed);
-        self.account.lag_bytes.store(bytes, Relaxed);
     }
 
     /// Delivers or puts aside every record of the payload. False when shutdown came first.
@@ -193,7 +184,6 @@ impl<E: Exporter> Delivery<E> {
             if self.is_given_up(began) {
                 return Verdict::Refused(cause);
             }
-            self.publish_lag();
             if !self.pause_for(wait).await {
                 return Verdict::Stopped;
             }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -163,6 +164,7 @@ impl Pipeline {
             let grace = Duration::from_secs(1);
             deliveries.join(deadline.saturating_duration_since(Instant::now()) + grace).await;
         }
+        self.measure_lags();
         let left = self.exports.iter().map(|export| self.left(export)).max().unwrap_or(0);
         if left == 0 {
             tracing::info!(pipeline = self.settings.id, records = self.account.appended(), "drained");
@@ -171,7 +173,7 @@ impl Pipeline {
     }
 
     fn left(&self, export: &ExportAccount) -> u64 {
-        let left = export.lag_records.load(std::sync::atomic::Ordering::Relaxed);
+        let left = export.lag_records.load(Relaxed);
         if left > 0 {
             let fate = if self.reader.is_durable() {
                 "stay on disk, delivery goes on at the next start"
@@ -188,8 +190,18 @@ impl Pipeline {
         left
     }
 
+    /// Compares cursors with the end of the log. Done when somebody asks, so that it holds at that moment.
+    fn measure_lags(&self) {
+        for (export, position) in self.exports.iter().zip(self.cursors.positions()) {
+            let (records, bytes) = self.reader.behind(position);
+            export.lag_records.store(records, Relaxed);
+            export.lag_bytes.store(bytes, Relaxed);
+        }
+    }
+
     /// Writes the books to the metrics.
     pub fn publish(&self) {
+        self.measure_lags();
         self.account.publish();
         self.exports.iter().for_each(|export| export.publish());
     }
