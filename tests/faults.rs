@@ -371,6 +371,18 @@ fn sigterm_with_the_destination_down_says_what_stays_and_the_next_start_delivers
 }
 
 #[test]
+fn sigterm_without_records_leaves_nothing_even_with_the_destination_down() {
+    for storage in [MEMORY, SPOOL, SEALED] {
+        let destination = Destination::start_down();
+        let site = site(storage, &destination);
+        for _ in 0..3 {
+            let ended = site.start().terminate();
+            assert_eq!(ended.status.code(), Some(0), "{}", ended.output);
+        }
+    }
+}
+
+#[test]
 fn sigterm_with_memory_storage_admits_what_is_lost() {
     let destination = Destination::start_down();
     let site = site(MEMORY, &destination);
