@@ -1,14 +1,16 @@
 //! Bytes that are not what they claim to be: an error or harmless, never a panic, and work and memory in proportion to
 //! the bytes received.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
 #[path = "support/arbitrary.rs"]
-#[allow(dead_code, reason = "other tests use more of it")]
+#[expect(dead_code, reason = "other tests use more of it")]
 mod arbitrary;
 #[path = "support/oracle.rs"]
-#[allow(dead_code, reason = "other tests use more of it")]
+#[expect(dead_code, reason = "other tests use more of it")]
 mod oracle;
 #[path = "support/wild.rs"]
-#[allow(dead_code, reason = "other tests use more of it")]
+#[expect(dead_code, reason = "other tests use more of it")]
 mod wild;
 
 use std::fs;
@@ -328,8 +330,12 @@ fn what_stands_twice_hides_nothing_from_a_rewrite() {
         let (arena, mut out) = (Bump::new(), vec![]);
         let mut batch = Batch::open(Signal::Logs, &request, &arena).unwrap();
         batch.rewrite_rest(&mut Mask).unwrap();
-        batch.owners().for_each(|owner| drop(owner.rewrite(&arena, &mut Mask).unwrap()));
-        batch.records().for_each(|record| drop(record.rewrite(&arena, &mut Mask).unwrap()));
+        batch.owners().for_each(|owner| {
+            owner.rewrite(&arena, &mut Mask).unwrap();
+        });
+        batch.records().for_each(|record| {
+            record.rewrite(&arena, &mut Mask).unwrap();
+        });
         batch.encode(&mut out);
         readable(Signal::Logs, &out);
         assert!(!out.windows(6).any(|window| window == b"hidden"), "{case}: {out:02x?}");

@@ -1,12 +1,15 @@
 //! The telemetry model does what the same steps on opentelemetry-proto's types do: reading, counting, halving, editing,
 //! rewriting and encoding. prost is the oracle.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
 #[path = "support/arbitrary.rs"]
-#[allow(dead_code, reason = "other tests use more of it")]
+#[expect(dead_code, reason = "other tests use more of it")]
 mod arbitrary;
 #[path = "support/oracle.rs"]
 mod oracle;
 #[path = "support/wild.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
 mod wild;
 
 use arbitrary::Random;
@@ -53,7 +56,7 @@ fn encoded(batch: &Batch<'_>) -> Vec<u8> {
 
 /// The strings both sides see, and what both sides put in their stead.
 #[derive(Default)]
-struct Seen(Vec<(String, String)>);
+struct Seen(Strings);
 
 impl Seen {
     /// Empty strings are left out: on the wire they stand or do not.
@@ -73,7 +76,7 @@ impl Seen {
         (key == "a").then(|| "whole".to_owned())
     }
 
-    fn sorted(mut self) -> Vec<(String, String)> {
+    fn sorted(mut self) -> Strings {
         self.0.sort();
         self.0
     }
@@ -106,8 +109,11 @@ impl<'a> Visitor<'a> for Rewriter<'a> {
     }
 }
 
+/// Places and strings.
+type Strings = Vec<(String, String)>;
+
 /// Rewrites everything in the request; the new request and what was seen.
-fn rewritten(signal: Signal, bytes: &[u8]) -> Result<(Vec<u8>, Vec<(String, String)>), DecodeError> {
+fn rewritten(signal: Signal, bytes: &[u8]) -> Result<(Vec<u8>, Strings), DecodeError> {
     let arena = Bump::new();
     let mut batch = Batch::open(signal, bytes, &arena)?;
     let mut rewriter = Rewriter(&arena, Seen::default());

@@ -89,7 +89,7 @@ impl<'a> Rebuilt<'a> {
     }
 
     fn finish(self) -> Option<&'a [u8]> {
-        self.out.map(|out| &*out.into_bump_slice())
+        Some(self.out?.into_bump_slice())
     }
 }
 

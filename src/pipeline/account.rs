@@ -120,15 +120,21 @@ pub struct ExportAccount {
     exporter: String,
     /// Records the destination confirmed.
     pub delivered: AtomicU64,
+    /// Records the destination threw away from payloads it took (OTLP's `partial_success`). The exporter itself
+    /// publishes them.
+    pub rejected: AtomicU64,
     /// Exports that failed and were or will be tried again.
     pub retries: AtomicU64,
     /// Records put aside with their reason.
     pub dead_lettered: AtomicU64,
     /// Records given up because `hold_bytes_max` was reached and `when_full` is `drop_oldest`.
     pub overrun: AtomicU64,
-    /// Records that were stored and could not be read again.
+    /// Records that could not be read back: damage on disk.
     pub damaged: AtomicU64,
-    /// Records stored and not yet delivered.
+    /// Records the cursor went past since the start, or will when the payload under way is done: the sum of all of the
+    /// above that are records, or a defect of ours.
+    pub passed: AtomicU64,
+    /// Records stored and not yet delivered, when last asked.
     pub lag_records: AtomicU64,
     /// Their size as stored.
     pub lag_bytes: AtomicU64,
@@ -151,6 +157,14 @@ impl ExportAccount {
         &self.exporter
     }
 
+    /// Records the cursor went past that are nowhere. 0, or a defect of ours.
+    #[must_use]
+    pub fn unaccounted(&self) -> i64 {
+        let fates = [&self.delivered, &self.rejected, &self.dead_lettered, &self.overrun, &self.damaged];
+        let known: u64 = fates.iter().map(|fate| fate.load(Relaxed)).sum();
+        self.passed.load(Relaxed).cast_signed() - known.cast_signed()
+    }
+
     /// Writes the numbers to the metrics.
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a double")]
     pub fn publish(&self) {
@@ -163,6 +177,7 @@ impl ExportAccount {
         counter("telseal_exporter_damaged_records_total", &self.damaged);
         let gauge = |name, value: f64| metrics::gauge!(name, &labels()).set(value);
         gauge("telseal_exporter_lag_records", self.lag_records.load(Relaxed) as f64);
+        gauge("telseal_exporter_unaccounted_records", self.unaccounted() as f64);
         gauge("telseal_exporter_lag_bytes", self.lag_bytes.load(Relaxed) as f64);
         gauge("telseal_exporter_paused", f64::from(u8::from(self.paused.load(Relaxed))));
     }

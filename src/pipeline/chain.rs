@@ -103,6 +103,12 @@ impl Chain {
         Self { signal, steps, seal }
     }
 
+    /// True when lines to be sealed come out of it.
+    #[must_use]
+    pub const fn is_sealed(&self) -> bool {
+        self.seal.is_some()
+    }
+
     /// Takes a request of `records` records through the chain.
     ///
     /// # Errors
@@ -151,7 +157,7 @@ fn encoded(batch: &Batch<'_>, body: &Bytes) -> Bytes {
 fn draft(batch: &mut Batch<'_>, records: u64, body: &Bytes, seal: Seal) -> Result<Ran, DecodeError> {
     move_upstream_claims(batch);
     let lines = usize::try_from(records).unwrap_or(usize::MAX).min(body.len());
-    let drafts = Drafts::with_capacity(lines, body.len() * 2);
+    let drafts = Drafts::with_capacity(lines, body.len() * 3);
     let mut drafting = Drafting { signal: batch.signal, drafts, rejected: None };
     if batch.signal == Signal::Metrics {
         let request = encoded(batch, body);
@@ -182,9 +188,8 @@ impl Drafting {
             for scope in &group.scopes {
                 writer.scope(&parts_of(&scope.scope, &mut edited), scope.rest())?;
                 for record in &scope.records {
-                    let bytes = bytes_of(record, &mut edited);
                     let signal = self.signal;
-                    self.line(1, risk_code(record), |out| writer.record(signal, bytes, out))?;
+                    self.line(1, risk_code(record), |out| writer.entity(signal, record, out))?;
                 }
             }
         }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::pipeline::store::Reader;
+use crate::stdx::durable::{self, Error};
 use crate::stdx::segments::{CursorFile, Position};
+use crate::stdx::tasks;
 
 /// How often a moving cursor is written to its file, at most. After a crash what was delivered in this time is
 /// delivered again.
@@ -25,10 +27,10 @@ impl Cursors {
         positions.len() - 1
     }
 
-    /// The positions of all exporters, in the order in which they were added.
+    /// The position of the exporter that was added as number `index`.
     #[must_use]
-    pub fn positions(&self) -> Vec<Position> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn at(&self, index: usize) -> Option<Position> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(index).copied()
     }
 
     /// The position of the slowest exporter.
@@ -49,18 +51,32 @@ impl Cursors {
 pub struct Place {
     cursors: Cursors,
     index: usize,
+    /// Everything before is delivered or put aside.
     position: Position,
+    /// The end of what is under way; equal to `position` when nothing is.
+    next: Position,
+    /// Where it was at the start.
+    began: Position,
     file: Option<CursorFile>,
-    stored: Position,
+    stored: Option<Position>,
     stored_at: Instant,
+    /// The file could not be written last time, and that was said.
+    failing: bool,
 }
 
 impl Place {
-    /// A place at `position`; `file` keeps it between runs where the log is on disk.
+    /// A place at `position`, where nothing is kept between runs: the log is in memory.
     #[must_use]
-    pub fn new(cursors: Cursors, position: Position, file: Option<CursorFile>) -> Self {
+    pub fn new(cursors: Cursors, position: Position) -> Self {
         let index = cursors.add(position);
-        Self { cursors, index, position, file, stored: position, stored_at: Instant::now() }
+        let (next, began, stored_at) = (position, position, Instant::now());
+        Self { cursors, index, position, next, began, file: None, stored: None, stored_at, failing: false }
+    }
+
+    /// The same, kept in `file`, which now says `stored`.
+    #[must_use]
+    pub fn kept(cursors: Cursors, position: Position, file: CursorFile, stored: Option<Position>) -> Self {
+        Self { file: Some(file), stored, ..Self::new(cursors, position) }
     }
 
     /// Where it is.
@@ -69,51 +85,87 @@ impl Place {
         self.position
     }
 
-    /// Everything before `next` is delivered or put aside.
-    pub fn move_to(&mut self, next: Position, reader: &Reader) {
-        self.position = next;
-        self.cursors.set(self.index, next);
+    /// How many records it went past since the start.
+    #[must_use]
+    pub fn passed(&self) -> u64 {
+        self.position.record.saturating_sub(self.began.record)
+    }
+
+    /// The number of the first record after the start.
+    #[must_use]
+    pub fn began_at(&self) -> u64 {
+        self.began.record
+    }
+
+    /// What lies before `next` was read and is under way.
+    pub fn begin(&mut self, next: Position) {
+        self.next = next;
+    }
+
+    /// All that was under way is delivered or put aside.
+    pub fn finish(&mut self, reader: &Reader) {
+        self.go_to(self.next);
         reader.trim(&self.cursors);
+    }
+
+    /// Writes the cursor if that was long enough ago.
+    pub async fn store_when_due(&mut self) {
         if self.stored_at.elapsed() >= STORE_EVERY {
-            self.store();
+            self.store().await;
         }
     }
 
-    /// Jumps over what is gone because the log was full and drops its oldest; how many records that were.
+    /// Jumps over what is gone because the log was full and drops its oldest; how many records that were. What is under
+    /// way is not gone.
     pub fn catch_up(&mut self, reader: &Reader) -> u64 {
         let oldest = reader.oldest();
-        if oldest.record <= self.position.record {
+        // The whole position, not the record alone: at the end of a segment that is gone there is nothing to miss, and
+        // nothing to read either.
+        if oldest <= self.next {
             return 0;
         }
-        let missed = oldest.record - self.position.record;
-        self.position = oldest;
-        self.cursors.set(self.index, oldest);
+        let missed = oldest.record.saturating_sub(self.next.record);
+        if self.next == self.position {
+            self.go_to(oldest);
+        }
+        self.next = oldest;
         missed
+    }
+
+    fn go_to(&mut self, position: Position) {
+        self.position = position;
+        self.cursors.set(self.index, position);
     }
 
     /// How long the cursor may rest before it should be written; `None` when the file has it already.
     #[must_use]
     pub fn rest_before_store(&self) -> Option<Duration> {
-        let unsaved = self.file.is_some() && self.stored != self.position;
+        let unsaved = self.file.is_some() && self.stored != Some(self.position);
         unsaved.then(|| STORE_EVERY.saturating_sub(self.stored_at.elapsed()))
     }
 
     /// Writes the cursor without waiting for the disk: losing it means duplicates, never loss.
-    pub fn store(&mut self) {
-        self.write(CursorFile::store);
+    pub async fn store(&mut self) {
+        self.write(CursorFile::store).await;
     }
 
     /// Writes the cursor and waits for the disk.
-    pub fn store_durably(&mut self) {
-        self.write(CursorFile::store_durably);
+    pub async fn store_durably(&mut self) {
+        self.write(CursorFile::store_durably).await;
     }
 
-    fn write(&mut self, how: impl Fn(&CursorFile, Position) -> crate::stdx::durable::Result<()>) {
-        let Some(file) = &self.file else { return };
+    async fn write(&mut self, how: fn(&CursorFile, Position) -> durable::Result<()>) {
+        let (Some(file), position) = (self.file.clone(), self.position) else { return };
+        let path = file.path().to_owned();
+        // A rename may wait for a busy disk; the async workers shall not.
+        let written = tasks::blocking(move || how(&file, position)).await;
         self.stored_at = Instant::now();
-        match how(file, self.position) {
-            Ok(()) => self.stored = self.position,
-            Err(error) => tracing::warn!(%error, "cannot store a cursor; after a crash records may be delivered twice"),
+        match written.unwrap_or_else(|error| Err(Error::new("write", &path, error))) {
+            Ok(()) => (self.stored, self.failing) = (Some(position), false),
+            Err(error) if !std::mem::replace(&mut self.failing, true) => {
+                tracing::warn!(%error, "cannot store a cursor; after a crash records may be delivered twice");
+            }
+            Err(_) => {}
         }
     }
 }

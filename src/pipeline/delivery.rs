@@ -2,10 +2,13 @@
 //!
 //! Read at the cursor, export, and move the cursor only when the destination confirmed or the record was put aside.
 //! - `Retry`: the same payload again after a wait (exponential, full jitter, at least what the destination asked for).
+//!   Where an end of that is configured, the payload is then put aside as it is.
 //! - `Pause`: a credential or an address is wrong; nothing is dropped, an alarm is raised, and one probe a while is made.
 //! - `Permanent`: the payload is halved until the bad record stands alone; that one is put aside with the cause.
 //!
-//! A slow exporter slows no other. Delivery is at least once: after a crash the last payloads may go out again.
+//! A slow exporter slows no other. Delivery is at least once: after a crash the last payloads may go out again. At
+//! shutdown a loop over records on disk ends with the first failure, since they stay; one over records in memory uses
+//! the time there is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -20,6 +23,7 @@ use crate::pipeline::cursor::Place;
 use crate::pipeline::rejected::Rejected;
 use crate::pipeline::store::{Chunk, ReadError, Reader};
 use crate::stdx::backoff::Backoff;
+use crate::stdx::clock;
 
 /// How a delivery loop tries again, and how much it takes at once.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,6 +59,8 @@ impl Default for Settings {
 const PROBE_EVERY: Duration = Duration::from_secs(15);
 /// The wait after the log or the dead-letter folder could not be read or written.
 const STORAGE_WAIT: Duration = Duration::from_secs(5);
+/// The longest wait between the last tries, when shutdown has begun and the records are in memory.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// One exporter of one pipeline, at work.
 pub struct Delivery<E> {
@@ -77,10 +83,25 @@ pub struct Delivery<E> {
 /// How an attempt ended.
 enum Verdict {
     Delivered,
-    /// It will never be taken; why.
+    /// It will never be taken as it is; why.
     Refused(String),
+    /// It may be good, but was tried for as long as it should be.
+    GivenUp(String),
     /// Shutdown came first; the payload stays where it is.
     Stopped,
+}
+
+/// A loop that dies takes its exporter out of service until the next start. Nothing is lost, but somebody must know.
+impl<E> Drop for Delivery<E> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.account.paused.store(true, Relaxed);
+            tracing::error!(
+                exporter = self.account.exporter(),
+                "BUG: delivery died; its records are kept, restart telseal"
+            );
+        }
+    }
 }
 
 impl<E: Exporter> Delivery<E> {
@@ -91,50 +112,95 @@ impl<E: Exporter> Delivery<E> {
                 break;
             }
         }
-        self.place.store_durably();
+        self.place.store_durably().await;
     }
 
     /// Waits for records behind the cursor; stores the cursor when there is a moment of rest.
     async fn wait_for_records(&mut self) -> bool {
         loop {
-            let mut stop = self.stop.clone();
             let rest = self.place.rest_before_store();
             tokio::select! {
                 more = self.reader.wait(self.place.position()) => return more,
-                () = deadline(&mut stop) => return false,
-                () = tokio::time::sleep(rest.unwrap_or(Duration::MAX)), if rest.is_some() => self.place.store(),
+                () = deadline(&mut self.stop) => return false,
+                () = tokio::time::sleep(rest.unwrap_or(Duration::MAX)), if rest.is_some() => self.place.store().await,
             }
         }
     }
 
     /// One payload. False when shutdown came first.
     async fn step(&mut self) -> bool {
-        let overrun = self.place.catch_up(&self.reader);
-        self.account.overrun.fetch_add(overrun, Relaxed);
-        let chunk = match self.reader.read(self.place.position(), self.settings.batch_bytes_max).await {
+        self.catch_up();
+        let Chunk { payload, next } = match self.reader.read(self.place.position(), self.settings.batch_bytes_max).await
+        {
             Ok(Some(chunk)) => chunk,
             Ok(None) => return true,
-            Err(error) => return self.unreadable(&error).await,
+            Err(error) => return self.read_failed(error).await,
         };
-        let Chunk { payload, next } = chunk;
+        // The log may have dropped its oldest between the look and the read.
+        let first = next.record.saturating_sub(payload.records());
+        self.settle(&self.account.overrun, first.saturating_sub(self.place.position().record));
+        self.place.begin(next);
         if payload.records() > 0 && !self.deliver(payload).await {
+            self.keep_progress().await;
             return false;
         }
-        self.place.move_to(next, &self.reader);
+        self.finish().await;
         true
     }
 
-    /// Goes on behind a damaged place, whose records are counted as lost; waits where nothing can be read. False when
-    /// shutdown came first.
-    async fn unreadable(&mut self, error: &ReadError) -> bool {
+    /// These records have met their fate.
+    fn settle(&self, fate: &AtomicU64, records: u64) {
+        add(fate, records);
+        add(&self.account.passed, records);
+    }
+
+    async fn finish(&mut self) {
+        self.place.finish(&self.reader);
+        // The same number as before, or records went past uncounted.
+        self.account.passed.store(self.place.passed(), Relaxed);
+        self.place.store_when_due().await;
+    }
+
+    /// Shutdown came while a payload was halved: moves behind the part of it that is delivered or put aside already, as far
+    /// as the log can be read on from there, so that it does not come again.
+    async fn keep_progress(&mut self) {
+        let settled = self.place.began_at() + self.account.passed.load(Relaxed);
+        if self.reader.oldest() > self.place.position() {
+            return;
+        }
+        // Line by line, where requests are kept as a whole.
+        let mut reader = self.reader.of_exporter(false);
+        while let Ok(Some(chunk)) = reader.read(self.place.position(), 1).await
+            && chunk.next.record <= settled
+        {
+            self.place.begin(chunk.next);
+            self.place.finish(&self.reader);
+        }
+    }
+
+    /// Jumps over what the log had to drop before it was this exporter's turn, and counts it.
+    fn catch_up(&mut self) {
+        let missed = self.place.catch_up(&self.reader);
+        self.settle(&self.account.overrun, missed);
+    }
+
+    /// Goes on behind damage, counts it, and waits where the disk does not answer. False when shutdown came first.
+    async fn read_failed(&mut self, error: ReadError) -> bool {
+        let from = self.place.position();
+        self.catch_up();
+        if self.place.position() != from {
+            return true;
+        }
+        let exporter = self.account.exporter();
         let Some(next) = error.read_on() else {
-            tracing::error!(exporter = self.account.exporter(), %error, "cannot read the stored records");
+            tracing::error!(exporter, %error, "cannot read the stored records");
             return self.pause_for(STORAGE_WAIT).await;
         };
-        let records = next.record.saturating_sub(self.place.position().record);
-        tracing::error!(exporter = self.account.exporter(), %error, records, "stored records are damaged and lost");
-        add(&self.account.damaged, records);
-        self.place.move_to(next, &self.reader);
+        let records = next.record.saturating_sub(from.record);
+        tracing::error!(exporter, %error, records, "stored records are damaged and lost, going on behind them");
+        self.settle(&self.account.damaged, records);
+        self.place.begin(next);
+        self.finish().await;
         true
     }
 
@@ -142,17 +208,16 @@ impl<E: Exporter> Delivery<E> {
     async fn deliver(&mut self, payload: Payload) -> bool {
         let mut pending = vec![payload];
         while let Some(payload) = pending.pop() {
-            match self.attempt(&payload).await {
-                Verdict::Delivered => add(&self.account.delivered, payload.records()),
+            let (cause, halves) = match self.attempt(&payload).await {
+                Verdict::Delivered => continue,
                 Verdict::Stopped => return false,
-                Verdict::Refused(cause) => match payload.split() {
-                    Ok(Some((first, second))) => pending.extend([second, first]),
-                    Ok(None) | Err(_) => {
-                        if !self.put_aside(&payload, &cause).await {
-                            return false;
-                        }
-                    }
-                },
+                Verdict::GivenUp(cause) => (cause, None),
+                Verdict::Refused(cause) => (cause, payload.split().ok().flatten()),
+            };
+            match halves {
+                Some((first, second)) => pending.extend([second, first]),
+                None if self.put_aside(&payload, &cause).await => {}
+                None => return false,
             }
         }
         true
@@ -161,41 +226,58 @@ impl<E: Exporter> Delivery<E> {
     /// Exports until there is an answer that is final.
     async fn attempt(&mut self, payload: &Payload) -> Verdict {
         let Settings { initial_wait, max_wait, multiplier, .. } = self.settings;
-        let mut backoff = Backoff::new(initial_wait, max_wait, multiplier, self.place.position().record ^ 0x9E37_79B9);
+        let mut backoff = Backoff::new(initial_wait, max_wait, multiplier, clock::unix_nanos());
         let began = Instant::now();
         loop {
+            let rejected_before = self.exporter.rejected_records();
             let answer = tokio::select! {
+                // An answer that has come counts, even at the last moment.
+                biased;
                 answer = self.exporter.export(payload) => answer,
                 () = deadline(&mut self.stop) => return Verdict::Stopped,
             };
-            let (wait, cause) = match answer {
-                Ok(()) => return self.resumed(),
-                Err(ExportError::Permanent { cause }) => return Verdict::Refused(cause),
+            let wait = match answer {
+                Ok(()) => {
+                    self.answered();
+                    self.count_delivered(payload.records(), rejected_before);
+                    return Verdict::Delivered;
+                }
+                Err(ExportError::Permanent { cause }) => {
+                    self.answered();
+                    return Verdict::Refused(cause);
+                }
                 Err(ExportError::Pause { cause }) => {
                     self.alarm(&cause);
-                    (PROBE_EVERY, cause)
+                    PROBE_EVERY
                 }
+                Err(ExportError::Retry { cause, .. }) if self.is_given_up(began) => return Verdict::GivenUp(cause),
                 Err(ExportError::Retry { after, cause }) => {
                     self.warn(&cause);
-                    (backoff.next_wait().max(after.unwrap_or_default()), cause)
+                    backoff.next_wait().max(after.unwrap_or_default())
                 }
             };
             add(&self.account.retries, 1);
-            if self.is_given_up(began) {
-                return Verdict::Refused(cause);
-            }
+            self.catch_up();
             if !self.pause_for(wait).await {
                 return Verdict::Stopped;
             }
         }
     }
 
-    fn resumed(&self) -> Verdict {
-        if self.account.paused.swap(false, Relaxed) {
-            tracing::info!(exporter = self.account.exporter(), "destination takes records again");
+    /// What the destination took, without what it said it threw away of that. An exporter that several pipelines share
+    /// counts for all of them: with exports at the same time the wrong one may be charged, never more than it sent.
+    fn count_delivered(&self, records: u64, rejected_before: u64) {
+        let rejected = self.exporter.rejected_records().saturating_sub(rejected_before).min(records);
+        self.settle(&self.account.rejected, rejected);
+        self.settle(&self.account.delivered, records - rejected);
+    }
+
+    /// The destination works: it took the payload, or had something to say about it.
+    fn answered(&self) {
+        let was_paused = self.account.paused.swap(false, Relaxed);
+        if self.account.failing.swap(false, Relaxed) || was_paused {
+            tracing::info!(exporter = self.account.exporter(), "the destination answers again");
         }
-        self.account.failing.store(false, Relaxed);
-        Verdict::Delivered
     }
 
     fn alarm(&self, cause: &str) {
@@ -220,7 +302,7 @@ impl<E: Exporter> Delivery<E> {
         loop {
             match self.rejected.put(payload, cause).await {
                 Ok(()) => {
-                    add(&self.account.dead_lettered, payload.records());
+                    self.settle(&self.account.dead_lettered, payload.records());
                     tracing::warn!(exporter = self.account.exporter(), records = payload.records(), cause, "put aside");
                     return true;
                 }
@@ -235,19 +317,19 @@ impl<E: Exporter> Delivery<E> {
     }
 
     /// Waits. False when the loop should end: at the deadline, or as soon as shutdown begins where the records are
-    /// on disk, since waiting for a destination that fails would gain nothing then.
+    /// on disk, since waiting for a destination that fails would gain nothing then. From memory there is a try at once.
     async fn pause_for(&mut self, wait: Duration) -> bool {
         let durable = self.reader.is_durable();
-        let ended = async |stop: &mut watch::Receiver<Option<Instant>>| {
-            if durable {
-                let _ = stop.wait_for(Option::is_some).await;
-            } else {
-                deadline(stop).await;
-            }
-        };
+        if self.stop.borrow().is_none() {
+            return tokio::select! {
+                () = tokio::time::sleep(wait) => true,
+                begun = self.stop.wait_for(Option::is_some) => begun.is_ok() && !durable,
+            };
+        }
         tokio::select! {
-            () = tokio::time::sleep(wait) => true,
-            () = ended(&mut self.stop) => false,
+            () = tokio::time::sleep(wait.min(LAST_WAIT)), if !durable => true,
+            () = deadline(&mut self.stop), if !durable => false,
+            else => false,
         }
     }
 }

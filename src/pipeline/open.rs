@@ -79,12 +79,15 @@ impl Pipeline {
     pub fn open(settings: Settings, chain: Chain) -> Result<Self, OpenError> {
         let cursors = Cursors::default();
         let fail = |cause: String| OpenError { pipeline: settings.id.clone(), cause };
+        if chain.is_sealed() != matches!(settings.storage, store::Kind::Ledger { .. }) {
+            return Err(fail("what is sealed is stored in a ledger, and nothing else is".to_owned()));
+        }
         let (store, reader) = Store::open(&settings, &cursors).map_err(fail)?;
         let account = Arc::new(Account::new(&settings.id));
         let door = Door {
             chain,
             store,
-            reader: Mutex::new(reader.clone()),
+            reader: reader.clone(),
             cursors: cursors.clone(),
             account: account.clone(),
             hold_bytes_max: settings.hold_bytes_max,
@@ -118,9 +121,9 @@ impl Pipeline {
     }
 
     fn place(&self, exporter: &str) -> Result<Place, OpenError> {
-        let oldest = self.reader.oldest();
+        let (cursors, oldest) = (self.cursors.clone(), self.reader.oldest());
         if !self.reader.is_durable() {
-            return Ok(Place::new(self.cursors.clone(), oldest, None));
+            return Ok(Place::new(cursors, oldest));
         }
         let fail = |cause: crate::stdx::durable::Error| OpenError {
             pipeline: self.settings.id.clone(),
@@ -129,15 +132,14 @@ impl Pipeline {
         let dir = self.settings.dir.join("cursors");
         crate::stdx::durable::create_dir(&dir).map_err(fail)?;
         let file = CursorFile::new(dir.join(exporter.replace('/', "-")));
-        let position = match file.load().map_err(fail)? {
-            Cursor::At(position) => self.reader.seek(position),
-            Cursor::Missing => oldest,
+        Ok(match file.load().map_err(fail)? {
+            Cursor::At(position) => Place::kept(cursors, self.reader.seek(position), file, Some(position)),
+            Cursor::Missing => Place::kept(cursors, oldest, file, None),
             Cursor::Damaged => {
                 tracing::warn!(exporter, path = %file.path().display(), "cursor is damaged, delivering from the oldest record");
-                oldest
+                Place::kept(cursors, oldest, file, None)
             }
-        };
-        Ok(Place::new(self.cursors.clone(), position, Some(file)))
+        })
     }
 
     /// The door. Clones of it keep the pipeline open.
@@ -152,6 +154,24 @@ impl Pipeline {
         self.settings.signal
     }
 
+    /// The books of what came in.
+    #[must_use]
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// The books of each exporter, in the order of [`Pipeline::attach`]; how far behind they are is up to date.
+    #[must_use]
+    pub fn exports(&self) -> &[Arc<ExportAccount>] {
+        for (index, export) in self.exports.iter().enumerate() {
+            let position = self.cursors.at(index).unwrap_or_default();
+            let (records, bytes) = self.reader.behind(position);
+            export.lag_records.store(records, Relaxed);
+            export.lag_bytes.store(bytes, Relaxed);
+        }
+        &self.exports
+    }
+
     /// Closes the door, commits the last group, and waits for the delivery loops until `deadline`. Returns how many
     /// records no destination has confirmed, for the exporter that is furthest behind, and says what became of them.
     pub async fn drain(&self, deadline: Instant) -> u64 {
@@ -160,12 +180,15 @@ impl Pipeline {
             running.door = None;
             running.deliveries.take()
         };
-        if let Some(mut deliveries) = deliveries {
-            let grace = Duration::from_secs(1);
-            deliveries.join(deadline.saturating_duration_since(Instant::now()) + grace).await;
+        let last = deadline + Duration::from_secs(1);
+        // Loops that ended early, because their destination is down, do not say that the last group is on disk.
+        if tokio::time::timeout_at(last, self.reader.clone().closed()).await.is_err() {
+            tracing::warn!(pipeline = self.settings.id, "requests are still under way at the shutdown deadline");
         }
-        self.measure_lags();
-        let left = self.exports.iter().map(|export| self.left(export)).max().unwrap_or(0);
+        if let Some(mut deliveries) = deliveries {
+            deliveries.join(last.saturating_duration_since(Instant::now())).await;
+        }
+        let left = self.exports().iter().map(|export| self.left(export)).max().unwrap_or(0);
         if left == 0 {
             tracing::info!(pipeline = self.settings.id, records = self.account.appended(), "drained");
         }
@@ -190,20 +213,10 @@ impl Pipeline {
         left
     }
 
-    /// Compares cursors with the end of the log. Done when somebody asks, so that it holds at that moment.
-    fn measure_lags(&self) {
-        for (export, position) in self.exports.iter().zip(self.cursors.positions()) {
-            let (records, bytes) = self.reader.behind(position);
-            export.lag_records.store(records, Relaxed);
-            export.lag_bytes.store(bytes, Relaxed);
-        }
-    }
-
     /// Writes the books to the metrics.
     pub fn publish(&self) {
-        self.measure_lags();
         self.account.publish();
-        self.exports.iter().for_each(|export| export.publish());
+        self.exports().iter().for_each(|export| export.publish());
     }
 
     /// Why a record would not be accepted now; `None` when it would.
@@ -224,7 +237,7 @@ impl Pipeline {
 struct Door {
     chain: Chain,
     store: Store,
-    reader: Mutex<Reader>,
+    reader: Reader,
     cursors: Cursors,
     account: Arc<Account>,
     hold_bytes_max: u64,
@@ -268,7 +281,7 @@ impl Door {
         if self.drop_oldest {
             return Ok(());
         }
-        let held = self.reader.lock().unwrap_or_else(PoisonError::into_inner).held(&self.cursors);
+        let held = self.reader.held(&self.cursors);
         if held < self.hold_bytes_max {
             return Ok(());
         }

@@ -13,7 +13,7 @@ use crate::otlp::{DecodeError, Signal};
 use crate::pipeline::store::Chunk;
 use crate::stdx::segments::Position;
 
-/// How many bytes of requests are kept at most.
+/// How many bytes of requests are kept at most, with their seals.
 const BYTES_MAX: usize = 8 << 20;
 
 /// Clones share the requests.
@@ -41,15 +41,17 @@ impl Request {
         self.sealed.seals.len() as u64
     }
 
+    /// What it holds of memory: of small records the seals are the larger part.
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.otlp.len() + size_of_val(self.sealed.seals.as_slice())
+    }
+
     /// How many records lie before it in the ledger.
     fn start(&self) -> u64 {
         self.sealed.end.record - self.lines()
     }
 
     fn with_seals(&self, signal: Signal, stream: &str) -> Result<Bytes, DecodeError> {
-        if signal == Signal::Metrics {
-            return Ok(self.otlp.clone());
-        }
         let numbers = self.sealed.first..;
         let seals = self.sealed.seals.iter().zip(numbers);
         let views = seals.map(|(seal, number)| SealView { number, entry: &seal.entry, salt: &seal.salt });
@@ -67,12 +69,13 @@ impl Recent {
     /// Keeps a request that was just sealed, and lets go of the oldest.
     pub fn keep(&self, otlp: Bytes, sealed: Sealed) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.bytes += otlp.len();
-        kept.requests.push_back(Arc::new(Request { otlp, sealed }));
+        let request = Request { otlp, sealed };
+        kept.bytes += request.bytes();
+        kept.requests.push_back(Arc::new(request));
         while kept.bytes > BYTES_MAX
             && let Some(oldest) = kept.requests.pop_front()
         {
-            kept.bytes -= oldest.otlp.len();
+            kept.bytes -= oldest.bytes();
         }
     }
 

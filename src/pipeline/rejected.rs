@@ -4,13 +4,13 @@
 //! [`FILE_BYTES_MAX`]: a destination that refuses everything shall not fill the disk; then the exporter waits.
 
 use std::io::IoSlice;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use crate::exporter::Payload;
-use crate::stdx::durable::{self, AppendFile};
+use crate::stdx::durable::{self, AppendFile, ReadFile};
 use crate::stdx::json::{write_str, write_u64};
 use crate::stdx::{clock, tasks};
 
@@ -77,14 +77,23 @@ impl Rejected {
     }
 }
 
-fn append(dir: &std::path::Path, path: &std::path::Path, line: &[u8]) -> durable::Result<()> {
+fn append(dir: &Path, path: &Path, letters: &[u8]) -> durable::Result<()> {
     durable::create_dir(dir)?;
     let file = if path.exists() { AppendFile::open(path)? } else { AppendFile::create(path)? };
     let before = file.bytes_len()?;
-    if before + line.len() as u64 > FILE_BYTES_MAX {
+    if before + letters.len() as u64 > FILE_BYTES_MAX {
         let reason = "it is full: read it, remove it, and the exporter goes on";
         return Err(durable::Error::content("append to", path, reason));
     }
-    // Half a line would be glued to the next one: what could not be written whole is cut off again.
-    file.append(&mut [IoSlice::new(line)]).and_then(|()| file.sync()).inspect_err(|_| drop(file.truncate(before)))
+    // Half a letter would be glued to the next: what a crash left is ended, what could not be written whole is cut off.
+    let end: &[u8] = if ends_in_half_a_letter(path, before)? { b"\n" } else { b"" };
+    let mut parts = [IoSlice::new(end), IoSlice::new(letters)];
+    file.append(&mut parts).and_then(|()| file.sync()).inspect_err(|_| drop(file.truncate(before)))
+}
+
+fn ends_in_half_a_letter(path: &Path, bytes: u64) -> durable::Result<bool> {
+    let Some(last) = bytes.checked_sub(1) else { return Ok(false) };
+    let mut byte = [0];
+    ReadFile::open(path)?.read_exact_at(&mut byte, last)?;
+    Ok(byte != *b"\n")
 }

@@ -81,7 +81,7 @@ fn run(pipeline: &str, mut writer: Writer, cursors: &Cursors, mut waiting: mpsc:
         for sender in senders {
             let _ = sender.send(answer.clone());
         }
-        writer.trim(cursors);
+        writer.trim(cursors, failing);
     }
 }
 

@@ -72,8 +72,8 @@ impl Store {
                 let item = Item { bytes, records: u32::try_from(records).unwrap_or(u32::MAX) };
                 append_to_ring(ring, item, *drop_oldest)
             }
-            // A ring holds OTLP only: the checker refuses `seal` in memory.
-            (Self::Memory { .. }, _) => Ok(()),
+            // Cannot be: `Pipeline::open` refuses `seal` in memory.
+            (Self::Memory { .. }, _) => Err(Refused::Closed),
             (Self::Disk(sequencer), processed) => sequencer.append(processed).await,
         }
     }
@@ -93,6 +93,10 @@ fn append_to_ring(ring: &Memory, item: Item, drop_oldest: bool) -> Result<(), Re
     loop {
         match ring.append(&items) {
             Ok(()) => return Ok(()),
+            // It will never fit: neither shall the sender try for ever, nor everything else go for it.
+            Err(error) if error.wanted_bytes > error.bytes_max => {
+                return Err(Refused::Invalid { reason: "the request is larger than hold_bytes_max".to_owned() });
+            }
             Err(_) if drop_oldest && ring.drop_oldest() => {}
             Err(error) => return Err(Refused::Full { retry_after: RETRY_AFTER, reason: error.to_string() }),
         }
@@ -106,7 +110,7 @@ fn open_spool(settings: &Settings) -> Result<(Writer, Reader), SpoolError> {
     say_cut(&settings.id, &cut);
     let hold_bytes_max = settings.drop_oldest.then_some(settings.hold_bytes_max);
     let writer = Writer::Spool { spool, reader: reader.clone(), hold_bytes_max };
-    Ok((writer, Reader::Spool(Some(reader), settings.signal)))
+    Ok((writer, Reader::Spool(reader, settings.signal)))
 }
 
 fn open_ledger(
@@ -116,8 +120,11 @@ fn open_ledger(
 ) -> Result<(Writer, Reader), LedgerError> {
     let (ledger, reader, recovery) = Ledger::open(&settings.dir.join("ledger"), options)?;
     say_cut(&settings.id, &recovery.cuts);
+    // A sealed line of metrics is one record, its request has many points: the books would mix them.
+    let keep_otlp = keep_otlp && settings.signal != Signal::Metrics;
     let recent = keep_otlp.then(|| Recent::new(settings.signal, &ledger.stream().to_string()));
-    Ok((Writer::Ledger(ledger, recent.clone()), Reader::Ledger(Some(reader), settings.signal, recent)))
+    let reader = Reader::Ledger(reader, settings.signal, recent.clone());
+    Ok((Writer::Ledger(Box::new(ledger), recent), reader))
 }
 
 fn say_cut(pipeline: &str, cuts: &[crate::stdx::segments::Cut]) {
@@ -132,7 +139,7 @@ pub(super) enum Writer {
     /// With a `hold_bytes_max` its oldest segments go beyond that, delivered or not.
     Spool { spool: Disk, reader: DiskReader, hold_bytes_max: Option<u64> },
     /// With the newest requests as OTLP, where an exporter wants that.
-    Ledger(Ledger, Option<Recent>),
+    Ledger(Box<Ledger>, Option<Recent>),
 }
 
 /// A group could not be stored; nothing of it is.
@@ -169,20 +176,25 @@ impl Writer {
                     })
                     .unzip();
                 let sealed = ledger.append(&drafts)?;
-                if let Some(recent) = recent {
-                    let both = requests.into_iter().zip(sealed);
-                    both.for_each(|(otlp, sealed)| otlp.into_iter().for_each(|otlp| recent.keep(otlp, sealed.clone())));
+                let Some(recent) = recent else { return Ok(()) };
+                for (otlp, sealed) in requests.into_iter().zip(sealed) {
+                    if let Some(otlp) = otlp {
+                        recent.keep(otlp, sealed);
+                    }
                 }
                 Ok(())
             }
         }
     }
 
-    /// Deletes what all exporters have passed; a ledger is evidence and stays.
-    pub(super) fn trim(&mut self, cursors: &Cursors) {
+    /// Deletes what all exporters have passed; a ledger is evidence and stays. `all` gives back the segment being
+    /// written as well, for a disk that is full.
+    pub(super) fn trim(&mut self, cursors: &Cursors, all: bool) {
         let Self::Spool { spool, reader, hold_bytes_max } = self else { return };
         let keep = hold_bytes_max.map_or_else(Position::default, |hold| newest(reader.segments(), hold));
-        if let Err(error) = spool.trim(cursors.slowest().unwrap_or_default().max(keep)) {
+        let keep = cursors.slowest().unwrap_or_default().max(keep);
+        let keep = if all { spool.roll_behind(keep) } else { Ok(keep) };
+        if let Err(error) = keep.and_then(|keep| spool.trim(keep)) {
             tracing::warn!(%error, "cannot delete delivered records");
         }
     }
@@ -213,10 +225,10 @@ pub struct Chunk {
 pub enum Reader {
     /// See [`Kind::Memory`].
     Memory(Memory, Signal),
-    /// See [`Kind::Spool`]; empty only while a read is under way.
-    Spool(Option<DiskReader>, Signal),
-    /// See [`Kind::Ledger`]; empty only while a read is under way. The newest requests for an exporter of OTLP.
-    Ledger(Option<LedgerReader>, Signal, Option<Recent>),
+    /// See [`Kind::Spool`].
+    Spool(DiskReader, Signal),
+    /// See [`Kind::Ledger`]. The newest requests for an exporter of OTLP.
+    Ledger(LedgerReader, Signal, Option<Recent>),
 }
 
 /// The log could not be read: damage, or a disk that refuses.
@@ -233,6 +245,17 @@ pub enum ReadError {
     Lost,
 }
 
+impl ReadError {
+    /// Where to read on, when trying again will not help: the records before that are damaged.
+    #[must_use]
+    pub const fn read_on(&self) -> Option<Position> {
+        match self {
+            Self::Spool(SpoolError::Damaged { next, .. }) => Some(*next),
+            _ => None,
+        }
+    }
+}
+
 impl Reader {
     /// The reader of an exporter: the newest requests as OTLP are for one that wants OTLP.
     #[must_use]
@@ -247,10 +270,15 @@ impl Reader {
     pub async fn wait(&mut self, position: Position) -> bool {
         match self {
             Self::Memory(reader, _) => reader.wait(position).await,
-            Self::Spool(Some(reader), _) => reader.wait(position).await,
-            Self::Ledger(Some(reader), ..) => reader.wait(position).await,
-            Self::Spool(None, _) | Self::Ledger(None, ..) => false,
+            Self::Spool(reader, _) => reader.wait(position).await,
+            Self::Ledger(reader, ..) => reader.wait(position).await,
         }
+    }
+
+    /// Waits until the log is closed: all is stored that ever will be.
+    pub async fn closed(&mut self) {
+        let never = Position { record: u64::MAX, ..Position::default() };
+        while self.wait(never).await {}
     }
 
     /// Some records after `from`: up to `bytes_max`, but at least one. `None` at the end.
@@ -301,6 +329,7 @@ impl Reader {
     /// How many records and bytes lie after `position`.
     #[must_use]
     pub fn behind(&self, position: Position) -> (u64, u64) {
+        let position = position.max(self.oldest());
         let (end, bytes) = match self {
             Self::Memory(reader, _) => {
                 let end = reader.end();
@@ -308,7 +337,9 @@ impl Reader {
             }
             _ => self.segments().map(|s| (s.end(), s.bytes_between(position, s.end()))).unwrap_or_default(),
         };
-        (end.record.saturating_sub(position.record), bytes)
+        let records = end.record.saturating_sub(position.record);
+        // A ledger's own lines behind the last record are nobody's to deliver.
+        (records, if records == 0 { 0 } else { bytes })
     }
 
     /// How many bytes the slowest exporter has before it.
@@ -332,41 +363,31 @@ impl Reader {
 
     fn segments(&self) -> Option<&SegmentsReader> {
         match self {
-            Self::Spool(Some(reader), _) => Some(reader.segments()),
-            Self::Ledger(Some(reader), ..) => Some(reader.segments()),
-            _ => None,
+            Self::Memory(..) => None,
+            Self::Spool(reader, _) => Some(reader.segments()),
+            Self::Ledger(reader, ..) => Some(reader.segments()),
         }
     }
 }
 
-impl ReadError {
-    /// Where to read on when what lies before that place will never be readable; `None` when another try may help.
-    #[must_use]
-    pub fn read_on(&self) -> Option<Position> {
-        match self {
-            Self::Spool(SpoolError::Damaged { next, .. }) => Some(*next),
-            _ => None,
-        }
-    }
-}
-
-/// Reads outside the async workers: the disk may be slow. The reader goes there and comes back.
+/// Reads outside the async workers: the disk may be slow. A copy of the reader goes there and comes back with the file
+/// it has opened; if it does not come back, the next read begins with the reader as it was.
 async fn on_disk<R, T, E>(
-    reader: &mut Option<R>,
+    reader: &mut R,
     read: impl FnOnce(&mut R) -> Result<T, E> + Send + 'static,
 ) -> Result<T, ReadError>
 where
-    R: Send + 'static,
+    R: Clone + Send + 'static,
     T: Send + 'static,
     E: Send + 'static,
     ReadError: From<E>,
 {
-    let mut taken = reader.take().ok_or(ReadError::Lost)?;
+    let mut copy = reader.clone();
     let done = tasks::blocking(move || {
-        let answer = read(&mut taken);
-        (taken, answer)
+        let answer = read(&mut copy);
+        (copy, answer)
     });
-    let (taken, answer) = done.await.map_err(|_| ReadError::Lost)?;
-    *reader = Some(taken);
+    let (copy, answer) = done.await.map_err(|_| ReadError::Lost)?;
+    *reader = copy;
     Ok(answer?)
 }

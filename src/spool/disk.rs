@@ -129,6 +129,20 @@ impl Disk {
         Ok(self.segments.append(&mut parts, records)?)
     }
 
+    /// Begins a new segment where all of the last one lies before `keep`, and returns the place to [`Disk::trim`] to: so
+    /// a full disk gets back even the segment that is being written.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn roll_behind(&mut self, keep: Position) -> Result<Position, SpoolError> {
+        let end = self.segments.end();
+        if keep < end || end.offset == 0 {
+            return Ok(keep);
+        }
+        self.segments.roll(end.record)?;
+        Ok(self.segments.end())
+    }
+
     /// Deletes whole segments before `keep`, the least of all cursors. Returns how many bytes that freed.
     ///
     /// # Errors

@@ -1,13 +1,15 @@
 //! OTLP to canonical lines, straight from the wire: one walk by the schema, no tree in between.
 
 use crate::otlp::gather::{
-    self, RawPair, Slot, content, contents, each_content, gather, is_any, is_default, with_parts, wrong_type,
+    self, Gathered, RawPair, Slot, content, contents, each_content, gather, is_any, is_default, with_parts, wrong_type,
 };
 use crate::otlp::line::{
     ABSENT, ARRAY, BYTES, DOUBLE, DUPLICATE_KEYS, ENVELOPE, INT, INT_MAX, NAN, PAIR, SCHEMA_URL, UNKNOWN,
     UNKNOWN_FIELDS, VALUE,
 };
+use crate::otlp::model::{Attribute, Entity};
 use crate::otlp::schema::{self, Card, Field, Kind, MEMBERS, Message, OWNER};
+use crate::otlp::value::Value;
 use crate::otlp::wire::{self, Cursor, WireValue};
 use crate::otlp::{DEPTH_MAX, DecodeError, Signal};
 use crate::stdx::json::{write_base64, write_f64, write_hex, write_i64, write_str, write_u64, write_utf8};
@@ -72,6 +74,30 @@ impl LineWriter {
         let extras = [("resource", &self.resource.json[..]), ("scope", &self.scope.json[..]), ("signal", word)];
         let mut walk = Walk { out, pairs: recycle(std::mem::take(&mut self.pairs)), flags: 0 };
         walk.message(schema::record(signal), &[record], &extras)?;
+        let flags = walk.flags | self.resource.flags | self.scope.flags;
+        self.pairs = recycle(walk.pairs);
+        Ok(flags)
+    }
+
+    /// The same for a record that is open: its attributes are known and need no second reading.
+    ///
+    /// # Errors
+    /// When the bytes are not OTLP.
+    pub fn entity(&mut self, signal: Signal, record: &Entity<'_>, out: &mut Vec<u8>) -> Result<u16, DecodeError> {
+        if !record.is_plain() {
+            let mut bytes = Vec::with_capacity(record.encoded_len());
+            record.put(&mut bytes);
+            return self.record(signal, &bytes, out);
+        }
+        let message = schema::record(signal);
+        let word: &[u8] = if signal == Signal::Traces { b"\"span\"" } else { b"\"log\"" };
+        let extras = [("resource", &self.resource.json[..]), ("scope", &self.scope.json[..]), ("signal", word)];
+        let mut walk = Walk { out, pairs: recycle(std::mem::take(&mut self.pairs)), flags: 0 };
+        walk.out.push(b'{');
+        walk.pairs.extend(record.attributes().iter().enumerate().map(|(place, known)| Pair::known(known, place)));
+        let parts = [record.raw()];
+        let found = gather(message, &parts, |_| Ok(()))?;
+        walk.members(message, &found, &parts, 0, &extras)?;
         let flags = walk.flags | self.resource.flags | self.scope.flags;
         self.pairs = recycle(walk.pairs);
         Ok(flags)
@@ -171,11 +197,22 @@ struct Pair<'a> {
     /// The first bytes of the key as a number that compares as they do.
     prefix: u128,
     key: &'a [u8],
-    /// The `AnyValue`; the whole `KeyValue` where it is not `regular`.
-    value: Option<&'a [u8]>,
-    regular: bool,
+    value: Held<'a>,
     /// The place among its neighbours, as received.
     place: u32,
+}
+
+/// What stands behind a key.
+#[derive(Debug, Clone, Copy)]
+enum Held<'a> {
+    /// No value, not even an empty one.
+    Absent,
+    /// The bytes of an `AnyValue`.
+    Wire(&'a [u8]),
+    /// A value that was read before.
+    Known(Value<'a>),
+    /// The bytes of a `KeyValue` that has more to it than a key and a value.
+    Irregular(&'a [u8]),
 }
 
 const ANY_VALUE: &str = "AnyValue";
@@ -185,9 +222,20 @@ impl<'a> Pair<'a> {
     #[inline]
     fn read(bytes: &'a [u8], place: usize) -> Result<Self, DecodeError> {
         let RawPair { key, value, regular } = gather::pair(bytes)?;
-        let value = if regular { value } else { Some(bytes) };
+        let value = match value {
+            _ if !regular => Held::Irregular(bytes),
+            Some(value) => Held::Wire(value),
+            None => Held::Absent,
+        };
         let place = u32::try_from(place).unwrap_or(u32::MAX);
-        Ok(Self { prefix: prefix(key), key, value, regular, place })
+        Ok(Self { prefix: prefix(key), key, value, place })
+    }
+
+    #[inline]
+    fn known(attribute: &Attribute<'a>, place: usize) -> Self {
+        let key = attribute.key.as_bytes();
+        let place = u32::try_from(place).unwrap_or(u32::MAX);
+        Self { prefix: prefix(key), key, value: Held::Known(attribute.value), place }
     }
 
     #[inline]
@@ -207,7 +255,7 @@ fn prefix(key: &[u8]) -> u128 {
 /// The same memory for pairs of another life time. No pair survives.
 fn recycle<'b>(mut pairs: Vec<Pair<'_>>) -> Vec<Pair<'b>> {
     pairs.clear();
-    pairs.into_iter().map(|_| Pair { prefix: 0, key: b"", value: None, regular: true, place: 0 }).collect()
+    pairs.into_iter().map(|_| Pair { prefix: 0, key: b"", value: Held::Absent, place: 0 }).collect()
 }
 
 /// One walk. `pairs` is a stack: who pushes takes off again.
@@ -222,7 +270,7 @@ impl<'a> Walk<'_, 'a> {
         &mut self,
         message: &'static Message,
         parts: &[&'a [u8]],
-        mut extras: &[Extra<'_>],
+        extras: &[Extra<'_>],
     ) -> Result<(), DecodeError> {
         self.out.push(b'{');
         let start = self.pairs.len();
@@ -231,15 +279,32 @@ impl<'a> Walk<'_, 'a> {
             pairs.push(Pair::read(pair, pairs.len())?);
             Ok(())
         })?;
+        self.members(message, &found, parts, start, extras)
+    }
+
+    /// What a message holds, with its attributes on the stack from `start` on, and the closing brace.
+    fn members(
+        &mut self,
+        message: &'static Message,
+        found: &Gathered<'a>,
+        parts: &[&'a [u8]],
+        start: usize,
+        mut extras: &[Extra<'_>],
+    ) -> Result<(), DecodeError> {
         if found.unknown {
             self.extras_before(&mut extras, UNKNOWN);
             self.unknown(parts, |number| message.field(number).is_some())?;
         }
         for (field, slot) in message.fields.iter().zip(&found.slots) {
             self.extras_before(&mut extras, field.name);
-            if !is_default(field, slot) {
+            if matches!(field.kind, Kind::Attributes) {
+                if self.pairs.len() > start {
+                    self.name(field.name);
+                    self.pairs(start, 0, &[])?;
+                }
+            } else if !is_default(field, slot) {
                 self.name(field.name);
-                self.field(message, field, slot, parts, start)?;
+                self.field(message, field, slot, parts)?;
             }
         }
         self.extras_before(&mut extras, "\u{7f}");
@@ -282,10 +347,8 @@ impl<'a> Walk<'_, 'a> {
         field: &'static Field,
         slot: &Slot<'a>,
         parts: &[&'a [u8]],
-        start: usize,
     ) -> Result<(), DecodeError> {
         match field.kind {
-            Kind::Attributes => self.pairs(start, 0, &[]),
             Kind::Value => with_parts(message, field, slot, parts, |parts| self.value(parts, 0)),
             Kind::Message(inner) if field.card == Card::Many => self.list(field, parts, |walk, value| {
                 walk.message(inner, &[gather::bytes(value).unwrap_or_default()], &[])
@@ -390,13 +453,30 @@ impl<'a> Walk<'_, 'a> {
         }
         self.out.push(b':');
         match pair.value {
-            Some(value) if pair.regular => self.value(&[value], depth),
-            Some(bytes) => self.irregular_pair(bytes, depth),
-            None => {
+            Held::Wire(value) => self.value(&[value], depth),
+            Held::Known(value) => self.known(value, depth),
+            Held::Irregular(bytes) => self.irregular_pair(bytes, depth),
+            Held::Absent => {
                 self.out.extend_from_slice(b"{\"$absent\":true}");
                 Ok(())
             }
         }
+    }
+
+    #[inline]
+    fn known(&mut self, value: Value<'a>, depth: usize) -> Result<(), DecodeError> {
+        match value {
+            Value::Str(text) => write_str(self.out, text),
+            Value::Null => self.out.extend_from_slice(b"null"),
+            Value::Bool(value) => self.boolean(value),
+            Value::Int(number) => self.int(number),
+            Value::Double(number) => self.double(number.to_bits()),
+            Value::Bytes(bytes) => self.wrapped(BYTES, |out| write_base64(out, bytes)),
+            Value::Array(items) => return self.array(&[items], depth),
+            Value::Map(entries) => return self.map(&[entries], depth),
+            Value::Unknown(bytes) => return self.value(&[bytes], depth),
+        }
+        Ok(())
     }
 
     #[cold]
@@ -559,4 +639,40 @@ fn put_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
     write_base64(out, bytes);
     out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use bumpalo::Bump;
+
+    use super::*;
+    use crate::otlp::value::put_pair;
+
+    #[test]
+    fn an_open_record_has_the_line_of_its_bytes() {
+        let mut record = Vec::new();
+        let values = [Value::Str("é\"\n"), Value::Int(-7), Value::Bool(true), Value::Double(1.5), Value::Null];
+        for (key, value) in ["z", "$a", "m", "b", "b"].into_iter().zip(&values) {
+            put_pair(&mut record, 6, key, value);
+        }
+        wire::put_bytes(&mut record, 3, b"WARN");
+        // A pair without a value, and one whose value has a field from the future.
+        wire::put_bytes(&mut record, 6, &[0x0a, 1, b'q']);
+        wire::put_bytes(&mut record, 6, &[0x0a, 1, b'u', 0x12, 3, 0x98, 0x06, 1]);
+        for end in 0..=record.len() {
+            let (arena, bytes) = (Bump::new(), &record[..end]);
+            let Ok(mut entity) = Entity::open(&schema::LOG_RECORD, bytes, &arena) else { continue };
+            for added in [false, true] {
+                if added {
+                    entity.push("c", Value::Bytes(b"\x00\xff"));
+                }
+                let (mut open, mut read, mut encoded) = (Vec::new(), Vec::new(), Vec::new());
+                entity.put(&mut encoded);
+                let mut writer = LineWriter::default();
+                let flags = writer.entity(Signal::Logs, &entity, &mut open).unwrap();
+                assert_eq!(flags, writer.record(Signal::Logs, &encoded, &mut read).unwrap());
+                assert_eq!(String::from_utf8(open), String::from_utf8(read));
+            }
+        }
+    }
 }

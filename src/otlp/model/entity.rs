@@ -76,7 +76,7 @@ impl<'a> Entity<'a> {
             if field.number == number {
                 let bytes = gather::content(message.name, &field)?;
                 let pair = Pair::read(bytes)?;
-                if pair.regular {
+                if pair.regular && pair.present {
                     entity.attributes.push(Attribute { key: pair.key, value: pair.value, raw: field.raw });
                 } else {
                     entity.open_tangled(field, bytes, arena)?;
@@ -307,6 +307,12 @@ impl<'a> Entity<'a> {
     #[must_use]
     pub fn is_absent(&self) -> bool {
         !self.received_at_all && self.attributes.is_empty()
+    }
+
+    /// True when keys and values say all there is to say about its attributes.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        !self.tangled
     }
 
     /// True once it differs from the bytes received.

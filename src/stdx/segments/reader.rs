@@ -100,6 +100,10 @@ impl SegmentsReader {
         let size = usize::try_from(available).unwrap_or(usize::MAX).min(bytes_max);
         let mut bytes = vec![0; size];
         self.open(start.segment)?.read_exact_at(&mut bytes, start.offset)?;
+        if available == size as u64 {
+            // Nothing more to read here for now: a file that is held open keeps its room on the disk after it is trimmed.
+            self.open = None;
+        }
         Ok(Some(Piece { bytes, start, left_bytes: available - size as u64 }))
     }
 
