@@ -4,6 +4,11 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helpers fail the test")]
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "tests write files and say why they are skipped")]
 
+#[path = "faults/damage.rs"]
+mod damage;
+#[path = "faults/full_disk.rs"]
+mod full_disk;
+
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "support/destination.rs"]
 mod destination;
@@ -18,11 +23,9 @@ mod sender;
 mod telemetry;
 
 use std::collections::BTreeSet;
-use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::fs;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -271,10 +274,11 @@ fn every_acknowledged_record_survives_kill_9_with_the_destination_down() {
         for _ in 0..3 {
             flood.wait_for_more(40);
             telseal.kill();
+            // Half a write may be at the end now, which nobody vouches for: the next start cuts it off.
+            telseal = site.start();
             if storage == SEALED {
                 assert_verified(&site);
             }
-            telseal = site.start();
         }
         let acknowledged = flood.stop();
         assert!(destination.got().is_empty());
@@ -322,29 +326,6 @@ fn kill_9_in_the_middle_of_the_first_start_harms_nothing() {
     }
 }
 
-/// What a disk that lied about `fsync` leaves behind after a power failure: a cursor beyond the end of the log.
-#[test]
-fn a_log_that_is_shorter_than_a_cursor_loses_nothing_new() {
-    for (storage, folder, ending) in [(SEALED, "logs/ledger", ".ndjson"), (SPOOL, "logs/spool", ".spool")] {
-        let destination = Destination::start();
-        let site = site(storage, &destination);
-        let telseal = site.start();
-        send_acknowledged(&site, 0..10);
-        wait_for_all(&destination, &(0..10).collect());
-        let newest = site.files(folder, ending).pop().expect("a segment");
-        let before = fs::read(&newest).unwrap();
-        send_acknowledged(&site, 10..50);
-        wait_for_all(&destination, &(0..50).collect());
-        end_well(&site, telseal, storage);
-        fs::write(&newest, before).unwrap();
-        let telseal = site.start();
-        send_acknowledged(&site, 50..60);
-        let wanted = (0..60).collect();
-        wait_for_all(&destination, &wanted);
-        end_well(&site, telseal, storage);
-    }
-}
-
 #[test]
 fn sigterm_with_the_destination_down_says_what_stays_and_the_next_start_delivers_it() {
     for storage in DURABLE {
@@ -367,6 +348,18 @@ fn sigterm_with_the_destination_down_says_what_stays_and_the_next_start_delivers
         let twice = arrived.len() - arrived.iter().collect::<BTreeSet<_>>().len();
         assert!(twice <= SENDERS as usize, "delivered twice: {twice}");
         end_well(&site, telseal, storage);
+    }
+}
+
+#[test]
+fn sigterm_without_records_leaves_nothing_even_with_the_destination_down() {
+    for storage in [MEMORY, SPOOL, SEALED] {
+        let destination = Destination::start_down();
+        let site = site(storage, &destination);
+        for _ in 0..3 {
+            let ended = site.start().terminate();
+            assert_eq!(ended.status.code(), Some(0), "{}", ended.output);
+        }
     }
 }
 
@@ -423,102 +416,6 @@ fn after_kill_9_only_the_last_moments_are_delivered_again() {
     }
 }
 
-/// Kills telseal with the destination down, damages the end of the newest segment, and expects that only the damage goes.
-fn survives(storage: &str, folder: &str, ending: &str, damage: impl Fn(&Path)) {
-    let mut destination = Destination::start_down();
-    let site = site(storage, &destination);
-    let telseal = site.start();
-    send_acknowledged(&site, 0..30);
-    telseal.kill();
-    let newest = site.files(folder, ending).pop().expect("a segment");
-    damage(&newest);
-    let telseal = site.start();
-    let name = newest.file_name().unwrap().to_str().unwrap();
-    let said = telseal.stderr();
-    assert!(said.contains("cut off a torn end") && said.contains(name), "{said}");
-    destination.up();
-    send_acknowledged(&site, 30..40);
-    let arrived = wait_for_all(&destination, &(0..40).collect());
-    assert_eq!(arrived.len(), 40, "nothing but what was sent");
-    end_well(&site, telseal, storage);
-}
-
-fn append(path: &Path, bytes: &[u8]) {
-    OpenOptions::new().append(true).open(path).unwrap().write_all(bytes).unwrap();
-}
-
-#[test]
-fn a_torn_last_write_of_a_ledger_is_cut_off_and_reported() {
-    survives(SEALED, "logs/ledger", ".ndjson", |newest| append(newest, b"{\"body\":\"half a li"));
-    survives(SEALED, "logs/ledger", ".ndjson", |newest| append(newest, &[0; 5000]));
-    // A whole line, and half of it again, that no checkpoint covers.
-    survives(SEALED, "logs/ledger", ".ndjson", |newest| {
-        let text = fs::read_to_string(newest).unwrap();
-        let line = text.lines().rfind(|line| line.contains("record 29")).unwrap();
-        append(newest, format!("{line}\n{}", &line[..line.len() / 2]).as_bytes());
-    });
-}
-
-#[test]
-fn a_torn_last_write_of_a_spool_is_cut_off_and_reported() {
-    survives(SPOOL, "logs/spool", ".spool", |newest| append(newest, b"\x01\x02half a frame"));
-    survives(SPOOL, "logs/spool", ".spool", |newest| append(newest, &[0; 5000]));
-    survives(SPOOL, "logs/spool", ".spool", |newest| {
-        let bytes = fs::read(newest).unwrap();
-        append(newest, &bytes[bytes.len() - 40..bytes.len() - 3]);
-    });
-}
-
-#[test]
-fn a_damaged_block_of_a_spool_costs_one_request_which_is_counted() {
-    let mut destination = Destination::start_down();
-    let site = site(SPOOL, &destination);
-    let telseal = site.start();
-    send_acknowledged(&site, 0..30);
-    telseal.kill();
-    let segment = site.files("logs/spool", ".spool").pop().expect("a segment");
-    let mut bytes = fs::read(&segment).unwrap();
-    let place = bytes.windows(9).position(|window| window == b"record 12").expect("the record");
-    bytes[place] ^= 1;
-    fs::write(&segment, bytes).unwrap();
-    let telseal = site.start();
-    destination.up();
-    let wanted = (0..30).filter(|number| *number != 12).collect();
-    wait_for_all(&destination, &wanted);
-    eventually("the loss is counted", || (site.metric("telseal_exporter_damaged_records_total") == 1.0).then_some(()));
-    let name = segment.file_name().unwrap().to_str().unwrap();
-    assert!(telseal.stderr().contains(name), "{}", telseal.stderr());
-    end_well(&site, telseal, SPOOL);
-}
-
-/// A file system of a few MiB in memory, unmounted when this is dropped.
-struct SmallDisk(TempDir);
-
-impl SmallDisk {
-    /// `None` where mounting is not allowed.
-    fn mount() -> Option<Self> {
-        let dir = TempDir::new().unwrap();
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=3m", "tmpfs"]).arg(dir.path()).output();
-        match mount {
-            Ok(output) if output.status.success() => Some(Self(dir)),
-            Ok(output) => {
-                println!("skipped: cannot mount a small disk: {}", String::from_utf8_lossy(&output.stderr).trim());
-                None
-            }
-            Err(error) => {
-                println!("skipped: cannot run mount: {error}");
-                None
-            }
-        }
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
-    }
-}
-
 /// Sends requests of 500 records until one is refused; the answer to that one.
 fn send_until_refused(site: &Site, next: &mut u64, acknowledged: &mut BTreeSet<u64>) -> Answer {
     for _ in 0..1000 {
@@ -531,55 +428,6 @@ fn send_until_refused(site: &Site, next: &mut u64, acknowledged: &mut BTreeSet<u
         *next += 500;
     }
     panic!("the disk is never full");
-}
-
-#[test]
-fn a_full_disk_makes_senders_wait_and_work_goes_on_when_there_is_room() {
-    for storage in DURABLE {
-        let Some(disk) = SmallDisk::mount() else { return };
-        let mut destination = Destination::start_down();
-        let filler = disk.0.path().join("filler");
-        fs::write(&filler, vec![0; 1 << 20]).unwrap();
-        let site = site_in(TempDir::new().unwrap(), disk.0.path().join("data"), storage, &destination);
-        let telseal = site.start();
-        let (mut next, mut acknowledged) = (0, BTreeSet::new());
-        let refused = send_until_refused(&site, &mut next, &mut acknowledged);
-        assert!([429, 503].contains(&refused.status), "{refused:?}");
-        assert!(refused.header("retry-after").is_some(), "{refused:?}");
-        assert_eq!(site.get("/healthz").expect("the process lives").status, 200);
-        fs::remove_file(&filler).unwrap();
-        eventually("records are stored again", || {
-            send(site.http, Signal::Logs, &numbered([next])).filter(|answer| answer.status == 200)
-        });
-        acknowledged.insert(next);
-        destination.up();
-        wait_for_all(&destination, &acknowledged);
-        end_well(&site, telseal, storage);
-    }
-}
-
-#[test]
-fn a_process_that_ends_on_a_full_disk_starts_again_when_there_is_room() {
-    for (storage, orderly) in [(SEALED, false), (SEALED, true), (SPOOL, false), (SPOOL, true)] {
-        let Some(disk) = SmallDisk::mount() else { return };
-        let mut destination = Destination::start_down();
-        let filler = disk.0.path().join("filler");
-        fs::write(&filler, vec![0; 1 << 20]).unwrap();
-        let site = site_in(TempDir::new().unwrap(), disk.0.path().join("data"), storage, &destination);
-        let telseal = site.start();
-        let (mut next, mut acknowledged) = (0, BTreeSet::new());
-        send_until_refused(&site, &mut next, &mut acknowledged);
-        let ended = if orderly { telseal.terminate() } else { telseal.kill() };
-        assert_eq!(ended.status.code(), orderly.then_some(5), "{}", ended.output);
-        if storage == SEALED {
-            assert_verified(&site);
-        }
-        fs::remove_file(&filler).unwrap();
-        let telseal = site.start();
-        destination.up();
-        wait_for_all(&destination, &acknowledged);
-        end_well(&site, telseal, storage);
-    }
 }
 
 #[test]
