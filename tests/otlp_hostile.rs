@@ -44,8 +44,10 @@ impl<'a> Visitor<'a> for Some3 {
 /// What a pipeline may do with a request. Memory taken from the arena is in proportion to the request.
 fn rewritten(signal: Signal, request: &[u8]) -> Result<Vec<u8>, DecodeError> {
     let arena = Bump::new();
-    let within =
-        |times: usize| assert!(arena.allocated_bytes() <= times * request.len() + 8192, "{signal} {request:?}");
+    let within = |times: usize| {
+        let (taken, len) = (arena.allocated_bytes(), request.len());
+        assert!(taken <= times * len + 8192, "{taken} bytes for {len} of {signal}");
+    };
     let mut batch = Batch::open(signal, request, &arena)?;
     within(128);
     let mut visitor = Some3(0);

@@ -3,7 +3,7 @@
 use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
 
-use crate::otlp::wire::{Cursor, Field, Out, WireValue, put_bytes, put_tag, put_varint, text, varint_len};
+use crate::otlp::wire::{Cursor, Field, Out, Texts, WireValue, put_bytes, put_tag, put_varint, text, varint_len};
 use crate::otlp::{DecodeError, gather};
 
 /// An `AnyValue`. Lists and maps stay wire bytes until somebody looks inside.
@@ -62,11 +62,16 @@ impl<'a> Value<'a> {
     /// When the bytes are no `AnyValue`.
     #[inline]
     pub fn read_checked(bytes: &'a [u8]) -> Result<(Self, bool), DecodeError> {
+        Self::read_in(bytes, &mut text)
+    }
+
+    #[inline]
+    fn read_in(bytes: &'a [u8], text: &mut impl Text<'a>) -> Result<(Self, bool), DecodeError> {
         let mut value = Self::Null;
         let (mut known, mut unknown) = (0_usize, false);
         let mut cursor = Cursor::new(bytes);
         while let Some(field) = cursor.next_field()? {
-            match Self::of(&field)? {
+            match Self::of(&field, text)? {
                 Some(held) => {
                     known += 1;
                     value = held;
@@ -82,9 +87,9 @@ impl<'a> Value<'a> {
 
     /// What one field of an `AnyValue` holds; `None` for a field this version does not know.
     #[inline]
-    fn of(field: &Field<'a>) -> Result<Option<Self>, DecodeError> {
+    fn of(field: &Field<'a>, text: &mut impl Text<'a>) -> Result<Option<Self>, DecodeError> {
         Ok(Some(match (field.number, field.value) {
-            (1, WireValue::Bytes(bytes)) => Self::Str(text(bytes, ANY_VALUE)?),
+            (1, WireValue::Bytes(bytes)) => Self::Str(text.read(bytes, ANY_VALUE)?),
             (2, WireValue::Varint(number)) => Self::Bool(number != 0),
             (3, WireValue::Varint(number)) => Self::Int(number.cast_signed()),
             (4, WireValue::Fixed64(bits)) => Self::Double(f64::from_bits(bits)),
@@ -105,7 +110,7 @@ impl<'a> Value<'a> {
     pub fn merged(parts: &[&'a [u8]], arena: &'a Bump) -> Result<Self, DecodeError> {
         let mut merged = Self::Null;
         gather::any(parts, |any| {
-            merged = match any.field.map(|field| Self::of(&field)).transpose()?.flatten() {
+            merged = match any.field.map(|field| Self::of(&field, &mut text)).transpose()?.flatten() {
                 Some(Self::Array(_)) => Self::Array(joined(any.parts, arena)),
                 Some(Self::Map(_)) => Self::Map(joined(any.parts, arena)),
                 value => value.unwrap_or(Self::Null),
@@ -187,12 +192,26 @@ impl<'a> Pair<'a> {
     /// When the bytes are no `KeyValue`.
     #[inline]
     pub fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        Self::read_in(bytes, &mut text)
+    }
+
+    /// The same for a pair of the message whose strings `texts` reads.
+    ///
+    /// # Errors
+    /// When the bytes are no `KeyValue`.
+    #[inline]
+    pub fn read_among(bytes: &'a [u8], texts: &mut Texts<'a>) -> Result<Self, DecodeError> {
+        Self::read_in(bytes, texts)
+    }
+
+    #[inline]
+    fn read_in(bytes: &'a [u8], text: &mut impl Text<'a>) -> Result<Self, DecodeError> {
         match Self::plain(bytes) {
             Some((key, value)) => {
-                let (key, value) = (text(key, KEY_VALUE)?, Value::Str(text(value, ANY_VALUE)?));
+                let (key, value) = (text.read(key, KEY_VALUE)?, Value::Str(text.read(value, ANY_VALUE)?));
                 Ok(Self { key, value, present: true, regular: true })
             }
-            None => Self::read_any(bytes),
+            None => Self::read_any(bytes, text),
         }
     }
 
@@ -205,7 +224,7 @@ impl<'a> Pair<'a> {
         (rest.is_empty() && more.is_empty()).then_some((key, text))
     }
 
-    fn read_any(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+    fn read_any(bytes: &'a [u8], text: &mut impl Text<'a>) -> Result<Self, DecodeError> {
         let mut pair = Self { key: "", value: Value::Null, present: false, regular: true };
         let (mut keys, mut values) = (0, 0);
         let mut cursor = Cursor::new(bytes);
@@ -213,11 +232,11 @@ impl<'a> Pair<'a> {
             match (field.number, field.value) {
                 (1, WireValue::Bytes(key)) => {
                     keys += 1;
-                    pair.key = text(key, KEY_VALUE)?;
+                    pair.key = text.read(key, KEY_VALUE)?;
                 }
                 (2, WireValue::Bytes(value)) => {
                     values += 1;
-                    let (value, regular) = Value::read_checked(value)?;
+                    let (value, regular) = Value::read_in(value, text)?;
                     pair.value = value;
                     pair.regular &= regular;
                 }
@@ -249,6 +268,25 @@ impl<'a> Pair<'a> {
         }
         out.bytes(&gather::unknown(&[bytes], |number| number <= 2)?);
         Ok(out.into_bump_slice())
+    }
+}
+
+/// Reads strings.
+trait Text<'a> {
+    fn read(&mut self, bytes: &'a [u8], message: &'static str) -> Result<&'a str, DecodeError>;
+}
+
+impl<'a, F: FnMut(&'a [u8], &'static str) -> Result<&'a str, DecodeError>> Text<'a> for F {
+    #[inline]
+    fn read(&mut self, bytes: &'a [u8], message: &'static str) -> Result<&'a str, DecodeError> {
+        self(bytes, message)
+    }
+}
+
+impl<'a> Text<'a> for Texts<'a> {
+    #[inline]
+    fn read(&mut self, bytes: &'a [u8], message: &'static str) -> Result<&'a str, DecodeError> {
+        Texts::read(self, bytes, message)
     }
 }
 

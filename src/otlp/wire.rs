@@ -3,6 +3,8 @@
 //! Every read is checked against the bytes that are really there, so a length that lies costs nothing: no buffer is
 //! ever sized by a number from the wire.
 
+use std::ops::Range;
+
 use bumpalo::collections::Vec as ArenaVec;
 
 use crate::otlp::DecodeError;
@@ -144,13 +146,70 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// The bytes as text. Nearly every string in telemetry is short ASCII, which is tested eight bytes at a time.
+/// The bytes as text.
 ///
 /// # Errors
 /// When they are not UTF-8; `message` names where they stand.
 #[inline]
 pub fn text<'a>(bytes: &'a [u8], message: &'static str) -> Result<&'a str, DecodeError> {
     std::str::from_utf8(bytes).map_err(|_| DecodeError::Utf8 { message })
+}
+
+/// Reads the many short strings of one message as text.
+///
+/// Checking each costs more in calls than in bytes: a third of the time to open a log record. Tags and short lengths
+/// are ASCII, so whole stretches of a message are UTF-8, strings and all that is between them. Such a stretch is checked
+/// at once, and the strings in it are taken from it. No byte is checked more than twice.
+#[derive(Debug)]
+pub struct Texts<'a> {
+    message: &'a [u8],
+    /// The stretch of `message` that was checked last.
+    checked: &'a str,
+}
+
+impl<'a> Texts<'a> {
+    /// For the strings that lie in `message`.
+    #[inline]
+    #[must_use]
+    pub const fn new(message: &'a [u8]) -> Self {
+        Self { message, checked: "" }
+    }
+
+    /// The bytes as text; best asked in the order in which they stand in the message.
+    ///
+    /// # Errors
+    /// When they are not UTF-8; `message` names where they stand.
+    #[inline]
+    pub fn read(&mut self, bytes: &'a [u8], message: &'static str) -> Result<&'a str, DecodeError> {
+        match within(self.checked.as_bytes(), bytes).and_then(|range| self.checked.get(range)) {
+            Some(text) => Ok(text),
+            None => self.read_on(bytes, message),
+        }
+    }
+
+    fn read_on(&mut self, bytes: &'a [u8], message: &'static str) -> Result<&'a str, DecodeError> {
+        if let Some(range) = within(self.message, bytes)
+            && within(self.checked.as_bytes(), &bytes[..bytes.len().min(1)]).is_none()
+        {
+            let rest = &self.message[range.start..];
+            self.checked = match std::str::from_utf8(rest) {
+                Ok(checked) => checked,
+                Err(error) => std::str::from_utf8(&rest[..error.valid_up_to()]).unwrap_or_default(),
+            };
+            if let Some(text) = self.checked.get(..bytes.len()) {
+                return Ok(text);
+            }
+        }
+        text(bytes, message)
+    }
+}
+
+/// Where `part` lies in `whole`, by address.
+#[inline]
+fn within(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
+    let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
+    let end = start.checked_add(part.len())?;
+    (end <= whole.len()).then_some(start..end)
 }
 
 /// How many bytes `value` takes as a varint.
@@ -300,6 +359,23 @@ mod tests {
     fn groups_and_field_zero_are_refused() {
         for tag in [0x0b, 0x0c, 0x02, 0x0e, 0x0f] {
             assert_eq!(Cursor::new(&[tag, 0]).next_field().unwrap_err(), DecodeError::Tag);
+        }
+    }
+
+    #[test]
+    fn strings_of_a_message_are_text_exactly_when_each_is() {
+        let pieces: [&[u8]; 7] = [b"plain", b"", "ünï".as_bytes(), b"\xff", b"\xc3", b"\xbc", "☃".as_bytes()];
+        for seed in 0..4096_usize {
+            let chosen: Vec<&[u8]> = (0..5).map(|at| pieces[seed / 7_usize.pow(at) % 7]).collect();
+            let message = chosen.concat();
+            let (mut texts, mut start) = (Texts::new(&message), 0);
+            for piece in chosen {
+                let bytes = &message[start..start + piece.len()];
+                assert_eq!(texts.read(bytes, "M"), text(bytes, "M"), "{message:02x?} {start}");
+                start += piece.len();
+            }
+            assert_eq!(texts.read(&message, "M"), text(&message, "M"));
+            assert_eq!(texts.read(pieces[3], "M"), text(pieces[3], "M"));
         }
     }
 

@@ -8,7 +8,7 @@ use bumpalo::collections::Vec as ArenaVec;
 use crate::otlp::rewrite::{self, Visitor};
 use crate::otlp::schema::{self, Message};
 use crate::otlp::value::{Pair, Value, pair_len, put_pair};
-use crate::otlp::wire::{Cursor, Field, Out, WireValue, field_len, put_bytes, put_tag, put_varint, text};
+use crate::otlp::wire::{Cursor, Field, Out, Texts, WireValue, field_len, put_bytes, put_tag, put_varint, text};
 use crate::otlp::{DecodeError, gather};
 
 /// A message that carries attributes: a resource, a scope, a log record, a span, a metric, a data point.
@@ -21,7 +21,7 @@ pub struct Entity<'a> {
     received: usize,
     /// One of those was changed or removed: `raw` is no longer the truth about attributes.
     changed: bool,
-    /// A received attribute has bytes that its key and value do not show: see [`Pair::regular`].
+    /// A received attribute says more, or less, than its key and value do: see [`Pair::regular`] and [`Pair::present`].
     tangled: bool,
     /// The sender sent it, if only empty.
     received_at_all: bool,
@@ -71,12 +71,14 @@ impl<'a> Entity<'a> {
         let mut entity = Self { raw: bytes, received_at_all: true, ..Self::absent(message, arena) };
         entity.attributes.reserve(bytes.len() / ATTRIBUTE_BYTES);
         let number = message.attributes();
+        let mut texts = Texts::new(bytes);
         let mut cursor = Cursor::new(bytes);
         while let Some(field) = cursor.next_field()? {
             if field.number == number {
                 let bytes = gather::content(message.name, &field)?;
-                let pair = Pair::read(bytes)?;
-                if pair.regular && pair.present {
+                let pair = Pair::read_among(bytes, &mut texts)?;
+                if pair.regular {
+                    entity.tangled |= !pair.present;
                     entity.attributes.push(Attribute { key: pair.key, value: pair.value, raw: field.raw });
                 } else {
                     entity.open_tangled(field, bytes, arena)?;
