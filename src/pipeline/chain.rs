@@ -264,10 +264,8 @@ fn risk_code(record: &Entity<'_>) -> u8 {
 fn move_upstream_claims(batch: &mut Batch<'_>) {
     let arena = batch.arena();
     for record in batch.records() {
-        while let Some(key) = record.attributes().iter().map(|attribute| attribute.key).find(|key| is_claim(key)) {
-            let moved = arena.alloc_str(&key.replacen("audit.", "audit.upstream.", 1));
-            record.rename(key, moved);
-        }
+        record
+            .rename_each(|key| is_claim(key).then(|| &*arena.alloc_str(&key.replacen("audit.", "audit.upstream.", 1))));
     }
 }
 
