@@ -6,6 +6,7 @@
 
 mod admin;
 mod build;
+mod exporters;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -32,7 +33,7 @@ pub struct StartError(pub(crate) String);
 pub struct Service {
     receivers: Vec<(String, otlp::Bound, Routes)>,
     pipelines: Vec<Pipeline>,
-    exporters: Vec<(String, build::AnyExporter)>,
+    exporters: Vec<(String, exporters::AnyExporter)>,
     admin: Option<(server::Bound, PrometheusHandle)>,
     budget: Budget,
     shutdown_timeout: Duration,
@@ -63,46 +64,91 @@ impl Service {
 
     /// Serves until `shutdown` resolves, then drains. Returns how many records no destination has confirmed.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> u64 {
+        let running = self.start();
+        shutdown.await;
+        running.stop().await
+    }
+
+    /// Takes requests from here on.
+    fn start(self) -> Running {
         for (receiver, protocol, address) in self.addresses() {
             tracing::info!(receiver, protocol, %address, "listening");
         }
-        let Self { receivers, pipelines, exporters, admin, budget, shutdown_timeout, deadline, _data_dir } = self;
-        let pipelines = Arc::new(pipelines);
+        let pipelines = Arc::new(self.pipelines);
         let (stop, stopped) = watch::channel(false);
-        let mut listening = Tasks::new();
-        for (_, receiver, routes) in receivers {
+        let (admin_stop, admin_stopped) = watch::channel(false);
+        let (mut listening, mut admin) = (Tasks::new(), Tasks::new());
+        for (_, receiver, routes) in self.receivers {
             // Nobody sends new routes yet; a reload will.
             let (_, routes) = watch::channel(Arc::new(routes));
-            let (budget, stop, drain) = (budget.clone(), stopped.clone(), shutdown_timeout);
+            let (budget, stop, drain) = (self.budget.clone(), stopped.clone(), self.shutdown_timeout);
             listening.spawn(receiver.serve(otlp::Surroundings { routes, budget, stop, drain }));
         }
-        let (admin_stop, admin_stopped) = watch::channel(false);
-        let mut admin_task = Tasks::new();
-        if let Some((bound, metrics)) = admin {
-            let state = admin::Admin::new(metrics, pipelines.clone(), budget, stopped.clone());
-            admin_task.spawn(admin::serve(bound, state, admin_stopped));
+        if let Some((bound, metrics)) = self.admin {
+            let state = admin::Admin::new(metrics, pipelines.clone(), self.budget, stopped);
+            admin.spawn(admin::serve(bound, state, admin_stopped));
         }
-        shutdown.await;
-        let at = Instant::now() + shutdown_timeout;
-        tracing::info!(timeout = ?shutdown_timeout, "shutting down");
-        let _ = stop.send(true);
-        deadline.send_replace(Some(at));
-        let cut_off = listening.join(shutdown_timeout).await;
+        Running {
+            listening,
+            stop,
+            pipelines,
+            exporters: self.exporters,
+            admin,
+            admin_stop,
+            shutdown_timeout: self.shutdown_timeout,
+            deadline: self.deadline,
+            _data_dir: self._data_dir,
+        }
+    }
+}
+
+/// A graph that takes requests.
+struct Running {
+    listening: Tasks,
+    stop: watch::Sender<bool>,
+    pipelines: Arc<Vec<Pipeline>>,
+    exporters: Vec<(String, exporters::AnyExporter)>,
+    admin: Tasks,
+    admin_stop: watch::Sender<bool>,
+    shutdown_timeout: Duration,
+    deadline: watch::Sender<Option<Instant>>,
+    _data_dir: Option<Lock>,
+}
+
+/// How long an exporter may take to close after the deadline: long enough to rename a file, too short to hang on one.
+const CLOSE_GRACE: Duration = Duration::from_secs(2);
+/// How long the admin port may take to answer the last scrape.
+const ADMIN_GRACE: Duration = Duration::from_millis(200);
+
+impl Running {
+    /// Shuts down in the direction of the data. Returns how many records no destination has confirmed.
+    async fn stop(mut self) -> u64 {
+        tracing::info!(timeout = ?self.shutdown_timeout, "shutting down");
+        let at = Instant::now() + self.shutdown_timeout;
+        let _ = self.stop.send(true);
+        self.deadline.send_replace(Some(at));
+        let cut_off = self.listening.join(self.shutdown_timeout).await;
         if cut_off > 0 {
             tracing::warn!(listeners = cut_off, "requests were cut off at the shutdown deadline");
         }
-        drop(listening);
+        drop(self.listening);
         let mut left = 0;
-        for pipeline in pipelines.iter() {
+        for pipeline in self.pipelines.iter() {
             left += pipeline.drain(at).await;
         }
-        for (id, exporter) in &exporters {
-            if let Err(error) = exporter.close().await {
-                tracing::error!(exporter = id, %error, "could not close");
-            }
+        for (id, exporter) in &self.exporters {
+            close(id, exporter).await;
         }
-        let _ = admin_stop.send(true);
-        admin_task.join(Duration::from_millis(200)).await;
+        let _ = self.admin_stop.send(true);
+        self.admin.join(ADMIN_GRACE).await;
         left
+    }
+}
+
+async fn close(id: &str, exporter: &exporters::AnyExporter) {
+    match tokio::time::timeout(CLOSE_GRACE, exporter.close()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(exporter = id, %error, "could not close"),
+        Err(_) => tracing::error!(exporter = id, "did not close in {CLOSE_GRACE:?}"),
     }
 }

@@ -169,7 +169,11 @@ struct Tail {
 impl Tail {
     fn violation(&self, path: &Path, checker: &Checker) -> VerifyError {
         let torn = if self.is_torn { ", the last line is not whole" } else { "" };
-        let what = format!("{} bytes that no checkpoint covers{torn}, and no process is writing", self.bytes);
+        let what = format!(
+            "{} bytes that no checkpoint covers{torn}, and no process is writing; if telseal was \
+             killed, start it once: it cuts off and reports what it never acknowledged",
+            self.bytes
+        );
         let seq = Some(checker.chain().signed);
         violation(path, self.line, Finding { fault: Fault::UnsignedTail, seq, what, before: Before::Good })
     }

@@ -1,14 +1,12 @@
 //! Building the graph, from the end to the front.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::config::{self, Config, Delivery, ExporterConfig, Id, PipelineId, ProcessorConfig, ReceiverConfig};
-use crate::exporter::{ExportError, Exporter, debug::Debug, file::File, otlp_grpc::OtlpGrpc, otlp_http::OtlpHttp};
+use crate::config::{self, Config, Delivery, Id, PipelineId, ProcessorConfig, ReceiverConfig};
 use crate::http::server;
 use crate::otlp::Signal;
 use crate::pipeline::chain::{Chain, Seal, Step};
@@ -16,15 +14,17 @@ use crate::pipeline::{Budget, Pipeline, Settings, delivery, store};
 use crate::processor::{Processor, enrich::Enrich, filter::Filter, redact::Redact, risk::RiskTag, seal};
 use crate::receiver::Routes;
 use crate::receiver::otlp::Otlp;
+use crate::service::exporters::{self, AnyExporter};
 use crate::service::{Service, StartError};
 use crate::stdx::durable::{self, Lock};
 
-type Deadline = watch::Receiver<Option<Instant>>;
+/// When everything must have ended, once that is known.
+pub(super) type Deadline = watch::Receiver<Option<Instant>>;
 
 pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result<Service, StartError> {
     let (deadline, deadlines) = watch::channel(None);
     let data_dir = lock_data_dir(&config)?;
-    let exporters = exporters(&config)?;
+    let exporters = exporters::build(&config)?;
     let mut pipelines = BTreeMap::new();
     for id in config.service.pipelines.keys() {
         pipelines.insert(id.clone(), pipeline(id, &config, &exporters, &deadlines)?);
@@ -53,7 +53,7 @@ pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result
     })
 }
 
-fn failed(error: impl std::fmt::Display) -> StartError {
+pub(super) fn failed(error: impl std::fmt::Display) -> StartError {
     StartError(error.to_string())
 }
 
@@ -66,53 +66,6 @@ fn lock_data_dir(config: &Config) -> Result<Option<Lock>, StartError> {
     let dir = &config.service.data_dir;
     durable::create_dir(dir).map_err(failed)?;
     durable::lock_dir(dir).map(Some).map_err(failed)
-}
-
-/// An exporter, built once however many pipelines name it.
-pub(super) enum AnyExporter {
-    OtlpHttp(Arc<OtlpHttp>),
-    OtlpGrpc(Arc<OtlpGrpc>),
-    File(Arc<File>),
-    Debug(Arc<Debug>),
-}
-
-impl AnyExporter {
-    fn wants_otlp(&self) -> bool {
-        match self {
-            Self::OtlpHttp(it) => it.wants_otlp(),
-            Self::OtlpGrpc(it) => it.wants_otlp(),
-            Self::File(it) => it.wants_otlp(),
-            Self::Debug(it) => it.wants_otlp(),
-        }
-    }
-
-    /// Lets the exporter finish what it has open.
-    pub(super) async fn close(&self) -> Result<(), ExportError> {
-        match self {
-            Self::OtlpHttp(it) => it.close().await,
-            Self::OtlpGrpc(it) => it.close().await,
-            Self::File(it) => it.close().await,
-            Self::Debug(it) => it.close().await,
-        }
-    }
-}
-
-fn exporters(config: &Config) -> Result<BTreeMap<Id, AnyExporter>, StartError> {
-    let build = |(id, (settings, _)): (&Id, &(ExporterConfig, Delivery))| {
-        let name = id.to_string();
-        let exporter = match settings {
-            ExporterConfig::OtlpHttp(own) => {
-                AnyExporter::OtlpHttp(Arc::new(OtlpHttp::new(&name, own).map_err(failed)?))
-            }
-            ExporterConfig::OtlpGrpc(own) => {
-                AnyExporter::OtlpGrpc(Arc::new(OtlpGrpc::new(&name, own).map_err(failed)?))
-            }
-            ExporterConfig::File(own) => AnyExporter::File(Arc::new(File::new(own))),
-            ExporterConfig::Debug(own) => AnyExporter::Debug(Arc::new(Debug::new(&name, own))),
-        };
-        Ok((id.clone(), exporter))
-    };
-    config.exporters.iter().map(build).collect()
 }
 
 fn pipeline(
@@ -138,13 +91,7 @@ fn pipeline(
         let settings = delivery_settings(&config.exporters[exporter].1);
         let name = exporter.to_string();
         let stop = deadlines.clone();
-        match &exporters[exporter] {
-            AnyExporter::OtlpHttp(it) => pipeline.attach(&name, it.clone(), settings, stop),
-            AnyExporter::OtlpGrpc(it) => pipeline.attach(&name, it.clone(), settings, stop),
-            AnyExporter::File(it) => pipeline.attach(&name, it.clone(), settings, stop),
-            AnyExporter::Debug(it) => pipeline.attach(&name, it.clone(), settings, stop),
-        }
-        .map_err(failed)?;
+        exporters[exporter].attach(&name, &mut pipeline, settings, stop).map_err(failed)?;
     }
     Ok(pipeline)
 }

@@ -1,0 +1,69 @@
+//! The table of exporters as running parts: one row makes a kind part of the graph.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::config::{Config, ExporterConfig, Id};
+use crate::exporter::{ExportError, Exporter, debug::Debug, file::File, otlp_grpc::OtlpGrpc, otlp_http::OtlpHttp};
+use crate::pipeline::{OpenError, Pipeline, delivery};
+use crate::service::{StartError, build::Deadline, build::failed};
+
+macro_rules! exporters {
+    ($($kind:ident => $new:expr;)*) => {
+        /// An exporter, built once however many pipelines name it.
+        pub(super) enum AnyExporter {
+            $($kind(Arc<$kind>),)*
+        }
+
+        impl AnyExporter {
+            fn new(id: &str, config: &ExporterConfig) -> Result<Self, StartError> {
+                match config {
+                    $(ExporterConfig::$kind(own) => {
+                        let new: fn(&str, &_) -> Result<$kind, StartError> = $new;
+                        Ok(Self::$kind(Arc::new(new(id, own)?)))
+                    })*
+                }
+            }
+
+            /// True when it asks for OTLP only.
+            pub(super) fn wants_otlp(&self) -> bool {
+                match self {
+                    $(Self::$kind(it) => it.wants_otlp(),)*
+                }
+            }
+
+            /// Starts its delivery loop on a pipeline.
+            pub(super) fn attach(
+                &self,
+                id: &str,
+                pipeline: &mut Pipeline,
+                settings: delivery::Settings,
+                stop: Deadline,
+            ) -> Result<(), OpenError> {
+                match self {
+                    $(Self::$kind(it) => pipeline.attach(id, it.clone(), settings, stop),)*
+                }
+            }
+
+            /// Lets the exporter finish what it has open.
+            pub(super) async fn close(&self) -> Result<(), ExportError> {
+                match self {
+                    $(Self::$kind(it) => it.close().await,)*
+                }
+            }
+        }
+    };
+}
+
+exporters! {
+    OtlpHttp => |id, own| OtlpHttp::new(id, own).map_err(failed);
+    OtlpGrpc => |id, own| OtlpGrpc::new(id, own).map_err(failed);
+    File => |_, own| Ok(File::new(own));
+    Debug => |id, own| Ok(Debug::new(id, own));
+}
+
+/// All exporters of a configuration. Nothing is connected yet.
+pub(super) fn build(config: &Config) -> Result<BTreeMap<Id, AnyExporter>, StartError> {
+    let new = |(id, (own, _)): (&Id, &(ExporterConfig, _))| Ok((id.clone(), AnyExporter::new(&id.to_string(), own)?));
+    config.exporters.iter().map(new).collect()
+}
