@@ -5,7 +5,7 @@ mod value;
 use crate::otlp::gather::{
     self, Gathered, RawPair, Slot, content, contents, each_content, gather, is_default, with_parts, wrong_type,
 };
-use crate::otlp::line::shape::Shape;
+use crate::otlp::line::shape::{Shape, Shapes};
 use crate::otlp::line::{ABSENT, DUPLICATE_KEYS, ENVELOPE, SCHEMA_URL, UNKNOWN, UNKNOWN_FIELDS};
 use crate::otlp::model::{Attribute, Entity};
 use crate::otlp::schema::{self, Card, Field, Kind, MEMBERS, Message, OWNER};
@@ -24,7 +24,7 @@ pub struct LineWriter {
     resource: Fragment,
     scope: Fragment,
     pairs: Vec<Pair<'static>>,
-    shape: Shape,
+    shapes: Shapes,
 }
 
 #[derive(Debug, Default)]
@@ -92,12 +92,12 @@ impl LineWriter {
         let message = schema::record(signal);
         let word: &[u8] = if signal == Signal::Traces { b"\"span\"" } else { b"\"log\"" };
         let extras = [("resource", &self.resource.json[..]), ("scope", &self.scope.json[..]), ("signal", word)];
-        self.shape.fit(record.attributes());
+        let shape = self.shapes.of(record.attributes());
         let mut walk = Walk { out, pairs: recycle(std::mem::take(&mut self.pairs)), flags: 0 };
         walk.out.push(b'{');
         let parts = [record.raw()];
         let found = gather(message, &parts, |_| Ok(()))?;
-        walk.members(message, &found, &parts, Pairs::Known(&self.shape, record.attributes()), &extras)?;
+        walk.members(message, &found, &parts, Pairs::Known(shape, record.attributes()), &extras)?;
         let flags = walk.flags | self.resource.flags | self.scope.flags;
         self.pairs = recycle(walk.pairs);
         Ok(flags)
