@@ -121,8 +121,6 @@ fn open_ledger(
 ) -> Result<(Writer, Reader), LedgerError> {
     let (ledger, reader, recovery) = Ledger::open(&settings.dir.join("ledger"), options)?;
     say_cut(&settings.id, &recovery.cuts);
-    // A sealed line of metrics is one record, its request has many points: the books would mix them.
-    let keep_otlp = keep_otlp && settings.signal != Signal::Metrics;
     let recent = keep_otlp.then(|| Recent::new(settings.signal, &ledger.stream().to_string()));
     let reader = Reader::Ledger(reader, settings.signal, recent.clone());
     Ok((Writer::Ledger(Box::new(ledger), recent), reader))
