@@ -18,6 +18,7 @@ pub mod control;
 pub mod drafts;
 pub mod entry;
 pub mod note;
+pub mod proof;
 pub mod reader;
 pub mod tree;
 pub mod verify;
