@@ -22,6 +22,7 @@ pub mod proof;
 pub mod reader;
 pub mod tree;
 pub mod verify;
+pub mod walk;
 pub mod writer;
 
 mod chain;
