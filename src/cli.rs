@@ -1,7 +1,11 @@
 //! The command line: one file a subcommand, one table of exit codes for all.
 
 mod demo;
+mod failed;
+mod moment;
+mod record;
 mod run;
+mod select;
 mod validate;
 mod verify;
 

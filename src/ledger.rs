@@ -20,6 +20,7 @@ pub mod entry;
 pub mod note;
 pub mod proof;
 pub mod reader;
+pub mod replay;
 pub mod tree;
 pub mod verify;
 pub mod walk;

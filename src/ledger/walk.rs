@@ -320,7 +320,7 @@ pub fn parse_sealed(line: &[u8]) -> Option<Sealed<'_>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::super::{Drafts, Ledger, Options};
     use super::*;
 
