@@ -141,11 +141,7 @@ pub fn root_of_inclusion(leaf: &[u8; 32], index: u64, size: u64, proof: &[[u8; 3
 
 /// True when the proof shows that the tree with `new_root` begins with the tree with `old_root`.
 #[must_use]
-pub fn is_consistent(
-    (old, old_root): (u64, &[u8; 32]),
-    (new, new_root): (u64, &[u8; 32]),
-    proof: &[[u8; 32]],
-) -> bool {
+pub fn is_consistent((old, old_root): (u64, &[u8; 32]), (new, new_root): (u64, &[u8; 32]), proof: &[[u8; 32]]) -> bool {
     if old > new || proof.len() > HASHES_MAX {
         return false;
     }

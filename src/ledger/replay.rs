@@ -172,7 +172,9 @@ mod tests {
         let path = &folder.segments[0].path;
         let text = String::from_utf8(durable::read(path, 1 << 20).unwrap().unwrap()).unwrap();
         let lines: Vec<&str> = text.lines().collect();
-        let without = |skip: usize| lines.iter().enumerate().filter(move |(n, _)| *n != skip).map(|(_, line)| format!("{line}\n"));
+        let without = |skip: usize| {
+            lines.iter().enumerate().filter(move |(n, _)| *n != skip).map(|(_, line)| format!("{line}\n"))
+        };
         for changed in [text.replace("record 7\"", "record 8\""), without(9).collect()] {
             durable::write_atomic(path, changed.as_bytes(), Mode::Shared).unwrap();
             assert!(count(&folder, &checkpoint).unwrap_err().contains("changed since it was verified"));

@@ -361,7 +361,8 @@ pub(crate) mod tests {
         let plain = &folder.segments[1].path;
         let bytes = durable::read(plain, 1 << 20).unwrap().unwrap();
         let compressed = plain.with_extension("ndjson.zst");
-        durable::create_new(&compressed, &zstd::encode_all(bytes.as_slice(), 1).unwrap(), durable::Mode::Shared).unwrap();
+        durable::create_new(&compressed, &zstd::encode_all(bytes.as_slice(), 1).unwrap(), durable::Mode::Shared)
+            .unwrap();
         assert_eq!(Folder::find(&dir).unwrap(), folder);
         durable::remove(plain).unwrap();
         let now = Folder::find(&dir).unwrap();
