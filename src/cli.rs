@@ -5,6 +5,7 @@ mod export;
 mod failed;
 mod key;
 mod moment;
+mod reconcile;
 mod record;
 mod run;
 mod select;
@@ -73,6 +74,8 @@ enum Command {
     },
     /// Write verified records as CSV, NDJSON, OTLP or OCSF; not one of them when anything is wrong
     Export(export::ExportArgs),
+    /// Compare a copy (a SIEM's, a bucket's) with the ledger, and explain every record that it lacks
+    Reconcile(reconcile::ReconcileArgs),
     /// Send a bundled AI agent session through telseal on this machine and show what came of it
     Demo,
 }
@@ -89,6 +92,7 @@ pub fn main() -> Exit {
         Command::Validate { config } => validate::validate(&config),
         Command::Verify { path, key } => verify::verify(&path, key.as_deref()),
         Command::Export(args) => export::export(&args),
+        Command::Reconcile(args) => reconcile::reconcile(&args),
         Command::Demo => demo::demo(),
     }
 }

@@ -171,12 +171,23 @@ impl Sealed<'_> {
     /// True when the body is what the entry commits to.
     #[must_use]
     pub fn is_genuine(&self) -> bool {
-        let entry = Entry::decode(&self.entry);
-        entry.is_some_and(|entry| {
-            u64::from(entry.body_len) == self.open_body.len() as u64 + 1
-                && super::hash::commit(&self.salt, self.open_body, b"}") == entry.commit
+        let hashed = || super::hash::commit(&self.salt, self.open_body, b"}");
+        Entry::decode(&self.entry).is_some_and(|entry| {
+            u64::from(entry.body_len) == self.open_body.len() as u64 + 1 && hashed() == entry.commit
         })
     }
+}
+
+/// True when a canonical line is what an entry with this salt commits to.
+#[must_use]
+pub fn is_committed(entry: &Entry, salt: &[u8; 16], canonical: &[u8]) -> bool {
+    u64::from(entry.body_len) == canonical.len() as u64 && super::hash::commit(salt, canonical, b"") == entry.commit
+}
+
+/// The leaf of an entry in the tree.
+#[must_use]
+pub fn leaf(entry: &[u8; ENTRY_BYTES]) -> [u8; 32] {
+    super::entry::leaf_of(entry)
 }
 
 /// A line of a segment.
