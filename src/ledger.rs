@@ -16,12 +16,14 @@
 
 pub mod cert;
 pub mod control;
+pub mod cosign;
 pub mod drafts;
 pub mod entry;
 pub mod keys;
 pub mod note;
 pub mod order;
 pub mod proof;
+pub mod prove;
 pub mod reader;
 pub mod replay;
 pub mod tree;
