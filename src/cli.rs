@@ -1,16 +1,19 @@
 //! The command line: one file a subcommand, one table of exit codes for all.
 
+mod bytes;
 mod demo;
 mod export;
 mod failed;
 mod key;
 mod moment;
+mod prove;
 mod reconcile;
 mod record;
 mod run;
 mod select;
 mod validate;
 mod verify;
+mod verify_proof;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -72,6 +75,12 @@ enum Command {
         #[arg(long, value_name = "VKEY|FILE")]
         key: Option<String>,
     },
+    /// Prove one entry: a small text file that can be checked without the ledger
+    Prove(prove::ProveArgs),
+    /// Check the proof of one entry, offline, with nothing but the ledger's public key
+    VerifyProof(verify_proof::VerifyProofArgs),
+    /// Print exactly the bytes that were hashed for an entry
+    Bytes(bytes::BytesArgs),
     /// Write verified records as CSV, NDJSON, OTLP or OCSF; not one of them when anything is wrong
     Export(export::ExportArgs),
     /// Compare a copy (a SIEM's, a bucket's) with the ledger, and explain every record that it lacks
@@ -91,6 +100,9 @@ pub fn main() -> Exit {
         Command::Run { config } => run::run(&config),
         Command::Validate { config } => validate::validate(&config),
         Command::Verify { path, key } => verify::verify(&path, key.as_deref()),
+        Command::Prove(args) => prove::prove(&args),
+        Command::VerifyProof(args) => verify_proof::verify_proof(&args),
+        Command::Bytes(args) => bytes::bytes(&args),
         Command::Export(args) => export::export(&args),
         Command::Reconcile(args) => reconcile::reconcile(&args),
         Command::Demo => demo::demo(),

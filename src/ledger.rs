@@ -22,6 +22,7 @@ pub mod entry;
 pub mod keys;
 pub mod note;
 pub mod order;
+pub mod policy;
 pub mod proof;
 pub mod prove;
 pub mod reader;
