@@ -27,6 +27,7 @@ pub mod proof;
 pub mod prove;
 pub mod reader;
 pub mod replay;
+pub mod tiles;
 pub mod tree;
 pub mod verify;
 pub mod walk;
