@@ -5,12 +5,16 @@ mod demo;
 mod export;
 mod failed;
 mod key;
+mod keys;
 mod moment;
+mod offline;
+mod progress;
 mod prove;
 mod reconcile;
 mod record;
 mod run;
 mod select;
+mod tiles;
 mod validate;
 mod verify;
 mod verify_proof;
@@ -68,13 +72,8 @@ enum Command {
         config: PathBuf,
     },
     /// Re-read a sealed ledger and say whether it is whole
-    Verify {
-        /// A data directory, one pipeline's folder, or one segment file
-        path: PathBuf,
-        /// Trust only this key: the verifier key text, as in `key.pub`, or a file that holds it
-        #[arg(long, value_name = "VKEY|FILE")]
-        key: Option<String>,
-    },
+    #[command(long_about = verify::ABOUT)]
+    Verify(verify::Arguments),
     /// Prove one entry: a small text file that can be checked without the ledger
     Prove(prove::ProveArgs),
     /// Check the proof of one entry, offline, with nothing but the ledger's public key
@@ -85,6 +84,11 @@ enum Command {
     Export(export::ExportArgs),
     /// Compare a copy (a SIEM's, a bucket's) with the ledger, and explain every record that it lacks
     Reconcile(reconcile::ReconcileArgs),
+    /// Make, show and change the keys of a ledger
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Write the ledger's tree as a C2SP transparency log of static files
+    Tiles(tiles::TilesArgs),
     /// Send a bundled AI agent session through telseal on this machine and show what came of it
     Demo,
 }
@@ -99,12 +103,14 @@ pub fn main() -> Exit {
     match command {
         Command::Run { config } => run::run(&config),
         Command::Validate { config } => validate::validate(&config),
-        Command::Verify { path, key } => verify::verify(&path, key.as_deref()),
+        Command::Verify(arguments) => verify::verify(&arguments),
         Command::Prove(args) => prove::prove(&args),
         Command::VerifyProof(args) => verify_proof::verify_proof(&args),
         Command::Bytes(args) => bytes::bytes(&args),
         Command::Export(args) => export::export(&args),
         Command::Reconcile(args) => reconcile::reconcile(&args),
+        Command::Keys(command) => keys::keys(&command),
+        Command::Tiles(args) => tiles::tiles(&args),
         Command::Demo => demo::demo(),
     }
 }

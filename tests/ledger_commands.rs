@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use telseal::ledger::{Drafts, Ledger, Options};
+use telseal::ledger::entry::Kind;
+use telseal::ledger::{Control, Drafts, Ledger, Options};
 
 struct Ran {
     code: i32,
@@ -39,6 +40,12 @@ impl Site {
             ledger.append(&[drafts]).unwrap();
         }
         Self { data }
+    }
+
+    /// Ends the run as an orderly stop does.
+    fn end(&self) {
+        let (mut ledger, ..) = Ledger::open(&self.data.path().join("logs/ledger"), &Options::new("logs")).unwrap();
+        ledger.append_control(Control::new(Kind::End)).unwrap();
     }
 
     fn path(&self, name: &str) -> String {
@@ -177,4 +184,60 @@ fn a_copy_that_lacks_records_ends_with_4_and_their_numbers() {
     let json = telseal(&["reconcile", "--json", "--copy", &site.path("copy"), &site.root()]);
     let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!((&json["exact"], &json["unexplained"]["count"]), (&3.into(), &1.into()));
+}
+
+#[test]
+fn an_export_is_noted_in_a_ledger_that_ended_in_order() {
+    let site = Site::new(3);
+    let export = || telseal(&["export", "--format", "ndjson", &site.root()]);
+    let refused = export();
+    assert!(
+        refused.code == 0 && refused.err.contains("not noted   in the ledger: the last run did not end"),
+        "{}",
+        refused.err
+    );
+    site.end();
+    let noted = export();
+    assert!(noted.code == 0 && noted.err.contains("noted       in the ledger"), "{}", noted.err);
+    let ledger = fs::read_to_string(site.segment()).unwrap();
+    assert!(ledger.contains(r#"{"audit.control":"export","actor":"uid "#) && ledger.contains(r#""count":3,"first":"#));
+    let verified = telseal(&["verify", &site.root()]);
+    assert_eq!(verified.code, 0, "{}", verified.err);
+}
+
+#[test]
+fn keys_are_made_shown_and_changed() {
+    let site = Site::new(2);
+    let shown = telseal(&["keys", "export", &site.root()]);
+    let key = fs::read_to_string(site.key()).unwrap();
+    assert!(shown.out.contains(&format!("vkey        {key}")) && shown.out.contains(&format!("policy.txt  log {key}")));
+    let json = telseal(&["keys", "export", "--json", &site.segment().display().to_string()]);
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["vkey"], key.trim());
+    // A new epoch: only after an orderly end, and the ledger still verifies.
+    assert_eq!(telseal(&["keys", "rotate", &site.root()]).code, 1);
+    site.end();
+    let rotated = telseal(&["keys", "rotate", &site.root()]);
+    assert!(rotated.code == 0 && rotated.err.contains("signs from now on"), "{}", rotated.err);
+    assert_eq!(telseal(&["verify", &site.root()]).code, 0);
+    // A key for a ceremony.
+    let file = site.path("root.key");
+    let made = telseal(&["keys", "init", &file, "--origin", "acme.example/audit"]);
+    assert!(made.code == 0 && made.out.starts_with("vkey        acme.example/audit+"), "{}{}", made.out, made.err);
+    assert_eq!(telseal(&["keys", "init", &file, "--origin", "acme.example/audit"]).code, 1);
+    assert_eq!(telseal(&["keys", "init", &site.path("x"), "--origin", "not a name"]).code, 2);
+    let witness = telseal(&["keys", "init", &site.path("w.key"), "--origin", "w.example", "--witness"]);
+    assert!(witness.out.contains("policy.txt  witness w.example w.example+"), "{}", witness.out);
+}
+
+#[test]
+fn tiles_are_written_once_and_then_only_what_is_new() {
+    let site = Site::new(3);
+    let out = site.path("tiles");
+    let first = telseal(&["tiles", &site.root(), "--out", &out]);
+    assert!(first.code == 0 && first.err.contains("tiles for 4 entries"), "{}", first.err);
+    assert!(telseal(&["tiles", &site.root(), "--out", &out]).err.contains(", 0 of them new"));
+    assert_eq!(fs::metadata(site.path("tiles/tile/0/000.p/4")).unwrap().len(), 128);
+    let other = telseal(&["tiles", &Site::new(9).root(), "--out", &out]);
+    assert!(other.code == 4 && other.err.contains("different roots"), "{}", other.err);
 }

@@ -63,7 +63,7 @@ fn run(args: &ReconcileArgs) -> Result<Books> {
     let folder = Folder::find(&args.path)?;
     let target = if folder.is_one_file { &args.path } else { &folder.dir };
     let key = args.key.as_deref().map(read_key).transpose()?;
-    let report = verify(target, &VerifyOptions { key })?;
+    let report = verify(target, &VerifyOptions { key, ..VerifyOptions::default() })?;
     let ledger = report.ledgers.into_iter().next().ok_or_else(|| Failed::inconclusive("no ledger"))?;
     let mut reasons = Reasons { select, delivered: None, refused: Vec::new() };
     let pipeline = folder.dir.parent().unwrap_or(&folder.dir);
