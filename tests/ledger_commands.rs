@@ -302,6 +302,9 @@ fn a_witness_cosigns_a_ledger_that_grows_and_finds_one_that_was_cut() {
     write(&site.path("p"), &telseal(&["prove", "--seq", "2", &site.root()]).out);
     let unmet = telseal(&["verify-proof", &site.path("p"), "--policy", &site.path("policy")]);
     assert!(unmet.code == 6 && unmet.err.contains("quorum"), "{}", unmet.err);
+    write(&site.path("p"), &telseal(&["prove", "--seq", "2", "--anchor", &kept, &site.root()]).out);
+    let met = telseal(&["verify-proof", &site.path("p"), "--policy", &site.path("policy")]);
+    assert!(met.code == 0 && met.out.contains("witnesses   w\n"), "{}{}", met.out, met.err);
     // The disk of yesterday.
     write_bytes(site.segment().to_str().unwrap(), &before);
     keys.iter().for_each(|(path, bytes)| write_bytes(path, bytes));

@@ -136,6 +136,40 @@ pub fn prove(folder: &Folder, seq: u64) -> Result<Proof, ProveError> {
     Ok(Proof { line: proof.line.filter(|line| !line.is_empty()), ..proof })
 }
 
+/// Makes the proof of an entry against a checkpoint that the caller has: one that witnesses cosigned, say. It must be signed
+/// by the root key, and cover the entry.
+///
+/// # Errors
+/// As [`prove`].
+pub fn prove_against(folder: &Folder, seq: u64, note: &str) -> Result<Proof, ProveError> {
+    let broken = |what| ProveError::Broken { seq, what };
+    let parsed = Note::parse(note).ok_or_else(|| broken(Fault::Malformed))?;
+    let (_, checkpoint) = Checkpoint::parse(parsed.text).ok_or_else(|| broken(Fault::Malformed))?;
+    let plan = Plan::inclusion(seq, checkpoint.size).ok_or(ProveError::Absent(seq))?;
+    let segments = folder.from(seq);
+    let first = segments.first().filter(|segment| segment.first <= seq).ok_or(ProveError::Absent(seq))?;
+    let header = SegmentReader::open(&first.path)?.header()?;
+    let mut find = Find { seq, root: &header.vkey, leaves: Vec::new(), certs: vec![], entry: None, best: None };
+    let mut collect = Collect::new(&header.frontier, plan.nodes());
+    for segment in segments {
+        let mut reader = SegmentReader::open(&segment.path)?;
+        while collect.size() < checkpoint.size
+            && let Some(item) = reader.next_item()?
+        {
+            // Only the entry is looked for: the checkpoint is there already.
+            if item.entry().is_some() {
+                find.take(item);
+            }
+            find.leaves.drain(..).for_each(|leaf| collect.push(leaf));
+        }
+    }
+    let (entry, salt, line) = find.entry.ok_or(ProveError::Absent(seq))?;
+    let hashes = plan.hashes(|node| collect.root_of(node).ok_or(Fault::NotInTree)).map_err(broken)?;
+    let proof = Proof { certs: vec![], entry, salt, line: Some(line), hashes, index: seq, note: note.to_owned() };
+    proof.check(&header.vkey).map_err(broken)?;
+    Ok(Proof { line: proof.line.filter(|line| !line.is_empty()), ..proof })
+}
+
 type Wanted = ([u8; ENTRY_BYTES], Option<[u8; 16]>, String);
 
 /// What one pass over a segment looks for.

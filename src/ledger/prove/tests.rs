@@ -84,6 +84,23 @@ fn without_the_root_key_the_certificates_lead_to_it() {
 }
 
 #[test]
+fn a_proof_against_a_later_checkpoint_spans_segments() {
+    let dir = tempfile::tempdir().unwrap();
+    ledger_of(dir.path(), 40, 6000);
+    let (folder, root) = (Folder::find(dir.path()).unwrap(), root_of(dir.path()));
+    let (checkpoint, note) = super::super::witness::latest_root_signed(&folder, &root).unwrap();
+    assert!(folder.segments[1].first < checkpoint.size);
+    for seq in [0, 5, checkpoint.size - 1] {
+        let proof = prove_against(&folder, seq, &note).unwrap();
+        assert_eq!(proof.check(&root).unwrap().checkpoint, checkpoint);
+        assert_eq!(Proof::parse(&proof.to_string()), Ok(proof));
+    }
+    assert!(matches!(prove_against(&folder, checkpoint.size, &note), Err(ProveError::Absent(_))));
+    let other = note.replace("\n\n", "x\n\n");
+    assert!(prove_against(&folder, 1, &other).is_err());
+}
+
+#[test]
 fn a_line_is_the_one_that_was_sealed_or_none() {
     let dir = tempfile::tempdir().unwrap();
     ledger_of(dir.path(), 3, 1 << 20);
