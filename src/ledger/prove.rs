@@ -23,9 +23,6 @@ use crate::stdx::json::{Reader, Value, write_str};
 
 const TITLE: &str = "c2sp.org/tlog-proof@v1";
 
-/// Deeper than `extra` nests.
-const DEPTH_MAX: usize = 4;
-
 /// A proof that one entry is in a ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
@@ -416,7 +413,7 @@ fn parse(text: &str) -> Option<Proof> {
     read_extra(&mut proof, &extra).then_some(proof)
 }
 
-/// Reads `extra`; what it has beyond what this version knows is passed over.
+/// Reads `extra`. A member that this version does not know makes it a proof of another version.
 fn read_extra(proof: &mut Proof, extra: &[u8]) -> bool {
     let mut read = || {
         let mut reader = Reader::new(extra).ok()?;
@@ -432,7 +429,7 @@ fn read_extra(proof: &mut Proof, extra: &[u8]) -> bool {
                 "line" => proof.line = Some(text(&mut reader)?),
                 "salt" => proof.salt = Some(base64_exact(text(&mut reader)?.as_bytes())?),
                 "v" => (reader.value().ok()? == Value::Number("1")).then_some(())?,
-                _ => drop(reader.skip_value(DEPTH_MAX).ok()?),
+                _ => return None,
             }
         }
         reader.end().ok()?;
