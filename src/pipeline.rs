@@ -9,6 +9,7 @@ mod open;
 mod recent;
 mod rejected;
 mod sequencer;
+mod sessions;
 pub mod store;
 
 use std::future::Future;

@@ -40,10 +40,12 @@ pub enum Kind {
     UncleanStart = 11,
     /// The orderly end of the ledger.
     End = 12,
+    /// What was sealed of one session.
+    Session = 13,
 }
 
 impl Kind {
-    const ALL: [(Self, &'static str); 13] = [
+    const ALL: [(Self, &'static str); 14] = [
         (Self::Record, "record"),
         (Self::Genesis, "genesis"),
         (Self::Heartbeat, "heartbeat"),
@@ -57,6 +59,7 @@ impl Kind {
         (Self::Export, "export"),
         (Self::UncleanStart, "unclean_start"),
         (Self::End, "end"),
+        (Self::Session, "session"),
     ];
 
     /// Its name in a control line.
@@ -281,7 +284,7 @@ mod tests {
     use super::*;
 
     fn entry() -> impl Strategy<Value = Entry> {
-        let start = (0..13_u8, any::<u8>(), any::<u16>(), any::<[u8; 16]>(), any::<u64>(), any::<u64>());
+        let start = (0..14_u8, any::<u8>(), any::<u16>(), any::<[u8; 16]>(), any::<u64>(), any::<u64>());
         let rest = (any::<[u8; 32]>(), any::<[u8; 32]>(), any::<u32>(), any::<u32>(), any::<u8>(), any::<u64>());
         (start, rest).prop_map(|((kind, signal, flags, stream, seq, sealed_at_ns), rest)| {
             let (prev_leaf, commit, body_len, epoch, risk, signed) = rest;

@@ -9,6 +9,7 @@ use crate::otlp::line::LineWriter;
 use crate::otlp::model::{Batch, Entity};
 use crate::otlp::{self, DecodeError, Signal};
 use crate::pipeline::account::Account;
+use crate::pipeline::sessions::Marks;
 use crate::processor::Processor;
 
 /// The processors of one pipeline, in order.
@@ -46,6 +47,8 @@ pub enum Processed {
         drafts: Drafts,
         /// How many records they hold.
         records: u64,
+        /// Which sessions the lines belong to.
+        marks: Marks,
         /// The same as OTLP, where an exporter wants that and every record became a line.
         otlp: Option<Bytes>,
     },
@@ -158,19 +161,19 @@ fn draft(batch: &mut Batch<'_>, records: u64, body: &Bytes, seal: Seal) -> Resul
     move_upstream_claims(batch);
     let lines = usize::try_from(records).unwrap_or(usize::MAX).min(body.len());
     let drafts = Drafts::with_capacity(lines, body.len() * 3);
-    let mut drafting = Drafting { signal: batch.signal, drafts, rejected: None };
+    let mut drafting = Drafting { signal: batch.signal, drafts, marks: Marks::default(), rejected: None };
     if batch.signal == Signal::Metrics {
         let request = encoded(batch, body);
         drafting.line(records, 0, |out| LineWriter::default().metrics(&request, out))?;
     } else {
         drafting.records(batch)?;
     }
-    let Drafting { drafts, rejected, .. } = drafting;
+    let Drafting { drafts, marks, rejected, .. } = drafting;
     let left = records - rejected.as_ref().map_or(0, |(records, _)| *records);
     // A sealed line of metrics is one record, its request has many points: the books would mix them.
     let keep_otlp = seal.keep_otlp && rejected.is_none() && batch.signal != Signal::Metrics;
     let otlp = keep_otlp.then(|| encoded(batch, body));
-    let processed = if left == 0 { Processed::Nothing } else { Processed::Drafts { drafts, records: left, otlp } };
+    let processed = if left == 0 { Processed::Nothing } else { Processed::Drafts { drafts, records: left, marks, otlp } };
     Ok(Ran { processed, dropped: None, rejected })
 }
 
@@ -178,6 +181,7 @@ fn draft(batch: &mut Batch<'_>, records: u64, body: &Bytes, seal: Seal) -> Resul
 struct Drafting {
     signal: Signal,
     drafts: Drafts,
+    marks: Marks,
     rejected: Option<(u64, String)>,
 }
 
@@ -190,8 +194,11 @@ impl Drafting {
             for scope in &group.scopes {
                 writer.scope(&parts_of(&scope.scope, &mut edited), scope.rest())?;
                 for record in &scope.records {
-                    let signal = self.signal;
-                    self.line(1, risk_code(record), |out| writer.entity(signal, record, out))?;
+                    let (signal, risk, index) = (self.signal, risk_code(record), self.drafts.len());
+                    self.line(1, risk, |out| writer.entity(signal, record, out))?;
+                    if self.drafts.len() > index {
+                        self.marks.see(record, index as u64, risk);
+                    }
                 }
             }
         }
