@@ -25,6 +25,7 @@ pub mod writer;
 
 mod chain;
 mod checker;
+mod disclosed;
 mod hash;
 mod header;
 mod lines;
@@ -32,7 +33,7 @@ mod recover;
 mod scan;
 
 pub use self::control::Control;
-pub use self::drafts::Drafts;
+pub use self::drafts::{Drafts, field_digest, random16};
 pub use self::reader::{Chunk, LedgerReader};
 pub use self::verify::{Report, VerifyError, VerifyOptions, Violation, verify};
 pub use self::writer::{Ledger, LedgerError, Options, Recovery, Seal, Sealed};

@@ -2,6 +2,7 @@
 
 use super::OWN_LINE;
 use super::chain::Chain;
+use super::disclosed;
 use super::entry::{Entry, Kind, SealedLine, Stream};
 use super::hash::commit;
 use super::header::{Header, is_header};
@@ -256,6 +257,8 @@ impl Checker {
         if commit(&sealed.salt, sealed.open_body, b"}") != entry.commit {
             return Err(Finding::new(Fault::Modified, next, "the line is not what was sealed"));
         }
+        disclosed::check(sealed.open_body, sealed.disclosures)
+            .map_err(|what| Finding::new(Fault::Modified, next, what))?;
         Ok(())
     }
 

@@ -300,9 +300,9 @@ fn seal(
     sealed_at_ns: u64,
 ) -> Vec<Seal> {
     let mut seals = Vec::with_capacity(drafts.len());
-    for (line, draft) in drafts.iter() {
+    for (line, disclosures, draft) in drafts.iter() {
         let entry = entry_of(chain, line, draft, kind, sealed_at_ns).encode();
-        push_sealed_line(out, line, &entry, chain.size(), &draft.salt, stream_text);
+        push_sealed_line(out, (line, disclosures), &entry, chain.size(), &draft.salt, stream_text);
         chain.extend(&entry, kind == Kind::Record, sealed_at_ns);
         seals.push(Seal { entry, salt: draft.salt });
     }

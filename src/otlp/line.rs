@@ -19,14 +19,16 @@
 //! So different records have different lines, and a line reads back as what was written. Not kept: empty groups, where one group
 //! of equal resource ended and the next began, the order of attributes, and unknown fields of the request itself.
 
+mod disclose;
 mod read;
 mod shape;
 mod splice;
 mod write;
 
 use crate::otlp::DecodeError;
-use crate::stdx::json;
+use crate::stdx::json::{self, Text};
 
+pub use disclose::{Erasable, Promise, reveal, withhold};
 pub use read::to_otlp;
 pub use splice::{SealView, with_seals};
 pub use write::{LineWriter, write_request};

@@ -173,7 +173,8 @@ fn draft(batch: &mut Batch<'_>, records: u64, body: &Bytes, seal: Seal) -> Resul
     // A sealed line of metrics is one record, its request has many points: the books would mix them.
     let keep_otlp = seal.keep_otlp && rejected.is_none() && batch.signal != Signal::Metrics;
     let otlp = keep_otlp.then(|| encoded(batch, body));
-    let processed = if left == 0 { Processed::Nothing } else { Processed::Drafts { drafts, records: left, marks, otlp } };
+    let processed =
+        if left == 0 { Processed::Nothing } else { Processed::Drafts { drafts, records: left, marks, otlp } };
     Ok(Ran { processed, dropped: None, rejected })
 }
 

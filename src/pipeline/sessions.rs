@@ -214,7 +214,8 @@ mod tests {
             .map(|(session, sequence)| {
                 let mut attributes = vec![serde_json::json!({"key": "session.id", "value": {"stringValue": session}})];
                 attributes.extend(
-                    sequence.map(|n| serde_json::json!({"key": "event.sequence", "value": {"intValue": n.to_string()}})),
+                    sequence
+                        .map(|n| serde_json::json!({"key": "event.sequence", "value": {"intValue": n.to_string()}})),
                 );
                 serde_json::json!({ "attributes": attributes })
             })
