@@ -18,6 +18,10 @@ pub struct Config {
     pub origin: Option<String>,
     /// A segment file is closed at this size. Default: `64 MiB`.
     pub segment_bytes_max: ByteSize,
+    /// Attributes (of records and resources) that are sealed one by one, each with a salt of its own, so that a single
+    /// value can be erased, or kept from one exporter, while the record still verifies. `body` means the body of a log
+    /// record as well. Costs one random salt and one hash a field, and OTLP exporters read the ledger. Default: none.
+    pub erasable: Vec<String>,
 }
 
 /// Smaller segments would cost more files than they are worth.
@@ -25,7 +29,7 @@ const SEGMENT_BYTES_MIN: u64 = 64 << 10;
 
 impl Default for Config {
     fn default() -> Self {
-        Self { origin: None, segment_bytes_max: ByteSize::mib(64) }
+        Self { origin: None, segment_bytes_max: ByteSize::mib(64), erasable: Vec::new() }
     }
 }
 
@@ -38,6 +42,9 @@ impl Config {
             let hint =
                 "checkpoints name it in one line: letters, digits, `.`, `/`, `-`, as in `acme.example/seal/prod`";
             problems.add_hint(&at.key("origin"), "an origin has no white space and no `+`", hint);
+        }
+        for (index, _) in self.erasable.iter().enumerate().filter(|(_, name)| name.is_empty()) {
+            problems.add(&at.key("erasable").item(index), "the name of the attribute is empty");
         }
         if self.segment_bytes_max.0 < SEGMENT_BYTES_MIN {
             let message = format!("a segment of {} is too small", self.segment_bytes_max);

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::config::{self, Config, Delivery, Id, PipelineId, ProcessorConfig, ReceiverConfig};
 use crate::http::server;
 use crate::otlp::Signal;
+use crate::otlp::line::Erasable;
 use crate::pipeline::chain::{Chain, Seal, Step};
 use crate::pipeline::{Budget, Pipeline, Settings, delivery, store};
 use crate::processor::{Processor, enrich::Enrich, filter::Filter, redact::Redact, risk::RiskTag, seal};
@@ -85,7 +86,11 @@ fn pipeline(
         hold_bytes_max: own.hold_bytes_max.0,
         drop_oldest: own.when_full == config::WhenFull::DropOldest,
     };
-    let chain = Chain::new(id.signal, steps, seal.map(|_| Seal { keep_otlp }));
+    let chain = Chain::new(
+        id.signal,
+        steps,
+        seal.map(|seal| Seal { keep_otlp, erasable: Erasable::new(seal.erasable.iter().map(String::as_str)) }),
+    );
     let mut pipeline = Pipeline::open(settings, chain).map_err(failed)?;
     for exporter in &own.exporters {
         let settings = delivery_settings(&config.exporters[exporter].1);

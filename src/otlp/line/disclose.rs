@@ -149,6 +149,16 @@ pub fn withhold<'l>(lines: &'l [u8], fields: &Erasable) -> Result<Cow<'l, [u8]>,
     .map(Cow::Owned)
 }
 
+/// A list of disclosures without the values: what is needed, beside the record, to make the digests again.
+pub(super) fn without_values(disclosures: &str) -> Result<String, DecodeError> {
+    let mut out = String::from("[");
+    for one in list(&mut Reader::over(disclosures))? {
+        let comma = if out.len() > 1 { "," } else { "" };
+        out += &format!("{comma}[{},{}]", one.salt, one.name);
+    }
+    Ok(out + "]")
+}
+
 fn utf8(bytes: &[u8]) -> Result<&str, DecodeError> {
     std::str::from_utf8(bytes).map_err(|_| DecodeError::Line("not UTF-8"))
 }
@@ -185,6 +195,8 @@ fn push_disclosure(out: &mut Vec<u8>, salt: &[u8; 16], name: &str, value: &str) 
 /// One disclosure in a seal.
 #[derive(Debug)]
 struct Disclosure<'l> {
+    /// As JSON, quotes included.
+    salt: &'l str,
     /// As JSON, quotes included.
     name: &'l str,
     /// As JSON.
@@ -229,10 +241,10 @@ fn list<'l>(reader: &mut Reader<'l>) -> Result<VecDeque<Disclosure<'l>>, DecodeE
             let range = reader.skip_value(DEPTH_READ_MAX)?;
             parts.push(reader.slice(range));
         }
-        let [_salt, name, value] = parts[..] else {
+        let [salt, name, value] = parts[..] else {
             return Err(DecodeError::Line("a disclosure is not salt, name and value"));
         };
-        found.push_back(Disclosure { name, value, json: reader.slice(at..reader.offset()), list: 0..0 });
+        found.push_back(Disclosure { salt, name, value, json: reader.slice(at..reader.offset()), list: 0..0 });
     }
     let end = reader.offset();
     found.iter_mut().for_each(|one| one.list = start..end);

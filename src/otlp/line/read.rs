@@ -9,8 +9,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::otlp::build::{Builder, Open};
-use crate::otlp::line::disclose::reveal;
-use crate::otlp::line::{ABSENT, DOUBLE, ENTRY, ENVELOPE, NAN, NUMBER, SALT, SCHEMA_URL, SEAL, STREAM_ID, UNKNOWN};
+use crate::otlp::line::disclose::{reveal, without_values};
+use crate::otlp::line::{
+    ABSENT, DISCLOSED, DOUBLE, ENTRY, ENVELOPE, NAN, NUMBER, SALT, SCHEMA_URL, SEAL, STREAM_ID, UNKNOWN,
+};
 use crate::otlp::schema::{self, Card, Field, Kind, MEMBERS, Message, OWNER};
 use crate::otlp::wire::{Cursor, put_bytes, put_varint};
 use crate::otlp::{DEPTH_MAX, DecodeError, Signal};
@@ -431,6 +433,14 @@ impl<'t> Walk<'t, '_> {
                     walk.builder.varint(3, value);
                     Ok(())
                 })?,
+                "disclosures" => {
+                    let list = self.reader.skip_value(DEPTH_READ_MAX)?;
+                    let disclosed = without_values(self.reader.slice(list))?;
+                    self.sealed(number, DISCLOSED, |walk| {
+                        put_bytes(walk.builder.raw(), 1, disclosed.as_bytes());
+                        Ok(())
+                    })?;
+                }
                 _ => {
                     self.reader.skip_value(DEPTH_READ_MAX)?;
                 }
