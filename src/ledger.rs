@@ -34,6 +34,7 @@ mod scan;
 
 pub use self::control::Control;
 pub use self::drafts::{Drafts, field_digest, random16};
+pub use self::entry::risk_of;
 pub use self::reader::{Chunk, LedgerReader};
 pub use self::verify::{Report, VerifyError, VerifyOptions, Violation, verify};
 pub use self::writer::{Ledger, LedgerError, Options, Recovery, Seal, Sealed};

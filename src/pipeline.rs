@@ -5,6 +5,7 @@ pub mod admission;
 pub mod chain;
 pub mod cursor;
 pub mod delivery;
+pub mod lens;
 mod open;
 mod recent;
 mod rejected;

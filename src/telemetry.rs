@@ -27,6 +27,7 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
     ("telseal_exporter_rejected_records_total", Kind::Counter, "records a destination refused in a partial success"),
     ("telseal_exporter_retries_total", Kind::Counter, "exports that failed and are tried again"),
     ("telseal_exporter_dead_lettered_records_total", Kind::Counter, "records put aside because no try would succeed"),
+    ("telseal_exporter_filtered_records_total", Kind::Counter, "records below the exporter's `min_risk`"),
     ("telseal_exporter_overrun_records_total", Kind::Counter, "oldest records given up under when_full: drop_oldest"),
     ("telseal_exporter_damaged_records_total", Kind::Counter, "stored records that could not be read again"),
     ("telseal_exporter_unaccounted_records", Kind::Gauge, "records a cursor passed that are nowhere: 0, or a defect"),

@@ -16,6 +16,8 @@ mod passthrough;
 mod secrets;
 #[path = "e2e/unknown.rs"]
 mod unknown;
+#[path = "e2e/views.rs"]
+mod views;
 
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "support/destination.rs"]

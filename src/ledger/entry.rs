@@ -292,6 +292,13 @@ fn with_disclosures<'a>(rest: &'a [u8], entry: &[u8; ENTRY_BYTES]) -> Option<(&'
     Some((open_body, seal.strip_prefix(SEAL)?.strip_prefix(DISCLOSURES)?.strip_suffix(b",")?))
 }
 
+/// The risk in the seal of a line (its end of line may be there); `None` when it has no whole seal.
+#[must_use]
+pub fn risk_of(line: &[u8]) -> Option<u8> {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    Entry::decode(&SealedLine::parse(line)?.entry).map(|entry| entry.risk)
+}
+
 fn base64_at_end<const N: usize>(text: &[u8]) -> Option<(&[u8], [u8; N])> {
     let (rest, value) = text.split_at_checked(text.len().checked_sub(base64_len(N))?)?;
     Some((rest, base64_exact(value)?))

@@ -284,7 +284,7 @@ const fn signal_code(signal: Signal) -> u8 {
 }
 
 /// The level that `risk_tag` gave, as the ledger's entries name it: 0 for none.
-fn risk_code(record: &Entity<'_>) -> u8 {
+pub(super) fn risk_code(record: &Entity<'_>) -> u8 {
     match record.get("risk.level").and_then(|level| level.as_str()) {
         Some("info") => 1,
         Some("low") => 2,

@@ -11,6 +11,7 @@ use crate::http::server;
 use crate::otlp::Signal;
 use crate::otlp::line::Erasable;
 use crate::pipeline::chain::{Chain, Seal, Step};
+use crate::pipeline::lens::Lens;
 use crate::pipeline::{Budget, Pipeline, Settings, delivery, store};
 use crate::processor::{Processor, enrich::Enrich, filter::Filter, redact::Redact, risk::RiskTag, seal};
 use crate::receiver::Routes;
@@ -141,6 +142,10 @@ fn delivery_settings(own: &Delivery) -> delivery::Settings {
         multiplier: retry.multiplier,
         give_up_after: Some(retry.max_elapsed_time.0).filter(|limit| !limit.is_zero()),
         batch_bytes_max: own.batch.max_bytes.as_usize(),
+        lens: Lens {
+            min_risk: own.min_risk.map_or(0, |risk| risk as u8),
+            withhold: Erasable::new(own.withhold.iter().map(String::as_str)),
+        },
     }
 }
 
