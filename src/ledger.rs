@@ -14,6 +14,7 @@
 //! {"audit.checkpoint":"<C2SP checkpoint as a signed note>"}                                  after every group
 //! ```
 
+pub mod anchor;
 pub mod control;
 pub mod drafts;
 pub mod entry;
