@@ -1,7 +1,13 @@
 //! The command line: one file a subcommand, one table of exit codes for all.
 
 mod demo;
+mod export;
+mod failed;
+mod key;
+mod moment;
+mod record;
 mod run;
+mod select;
 mod validate;
 mod verify;
 
@@ -65,6 +71,8 @@ enum Command {
         #[arg(long, value_name = "VKEY|FILE")]
         key: Option<String>,
     },
+    /// Write verified records as CSV, NDJSON, OTLP or OCSF; not one of them when anything is wrong
+    Export(export::ExportArgs),
     /// Send a bundled AI agent session through telseal on this machine and show what came of it
     Demo,
 }
@@ -80,6 +88,7 @@ pub fn main() -> Exit {
         Command::Run { config } => run::run(&config),
         Command::Validate { config } => validate::validate(&config),
         Command::Verify { path, key } => verify::verify(&path, key.as_deref()),
+        Command::Export(args) => export::export(&args),
         Command::Demo => demo::demo(),
     }
 }

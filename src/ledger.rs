@@ -19,9 +19,12 @@ pub mod control;
 pub mod drafts;
 pub mod entry;
 pub mod note;
+pub mod proof;
 pub mod reader;
+pub mod replay;
 pub mod tree;
 pub mod verify;
+pub mod walk;
 pub mod writer;
 
 mod chain;

@@ -19,6 +19,7 @@
 //! So different records have different lines, and a line reads back as what was written. Not kept: empty groups, where one group
 //! of equal resource ended and the next began, the order of attributes, and unknown fields of the request itself.
 
+mod canonical;
 mod disclose;
 mod read;
 mod shape;
@@ -28,6 +29,7 @@ mod write;
 use crate::otlp::DecodeError;
 use crate::stdx::json::{self, Text};
 
+pub use canonical::canonical;
 pub use disclose::{Erasable, Promise, reveal, withhold};
 pub use read::to_otlp;
 pub use splice::{SealView, with_seals};

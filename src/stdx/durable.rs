@@ -383,6 +383,9 @@ fn read_pid(path: &Path) -> Option<String> {
     Some(text.trim().to_owned()).filter(|pid| !pid.is_empty())
 }
 
+mod new_file;
+pub use self::new_file::NewFile;
+
 #[cfg(test)]
 pub(crate) mod faults;
 #[cfg(test)]
