@@ -10,6 +10,8 @@
 mod forge;
 #[path = "vectors/lines.rs"]
 mod lines;
+#[path = "vectors/seal.rs"]
+mod seal;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -306,6 +306,40 @@ impl Forge {
         self.epoch += 1;
     }
 
+    /// Ends the epoch with a certificate that somebody made, for a key of his.
+    pub(crate) fn rotate_with(&mut self, key: Key, cert: &str) {
+        self.control("key_rotate", &format!(r#""cert":{},"reason":"age""#, json_string(cert)));
+        self.checkpoint(false);
+        self.keys.push(key);
+        self.certs.push(cert.to_owned());
+        self.epoch += 1;
+    }
+
+    /// The same ledger from its first entry on, under this certificate: its genesis, one record, signed.
+    pub(crate) fn reborn(&self, cert: &str) -> Self {
+        let mut forge = Self::new(&self.origin);
+        forge.root = self.root.clone();
+        forge.restore(self, 0);
+        forge.segments[0].lines.clear();
+        forge.certs[0] = cert.to_owned();
+        forge.genesis();
+        forge.record(r#"{"body":"reborn"}"#);
+        forge.checkpoint(true);
+        forge
+    }
+
+    /// Takes over the state of another one when it had `size` entries, all signed.
+    pub(crate) fn restore(&mut self, other: &Self, size: usize) {
+        (self.made, self.frontier, self.records) = (vec![], vec![], 0);
+        for made in &other.made[..size] {
+            self.grow(made.leaf);
+            self.made.push(made.clone());
+            self.records += u64::from(made.entry[4] == 0);
+            self.epoch = u32::from_be_bytes(made.entry[108..112].try_into().unwrap()) + u32::from(made.entry[4] == 3);
+        }
+        self.signed = size as u64;
+    }
+
     /// Ends the segment; how it is stored is decided later.
     pub(crate) fn roll(&mut self) {
         self.segments.push(Segment { first: self.size(), lines: vec![], form: Form::Plain });
