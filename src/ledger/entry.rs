@@ -18,7 +18,7 @@ pub enum Kind {
     Record = 0,
     /// The first entry of a ledger: origin and nonce, from which the stream's id is made.
     Genesis = 1,
-    /// Nothing happened, and the ledger lives.
+    /// Nothing was sealed for a while, and the ledger lives.
     Heartbeat = 2,
     /// The next signing key.
     KeyRotate = 3,
@@ -36,11 +36,11 @@ pub enum Kind {
     Config = 9,
     /// Somebody took records out.
     Export = 10,
-    /// The end of the last run was not orderly, and something not acknowledged was cut off.
+    /// The end of the last run was not orderly; what was not acknowledged, if anything, was cut off.
     UncleanStart = 11,
-    /// The orderly end of the ledger.
+    /// The orderly end of a run.
     End = 12,
-    /// What was sealed of one session.
+    /// What belongs to one session of a producer.
     Session = 13,
 }
 
@@ -143,7 +143,7 @@ pub struct Entry {
     pub commit: [u8; 32],
     /// The length of the canonical line (bytes 104 to 107).
     pub body_len: u32,
-    /// The number of the signing key (bytes 108 to 111).
+    /// The number of the epoch whose key signs (bytes 108 to 111).
     pub epoch: u32,
     /// The risk the pipeline assigned (byte 112).
     pub risk: u8,
@@ -302,6 +302,25 @@ pub fn risk_of(line: &[u8]) -> Option<u8> {
 fn base64_at_end<const N: usize>(text: &[u8]) -> Option<(&[u8], [u8; N])> {
     let (rest, value) = text.split_at_checked(text.len().checked_sub(base64_len(N))?)?;
     Some((rest, base64_exact(value)?))
+}
+
+const STUB: &[u8] = b"{\"audit.entry\":\"";
+
+/// True when a line is an entry without its body, by how it begins.
+pub(super) fn is_stub(line: &[u8]) -> bool {
+    line.starts_with(STUB)
+}
+
+/// Appends the line that stands for a record whose body is gone.
+pub(super) fn push_stub_line(out: &mut Vec<u8>, entry: &[u8; ENTRY_BYTES]) {
+    out.extend_from_slice(STUB);
+    push_base64(out, entry);
+    out.extend_from_slice(b"\"}\n");
+}
+
+/// The entry in such a line (without its end).
+pub(super) fn parse_stub(line: &[u8]) -> Option<[u8; ENTRY_BYTES]> {
+    base64_exact(line.strip_prefix(STUB)?.strip_suffix(b"\"}")?)
 }
 
 /// For the chain: an entry's own hash.

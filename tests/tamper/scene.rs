@@ -108,15 +108,7 @@ impl Scene {
     pub(crate) fn new() -> Self {
         let forge = honest();
         let key = forge.root.clone();
-        Self {
-            forge,
-            bytes: BTreeMap::new(),
-            gone: vec![],
-            anchors: vec![],
-            arguments: vec![],
-            only: None,
-            key,
-        }
+        Self { forge, bytes: BTreeMap::new(), gone: vec![], anchors: vec![], arguments: vec![], only: None, key }
     }
 
     /// Replaces a part of the line of an entry, once.
@@ -225,7 +217,9 @@ impl Scene {
     }
 
     pub(crate) fn has_arguments(&self) -> bool {
-        !self.arguments.is_empty() || !self.anchors.is_empty() || self.only.is_some()
+        !self.arguments.is_empty()
+            || !self.anchors.is_empty()
+            || self.only.is_some()
             || self.key.vkey() != self.forge.root.vkey()
     }
 

@@ -209,6 +209,7 @@ pub(crate) const ROWS: &[Row] = &[
 
 const CONTROL: crate::forge::About<'static> = crate::forge::About { signal: 0, flags: 0, risk: 0, disclosures: "" };
 const ERASE_14: &str = r#"{"actor":"dpo","basis":"b","request":"r","seqs":[14]}"#;
-const RETAIN_14: &str = r#"{"actor":"ops","count":1,"first":14,"from_ns":"1","last":14,"policy":"p","ticket":"t","to_ns":"2"}"#;
+const RETAIN_14: &str =
+    r#"{"actor":"ops","count":1,"first":14,"from_ns":"1","last":14,"policy":"p","ticket":"t","to_ns":"2"}"#;
 const HOLD_14: &str = r#"{"actor":"legal","first":14,"hold":"h-1","last":15,"reason":"r"}"#;
 const RELEASE: &str = r#"{"actor":"legal","hold":"h-1","release":true}"#;
