@@ -6,6 +6,11 @@
 //! <year>-<month>.checkpoints`: signed notes, one after the other, an empty line between them. Notes are appended, and on disk when
 //! that returns; a torn last one is passed over. About 300 bytes a note.
 
+mod publisher;
+
+pub(super) use self::publisher::Publisher;
+pub use self::publisher::Settings;
+
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 

@@ -142,7 +142,16 @@ fn ledger_options(id: &PipelineId, seal: &seal::Config) -> ledger::Options {
         root: root.map_or(ledger::RootKey::Folder, ledger::RootKey::File),
         epoch_seconds: seal.keys.epoch.rotate.0.as_secs(),
         epoch_entries: seal.keys.epoch.entries,
+        anchors: anchors(seal),
         ..ledger::Options::new(id.to_string())
+    }
+}
+
+fn anchors(seal: &seal::Config) -> ledger::anchor::Settings {
+    ledger::anchor::Settings {
+        dirs: seal.anchors.iter().map(|anchor| anchor.dir.clone()).collect(),
+        every: seal.anchor_interval.0,
+        accept_rollback: seal.accept_rollback.clone(),
     }
 }
 
