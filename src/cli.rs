@@ -66,6 +66,9 @@ enum Command {
         /// The configuration file
         #[arg(long, short, value_name = "FILE")]
         config: PathBuf,
+        /// Start although an anchor says that a ledger was set back; the reason is sealed
+        #[arg(long, value_name = "REASON")]
+        accept_rollback: Option<String>,
     },
     /// Check a configuration and print every problem
     Validate {
@@ -107,7 +110,7 @@ pub fn main() -> Exit {
         Err(error) => return usage(&error),
     };
     match command {
-        Command::Run { config } => run::run(&config),
+        Command::Run { config, accept_rollback } => run::run(&config, accept_rollback),
         Command::Validate { config } => validate::validate(&config),
         Command::Verify(arguments) => verify::verify(&arguments),
         Command::Prove(args) => prove::prove(&args),

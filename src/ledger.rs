@@ -16,6 +16,7 @@
 //! {"audit.checkpoint":"<C2SP checkpoint as a signed note>"}                                  after every group
 //! ```
 
+pub mod anchor;
 pub mod cert;
 pub mod control;
 pub mod cosign;
@@ -40,6 +41,7 @@ pub mod writer;
 mod chain;
 mod checker;
 mod close;
+mod disclosed;
 mod hash;
 mod header;
 mod lines;
@@ -48,7 +50,8 @@ mod recover;
 mod scan;
 
 pub use self::control::Control;
-pub use self::drafts::Drafts;
+pub use self::drafts::{Drafts, field_digest, random16};
+pub use self::entry::risk_of;
 pub use self::keys::RootKey;
 pub use self::reader::{Chunk, LedgerReader};
 pub use self::verify::{Anchor, Report, VerifyError, VerifyOptions, Violation, verify};

@@ -68,7 +68,7 @@ impl From<VerifyError> for Failed {
     fn from(error: VerifyError) -> Self {
         let exit = match &error {
             VerifyError::Violation(_) => Exit::Integrity,
-            VerifyError::Doubt(_) | VerifyError::Inconclusive(_) => Exit::Inconclusive,
+            VerifyError::Inconclusive(_) | VerifyError::Doubt(_) => Exit::Inconclusive,
             VerifyError::File(_) => Exit::Runtime,
         };
         Self::new(exit, error.to_string())

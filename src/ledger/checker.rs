@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::OWN_LINE;
 use super::cert::Cert;
 use super::chain::Chain;
+use super::disclosed;
 use super::entry::{ENTRY_BYTES, Entry, Kind, SealedLine, is_stub, parse_stub};
 use super::hash::commit;
 use super::header::{Header, is_header};
@@ -305,6 +306,8 @@ impl Checker {
         if commit(&sealed.salt, sealed.open_body, b"}") != entry.commit {
             return Err(Finding::new(Fault::Modified, next, "the line is not what was sealed"));
         }
+        disclosed::check(sealed.open_body, sealed.disclosures)
+            .map_err(|what| Finding::new(Fault::Modified, next, what))?;
         Ok(())
     }
 
