@@ -18,6 +18,7 @@
 
 pub mod cert;
 pub mod control;
+pub mod disclosure;
 pub mod drafts;
 pub mod entry;
 pub mod files;
