@@ -16,23 +16,27 @@
 //! {"audit.checkpoint":"<C2SP checkpoint as a signed note>"}                                  after every group
 //! ```
 
+pub mod anchor;
 pub mod cert;
 pub mod control;
-pub mod disclosure;
 pub mod drafts;
 pub mod entry;
 pub mod files;
 pub mod keys;
 pub mod note;
 pub mod order;
+pub mod proof;
 pub mod reader;
+pub mod replay;
 pub mod tree;
 pub mod verify;
+pub mod walk;
 pub mod writer;
 
 mod chain;
 mod checker;
 mod close;
+mod disclosed;
 mod hash;
 mod header;
 mod lines;
@@ -42,7 +46,8 @@ mod run;
 mod scan;
 
 pub use self::control::Control;
-pub use self::drafts::Drafts;
+pub use self::drafts::{Drafts, field_digest, random16};
+pub use self::entry::risk_of;
 pub use self::keys::RootKey;
 pub use self::reader::{Chunk, LedgerReader};
 pub use self::run::{Counters, DeclaredGap};

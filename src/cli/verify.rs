@@ -4,21 +4,19 @@
 //! tells these apart.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 
+use crate::cli::failed::Failed;
+use crate::cli::key::read_key;
 use crate::cli::progress::Bar;
 use crate::cli::{Exit, complain, say};
-use crate::ledger::note::VerifyingKey;
 use crate::ledger::verify::Progress;
 use crate::ledger::{Anchor, VerifyError, VerifyOptions, verify as check};
 use crate::stdx::durable;
 use crate::stdx::duration::Span;
-
-/// Far more than the text of a key.
-const KEY_BYTES_MAX: u64 = 4096;
 
 /// What `--help` says first.
 pub(super) const ABOUT: &str = "\
@@ -39,7 +37,8 @@ pub(super) struct Arguments {
     /// Trust only this root key: the verifier key text, as in `key.pub`, or a file that holds it
     #[arg(long, value_name = "VKEY|FILE")]
     key: Option<String>,
-    /// A checkpoint of the ledger that was kept elsewhere: shows what was cut off or rewritten since (repeatable)
+    /// A file with checkpoints of the ledger that were kept elsewhere: shows what was cut off or rewritten since
+    /// (repeatable)
     #[arg(long, value_name = "FILE")]
     anchor: Vec<PathBuf>,
     /// Fail (6) when the last signature is older than this, such as `5m`
@@ -63,7 +62,7 @@ fn duration(text: &str) -> Result<Span, String> {
 pub(super) fn verify(arguments: &Arguments) -> Exit {
     let options = match options(arguments) {
         Ok(options) => options,
-        Err((exit, message)) => return end(exit, &message),
+        Err(failed) => return end(failed.exit, &failed.message),
     };
     let bar = std::io::stderr().is_terminal().then(|| Bar::start(options.progress.clone()));
     let verdict = check(&arguments.path, &options);
@@ -82,11 +81,15 @@ pub(super) fn verify(arguments: &Arguments) -> Exit {
     }
 }
 
-fn options(arguments: &Arguments) -> Result<VerifyOptions, (Exit, String)> {
-    let anchors = arguments.anchor.iter().map(|path| Anchor::read(path));
+fn options(arguments: &Arguments) -> Result<VerifyOptions, Failed> {
+    let mut anchors = Vec::new();
+    for path in &arguments.anchor {
+        let read = Anchor::read(path).map_err(|error| Failed::new(exit_of_file(&error), error.to_string()))?;
+        anchors.extend(read);
+    }
     Ok(VerifyOptions {
         key: arguments.key.as_deref().map(read_key).transpose()?,
-        anchors: anchors.collect::<Result<_, _>>().map_err(|error| (exit_of_file(&error), error.to_string()))?,
+        anchors,
         expect_size: arguments.expect_size,
         max_age_seconds: arguments.max_age.map(|age| age.0.as_secs()),
         no_gaps: arguments.no_gaps,
@@ -111,21 +114,4 @@ const fn exit_of(error: &VerifyError) -> Exit {
         VerifyError::Inconclusive(_) | VerifyError::Doubt(_) => Exit::Inconclusive,
         VerifyError::File(_) => Exit::Runtime,
     }
-}
-
-/// The key itself, or the file that holds it.
-fn read_key(written: &str) -> Result<VerifyingKey, (Exit, String)> {
-    if let Some(key) = VerifyingKey::parse(written.trim()) {
-        return Ok(key);
-    }
-    let bytes = match durable::read(Path::new(written), KEY_BYTES_MAX) {
-        Ok(Some(bytes)) => bytes,
-        Ok(None) => {
-            let message = format!("--key `{written}` is neither a verifier key (see `key.pub`) nor a file");
-            return Err((Exit::Usage, message));
-        }
-        Err(error) => return Err((Exit::Runtime, error.to_string())),
-    };
-    let key = std::str::from_utf8(&bytes).ok().and_then(|text| VerifyingKey::parse(text.trim()));
-    key.ok_or_else(|| (Exit::Usage, format!("--key {written}: the file does not hold an Ed25519 verifier key")))
 }

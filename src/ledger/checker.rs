@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::OWN_LINE;
 use super::cert::Cert;
 use super::chain::Chain;
-use super::disclosure::{ERASABLE, undisclosed};
+use super::disclosed::{self, ERASABLE};
 use super::entry::{ENTRY_BYTES, Entry, Kind, SealedLine, is_stub, parse_stub};
 use super::hash::commit;
 use super::header::{Header, is_header};
@@ -314,14 +314,13 @@ impl Checker {
 
     /// How many erasable fields are not disclosed.
     fn check_disclosures(&self, sealed: &SealedLine<'_>, entry: &Entry) -> Result<usize, Finding> {
-        let next = self.chain.size();
+        let wrong = |what: &str| Finding::new(Fault::Modified, self.chain.size(), what);
         if entry.flags & ERASABLE == 0 {
             let what = "fields are disclosed in a line that has none to disclose";
-            return if sealed.disclosures.is_none() { Ok(0) } else { Err(Finding::new(Fault::Modified, next, what)) };
+            return if sealed.disclosures.is_empty() { Ok(0) } else { Err(wrong(what)) };
         }
-        let what = "a disclosed field is not the one that was sealed";
-        undisclosed(sealed.open_body, sealed.disclosures.unwrap_or_default())
-            .ok_or_else(|| Finding::new(Fault::Modified, next, what))
+        let disclosed = disclosed::check(sealed.open_body, sealed.disclosures).map_err(wrong)?;
+        disclosed::promises(sealed.open_body).checked_sub(disclosed).ok_or_else(|| wrong("a field is disclosed twice"))
     }
 
     fn check_links(&self, entry: &Entry) -> Result<(), Finding> {

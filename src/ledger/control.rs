@@ -1,5 +1,7 @@
 //! The ledger's own events: sealed like records, never handed to exporters.
 
+use std::fmt;
+
 use super::drafts::Drafts;
 use super::entry::Kind;
 use super::scan::push_decimal;
@@ -65,6 +67,13 @@ impl Control {
         drafts.buffer().extend_from_slice(&self.body);
         drafts.finish_line(0, 0, 0)?;
         Ok(drafts)
+    }
+}
+
+/// The event as it will be sealed.
+impl fmt::Display for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.body))
     }
 }
 

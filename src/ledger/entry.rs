@@ -201,18 +201,19 @@ fn field<const N: usize>(bytes: &[u8; ENTRY_BYTES], at: usize) -> [u8; N] {
     field
 }
 
-const SEAL: &[u8] = b",\"audit.seal\":{\"entry\":\"";
-const SEAL_OPEN: &[u8] = b",\"audit.seal\":{";
-const DISCLOSURES: &[u8] = b"\"disclosures\":[";
-const DISCLOSURES_CLOSE: &[u8] = b"],";
+const SEAL: &[u8] = b",\"audit.seal\":{";
+const DISCLOSURES: &[u8] = b"\"disclosures\":";
 const ENTRY: &[u8] = b"\"entry\":\"";
 const NUMBER: &[u8] = b"\",\"n\":";
 const SALT: &[u8] = b",\"salt\":\"";
 const STREAM: &[u8] = b"\",\"stream\":\"";
 const CLOSE: &[u8] = b"\",\"v\":1}}";
 
-/// The most that sealing adds to a line, its end of line included.
+/// The most that sealing adds to a line, its end of line included; not counted are disclosures.
 pub const SEAL_BYTES_MAX: usize = SEAL.len()
+    + DISCLOSURES.len()
+    + 1
+    + ENTRY.len()
     + base64_len(ENTRY_BYTES)
     + NUMBER.len()
     + 20
@@ -223,10 +224,11 @@ pub const SEAL_BYTES_MAX: usize = SEAL.len()
     + CLOSE.len()
     + 1;
 
-/// Appends a canonical line (`{..}`) with its seal as last member, and the end of line.
+/// Appends a canonical line (`{..}`) with its seal as last member, and the end of line. `disclosures` is a JSON array, or
+/// empty.
 pub(super) fn push_sealed_line(
     out: &mut Vec<u8>,
-    line: &[u8],
+    (line, disclosures): (&[u8], &[u8]),
     entry: &[u8; ENTRY_BYTES],
     seq: u64,
     salt: &[u8; 16],
@@ -234,6 +236,12 @@ pub(super) fn push_sealed_line(
 ) {
     out.extend_from_slice(line.strip_suffix(b"}").unwrap_or(line));
     out.extend_from_slice(SEAL);
+    if !disclosures.is_empty() {
+        out.extend_from_slice(DISCLOSURES);
+        out.extend_from_slice(disclosures);
+        out.push(b',');
+    }
+    out.extend_from_slice(ENTRY);
     push_base64(out, entry);
     out.extend_from_slice(NUMBER);
     push_decimal(out, seq);
@@ -250,8 +258,8 @@ pub(super) fn push_sealed_line(
 pub(super) struct SealedLine<'a> {
     /// The canonical line without its closing brace.
     pub(super) open_body: &'a [u8],
-    /// The inside of the list of disclosed fields; `None` without one.
-    pub(super) disclosures: Option<&'a [u8]>,
+    /// The JSON array of its disclosures, empty when it has none.
+    pub(super) disclosures: &'a [u8],
     pub(super) entry: [u8; ENTRY_BYTES],
     pub(super) seq: u64,
     pub(super) salt: [u8; 16],
@@ -268,21 +276,27 @@ impl<'a> SealedLine<'a> {
         let digits = rest.iter().rev().take_while(|byte| byte.is_ascii_digit()).take(21).count();
         let (rest, number) = rest.split_at(rest.len() - digits);
         let (rest, entry) = base64_at_end(rest.strip_suffix(NUMBER)?)?;
-        let (open_body, disclosures) = body_and_disclosures(rest.strip_suffix(ENTRY)?, &entry)?;
+        let rest = rest.strip_suffix(ENTRY)?;
+        let (open_body, disclosures) = match rest.strip_suffix(SEAL) {
+            Some(open_body) => (open_body, [].as_slice()),
+            None => with_disclosures(rest, &entry)?,
+        };
         Some(Self { open_body, disclosures, entry, seq: decimal(number)?, salt, stream_text })
     }
 }
 
-/// Where the body ends is clear from the seal's own beginning, or, with disclosures before the entry, from the length in
-/// the entry.
-fn body_and_disclosures<'a>(rest: &'a [u8], entry: &[u8; ENTRY_BYTES]) -> Option<(&'a [u8], Option<&'a [u8]>)> {
-    if let Some(open_body) = rest.strip_suffix(SEAL_OPEN) {
-        return Some((open_body, None));
-    }
-    let body_len = usize::try_from(u32::from_be_bytes(field(entry, 104))).ok()?;
+/// Where the disclosures begin, the entry says: it knows the length of the line.
+fn with_disclosures<'a>(rest: &'a [u8], entry: &[u8; ENTRY_BYTES]) -> Option<(&'a [u8], &'a [u8])> {
+    let body_len = usize::try_from(Entry::decode(entry)?.body_len).ok()?;
     let (open_body, seal) = rest.split_at_checked(body_len.checked_sub(1)?)?;
-    let disclosures = seal.strip_prefix(SEAL_OPEN)?.strip_prefix(DISCLOSURES)?.strip_suffix(DISCLOSURES_CLOSE)?;
-    Some((open_body, Some(disclosures)))
+    Some((open_body, seal.strip_prefix(SEAL)?.strip_prefix(DISCLOSURES)?.strip_suffix(b",")?))
+}
+
+/// The risk in the seal of a line (its end of line may be there); `None` when it has no whole seal.
+#[must_use]
+pub fn risk_of(line: &[u8]) -> Option<u8> {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    Entry::decode(&SealedLine::parse(line)?.entry).map(|entry| entry.risk)
 }
 
 fn base64_at_end<const N: usize>(text: &[u8]) -> Option<(&[u8], [u8; N])> {
@@ -337,10 +351,14 @@ mod tests {
             prop_assert_eq!(Entry::decode(&bytes), Some(entry.clone()));
             let line = format!("{{\"k\":\"{text}\"}}");
             let mut out = Vec::new();
-            push_sealed_line(&mut out, line.as_bytes(), &bytes, entry.seq, &salt, &entry.stream.text());
-            prop_assert!(out.len() <= line.len() + SEAL_BYTES_MAX);
+            let entry = Entry { body_len: line.len() as u32, ..entry };
+            let bytes = entry.encode();
+            let disclosed = if text.len() % 2 == 0 { "" } else { r#"[["s","n",{"audit.seal":{"disclosures":[1]}}]]"# };
+            push_sealed_line(&mut out, (line.as_bytes(), disclosed.as_bytes()), &bytes, entry.seq, &salt, &entry.stream.text());
+            prop_assert!(out.len() <= line.len() + disclosed.len() + SEAL_BYTES_MAX);
             let back = SealedLine::parse(out.strip_suffix(b"\n").unwrap()).unwrap();
             prop_assert_eq!(back.open_body, line.strip_suffix('}').unwrap().as_bytes());
+            prop_assert_eq!(back.disclosures, disclosed.as_bytes());
             prop_assert_eq!((back.entry, back.seq, back.salt), (bytes, entry.seq, salt));
             prop_assert_eq!(Stream::parse(back.stream_text), Some(entry.stream));
         }
@@ -357,7 +375,7 @@ mod tests {
     fn a_sealed_line_is_json_with_the_seal_as_last_member() {
         let entry = [7; ENTRY_BYTES];
         let mut out = Vec::new();
-        push_sealed_line(&mut out, br#"{"body":"x"}"#, &entry, 42, &[9; 16], &Stream([1; 16]).text());
+        push_sealed_line(&mut out, (br#"{"body":"x"}"#, b""), &entry, 42, &[9; 16], &Stream([1; 16]).text());
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(value["audit.seal"]["n"], 42);
         assert_eq!(value["audit.seal"]["v"], 1);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::anchor::{self, Publisher};
 use super::cert::Cert;
 use super::chain::Chain;
 use super::checker::key_rotate;
@@ -66,6 +67,12 @@ pub enum LedgerError {
     /// What was to be sealed is no JSON object, or too long.
     #[error("what is to be sealed must be one JSON object below {} bytes", super::LINE_BYTES_MAX)]
     NotALine,
+    /// An anchor outside the folder contradicts the ledger.
+    #[error(transparent)]
+    Rollback(super::anchor::Rollback),
+    /// The system gives no thread.
+    #[error("cannot start a thread: {0}")]
+    NoThread(String),
     /// Only the root key can sign this, and it is not at hand.
     #[error("the ledger's root key is not at hand, and only it can sign this; put the key file back")]
     NoRootKey,
@@ -102,6 +109,8 @@ pub struct Options {
     pub epoch_seconds: u64,
     /// How many entries it signs, within one group more.
     pub epoch_entries: u64,
+    /// Where checkpoints are kept outside the folder.
+    pub anchors: anchor::Settings,
     /// The wall clock, in nanoseconds since 1970.
     pub clock: fn() -> u64,
     /// Closed segments are packed.
@@ -125,6 +134,7 @@ impl Options {
             root: RootKey::Folder,
             epoch_seconds: EPOCH_SECONDS,
             epoch_entries: EPOCH_ENTRIES,
+            anchors: anchor::Settings::default(),
             clock: unix_nanos,
             compression: true,
             heartbeat_seconds: HEARTBEAT_SECONDS,
@@ -187,6 +197,7 @@ pub struct Ledger {
     epoch_began_ns: u64,
     root_signed_ns: u64,
     closing: close::Closing,
+    publisher: Publisher,
     out: Vec<u8>,
 }
 
@@ -222,6 +233,10 @@ impl Ledger {
             None => begin(Keys::begin(dir, root)?)?,
         };
         pending.extend(run::beginning(&cuts, is_new || is_ended, options));
+        let names = (options.pipeline.as_str(), keys.root_key.origin());
+        let found_size = if is_new { 0 } else { chain.size() };
+        let (publisher, gaps) = Publisher::open(&options.anchors, (dir, found_size), names)?;
+        pending.extend(gaps);
         let mut ledger = Self {
             stream_text: chain.stream.text(),
             epoch_began_ns: (options.clock)(),
@@ -233,6 +248,7 @@ impl Ledger {
             rotation: (!is_new).then_some("start"),
             root_signed_ns: 0,
             closing: close::Closing::default(),
+            publisher,
             out: Vec::new(),
         };
         ledger.seal_pending()?;
@@ -270,6 +286,9 @@ impl Ledger {
             self.segments.append(&mut [IoSlice::new(&self.out)], next.records - self.chain.records)?;
             Ok((sealed, by_root))
         });
+        if written.is_ok() {
+            self.publisher.committed(&self.out, now);
+        }
         if self.out.capacity() > BUFFER_BYTES_KEPT {
             self.out = Vec::new();
         }
@@ -344,6 +363,11 @@ impl Ledger {
         let control = Control::new(kind).json("order", order).text("sig", &STANDARD.encode(signature));
         self.root_signed_ns = 0;
         self.append_control(control)
+    }
+
+    /// Seals one of the ledger's own events with the next group: nobody waits for it, and it costs no wait for the disk.
+    pub fn seal_with_next(&mut self, control: Control) {
+        self.pending.push(control);
     }
 
     /// Seals one of the ledger's own events; exporters never see it.
@@ -505,9 +529,9 @@ fn seal(
     sealed_at_ns: u64,
 ) -> Vec<Seal> {
     let mut seals = Vec::with_capacity(drafts.len());
-    for (line, draft) in drafts.iter() {
+    for (line, disclosures, draft) in drafts.iter() {
         let entry = entry_of(chain, line, draft, kind, sealed_at_ns).encode();
-        push_sealed_line(out, line, &entry, chain.size(), &draft.salt, stream_text);
+        push_sealed_line(out, (line, disclosures), &entry, chain.size(), &draft.salt, stream_text);
         chain.extend(&entry, kind == Kind::Record, sealed_at_ns);
         seals.push(Seal { entry, salt: draft.salt });
     }

@@ -14,8 +14,10 @@ use crate::pipeline::cursor::Cursors;
 use crate::pipeline::open::{RETRY_AFTER, Settings};
 use crate::pipeline::recent::Recent;
 use crate::pipeline::sequencer::Sequencer;
+use crate::pipeline::sessions::Sessions;
 use crate::spool::disk::{Disk, DiskReader, SpoolError};
 use crate::spool::{Item, Memory};
+use crate::stdx::clock::unix_nanos;
 use crate::stdx::durable;
 use crate::stdx::segments::{Position, SegmentsReader};
 use crate::stdx::tasks;
@@ -132,7 +134,7 @@ fn open_ledger(
     say_cut(&settings.id, &recovery.cuts);
     let recent = keep_otlp.then(|| Recent::new(settings.signal, &ledger.stream().to_string()));
     let reader = Reader::Ledger(reader, settings.signal, recent.clone());
-    Ok((Writer::Ledger(Box::new(ledger), recent), reader))
+    Ok((Writer::Ledger(Box::new(ledger), recent, Sessions::default()), reader))
 }
 
 fn say_cut(pipeline: &str, cuts: &[crate::stdx::segments::Cut]) {
@@ -146,8 +148,8 @@ fn say_cut(pipeline: &str, cuts: &[crate::stdx::segments::Cut]) {
 pub(super) enum Writer {
     /// With a `hold_bytes_max` its oldest segments go beyond that, delivered or not.
     Spool { spool: Disk, reader: DiskReader, hold_bytes_max: Option<u64> },
-    /// With the newest requests as OTLP, where an exporter wants that.
-    Ledger(Box<Ledger>, Option<Recent>),
+    /// With the newest requests as OTLP, where an exporter wants that, and the sessions that are open.
+    Ledger(Box<Ledger>, Option<Recent>, Sessions),
 }
 
 /// A group could not be stored; nothing of it is.
@@ -163,7 +165,7 @@ impl Writer {
     /// The ledger, where it is one.
     pub(super) fn ledger(&self) -> Option<&Ledger> {
         match self {
-            Self::Ledger(ledger, _) => Some(ledger),
+            Self::Ledger(ledger, ..) => Some(ledger),
             Self::Spool { .. } => None,
         }
     }
@@ -171,15 +173,26 @@ impl Writer {
     /// The same, to say something in it.
     pub(super) fn ledger_mut(&mut self) -> Option<&mut Ledger> {
         match self {
-            Self::Ledger(ledger, _) => Some(ledger),
+            Self::Ledger(ledger, ..) => Some(ledger),
             Self::Spool { .. } => None,
+        }
+    }
+
+    /// Seals, with the next group, the manifests of sessions of which nothing came for a while.
+    pub(super) fn close_idle_sessions(&mut self) {
+        if let Self::Ledger(ledger, _, sessions) = self {
+            let over = sessions.idle(ledger.now_ns());
+            over.into_iter().for_each(|manifest| ledger.seal_with_next(manifest));
         }
     }
 
     /// Nothing more will come.
     pub(super) fn end(self) -> Result<(), LedgerError> {
         match self {
-            Self::Ledger(ledger, _) => ledger.finish(),
+            Self::Ledger(mut ledger, _, mut sessions) => {
+                sessions.end().into_iter().for_each(|manifest| ledger.seal_with_next(manifest));
+                ledger.finish()
+            }
             Self::Spool { .. } => Ok(()),
         }
     }
@@ -199,18 +212,19 @@ impl Writer {
                     .collect();
                 Ok(spool.append(&items)?)
             }
-            Self::Ledger(ledger, recent) => {
+            Self::Ledger(ledger, recent, sessions) => {
                 let (drafts, requests): (Vec<Drafts>, Vec<_>) = group
                     .into_iter()
                     .filter_map(|one| match one {
-                        Processed::Drafts { drafts, otlp, .. } => Some((drafts, otlp)),
+                        Processed::Drafts { drafts, otlp, marks, .. } => Some((drafts, (otlp, marks))),
                         _ => None,
                     })
                     .unzip();
                 let sealed = ledger.append(&drafts)?;
-                let Some(recent) = recent else { return Ok(()) };
-                for (otlp, sealed) in requests.into_iter().zip(sealed) {
-                    if let Some(otlp) = otlp {
+                for ((otlp, marks), sealed) in requests.into_iter().zip(sealed) {
+                    let over = sessions.seal(marks, sealed.first, unix_nanos());
+                    over.into_iter().for_each(|manifest| ledger.seal_with_next(manifest));
+                    if let (Some(recent), Some(otlp)) = (recent.as_ref(), otlp) {
                         recent.keep(otlp, sealed);
                     }
                 }
@@ -224,7 +238,7 @@ impl Writer {
     pub(super) fn trim(&mut self, cursors: &Cursors, all: bool) {
         let (spool, reader, hold_bytes_max) = match self {
             Self::Spool { spool, reader, hold_bytes_max } => (spool, reader, hold_bytes_max),
-            Self::Ledger(ledger, _) => return ledger.close_behind(cursors.slowest().unwrap_or(ledger.end())),
+            Self::Ledger(ledger, ..) => return ledger.close_behind(cursors.slowest().unwrap_or(ledger.end())),
         };
         let keep = hold_bytes_max.map_or_else(Position::default, |hold| newest(reader.segments(), hold));
         let keep = cursors.slowest().unwrap_or_default().max(keep);

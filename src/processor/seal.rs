@@ -21,8 +21,22 @@ pub struct Config {
     pub origin: Option<String>,
     /// A segment file is closed at this size. Default: `64 MiB`.
     pub segment_bytes_max: ByteSize,
+    /// Attributes (of records and resources) that are sealed one by one, each with a salt of its own, so that a single
+    /// value can be erased, or kept from one exporter, while the record still verifies. `body` means the body of a log
+    /// record as well. Costs one random salt and one hash a field, and OTLP exporters read the ledger. Default: none.
+    pub erasable: Vec<String>,
     /// What becomes of closed segments that every exporter has passed. Default: `zstd`.
     pub compression: Compression,
+    /// Folders, best on other volumes, that keep copies of checkpoints (see `docs/seal-format.md`, anchors). At every start the
+    /// ledger is compared with them: one that was cut off or set back does not start. Default: none.
+    pub anchors: Vec<Anchor>,
+    /// The shortest time between two checkpoints in an anchor. What is sealed in between could be cut off unseen.
+    /// Default: `10s`.
+    pub anchor_interval: Span,
+    /// Why the ledger may go on although an anchor says that it was set back: `telseal run --accept-rollback`, never the
+    /// file.
+    #[serde(skip)]
+    pub accept_rollback: Option<String>,
     /// The keys that sign.
     pub keys: Keys,
     /// When nothing was sealed for this long, the ledger says that it lives: a silence is then known to be one.
@@ -39,6 +53,14 @@ pub enum Compression {
     Zstd,
     /// As they are.
     None,
+}
+
+/// A place outside the ledger's folder that keeps checkpoints.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Anchor {
+    /// A folder, which must exist: a volume that is not mounted is no anchor.
+    pub dir: PathBuf,
 }
 
 /// The keys of a ledger.
@@ -87,7 +109,11 @@ impl Default for Config {
         Self {
             origin: None,
             segment_bytes_max: ByteSize::mib(64),
+            erasable: Vec::new(),
             compression: Compression::Zstd,
+            anchors: Vec::new(),
+            anchor_interval: Span::secs(10),
+            accept_rollback: None,
             keys: Keys::default(),
             heartbeat: Span::secs(60),
         }
@@ -103,6 +129,12 @@ impl Config {
             let hint =
                 "checkpoints name it in one line: letters, digits, `.`, `/`, `-`, as in `acme.example/seal/prod`";
             problems.add_hint(&at.key("origin"), "an origin has no white space and none of `+`, `\"`, `\\`", hint);
+        }
+        for (index, _) in self.anchors.iter().enumerate().filter(|(_, anchor)| anchor.dir.as_os_str().is_empty()) {
+            problems.add(&at.key("anchors").item(index).key("dir"), "the anchor has no folder");
+        }
+        for (index, _) in self.erasable.iter().enumerate().filter(|(_, name)| name.is_empty()) {
+            problems.add(&at.key("erasable").item(index), "the name of the attribute is empty");
         }
         if self.segment_bytes_max.0 < SEGMENT_BYTES_MIN {
             let message = format!("a segment of {} is too small", self.segment_bytes_max);

@@ -10,7 +10,9 @@ use crate::config::{self, Config, Delivery, Id, PipelineId, ProcessorConfig, Rec
 use crate::http::server;
 use crate::ledger;
 use crate::otlp::Signal;
+use crate::otlp::line::Erasable;
 use crate::pipeline::chain::{Chain, Seal, Step};
+use crate::pipeline::lens::Lens;
 use crate::pipeline::{Budget, Pipeline, Settings, delivery, store};
 use crate::processor::{Processor, enrich::Enrich, filter::Filter, redact::Redact, risk::RiskTag, seal};
 use crate::receiver::Routes;
@@ -87,7 +89,11 @@ fn pipeline(
         hold_bytes_max: own.hold_bytes_max.0,
         drop_oldest: own.when_full == config::WhenFull::DropOldest,
     };
-    let chain = Chain::new(id.signal, steps, seal.map(|_| Seal { keep_otlp }));
+    let chain = Chain::new(
+        id.signal,
+        steps,
+        seal.map(|seal| Seal { keep_otlp, erasable: Erasable::new(seal.erasable.iter().map(String::as_str)) }),
+    );
     let mut pipeline = Pipeline::open(settings, chain).map_err(failed)?;
     for exporter in &own.exporters {
         let settings = delivery_settings(&config.exporters[exporter].1);
@@ -141,7 +147,16 @@ fn ledger_options(id: &PipelineId, seal: &seal::Config, config_digest: &str) -> 
         config_digest: config_digest.to_owned(),
         // Rules of one's own stand in the configuration; the others come with the binary.
         rules: concat!("builtin ", env!("CARGO_PKG_VERSION")).to_owned(),
+        anchors: anchors(seal),
         ..ledger::Options::new(id.to_string())
+    }
+}
+
+fn anchors(seal: &seal::Config) -> ledger::anchor::Settings {
+    ledger::anchor::Settings {
+        dirs: seal.anchors.iter().map(|anchor| anchor.dir.clone()).collect(),
+        every: seal.anchor_interval.0,
+        accept_rollback: seal.accept_rollback.clone(),
     }
 }
 
@@ -154,6 +169,10 @@ fn delivery_settings(own: &Delivery) -> delivery::Settings {
         multiplier: retry.multiplier,
         give_up_after: Some(retry.max_elapsed_time.0).filter(|limit| !limit.is_zero()),
         batch_bytes_max: own.batch.max_bytes.as_usize(),
+        lens: Lens {
+            min_risk: own.min_risk.map_or(0, |risk| risk as u8),
+            withhold: Erasable::new(own.withhold.iter().map(String::as_str)),
+        },
     }
 }
 

@@ -47,8 +47,12 @@ fn segments(site: &Site) -> Vec<PathBuf> {
 
 /// `verify` over the whole data folder must say that it is not intact, and where.
 fn assert_found(site: &Site, segment: &Path, what: &str) {
+    assert_found_as(4, site, segment, what);
+}
+
+fn assert_found_as(code: i32, site: &Site, segment: &Path, what: &str) {
     let output = site.verify();
-    assert_eq!(output.status.code(), Some(4), "{what}:\n{}", said(&output));
+    assert_eq!(output.status.code(), Some(code), "{what}:\n{}", said(&output));
     let name = segment.file_name().unwrap().to_str().unwrap();
     assert!(said(&output).contains(name), "{what}: does not name {name}:\n{}", said(&output));
 }
@@ -75,7 +79,12 @@ fn one_flipped_byte_anywhere_is_found() {
         for place in places {
             let mut bytes = original.clone();
             bytes[place] ^= 1;
-            with_changed(segment, &bytes, || assert_found(&site, segment, &format!("byte {place} of {segment:?}")));
+            // Without the last end of line the last checkpoint is half a line, as a crash would leave it.
+            let is_torn = Some(segment) == segments.last() && place + 1 == original.len();
+            let code = if is_torn { 6 } else { 4 };
+            with_changed(segment, &bytes, || {
+                assert_found_as(code, &site, segment, &format!("byte {place} of {segment:?}"));
+            });
         }
     }
     assert_verified(&site);

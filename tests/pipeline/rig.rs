@@ -219,7 +219,7 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn try_start(dir: &Path, plan: Plan) -> Result<Self, OpenError> {
-        let seal = matches!(plan.storage, Kind::Ledger(_)).then_some(Seal { keep_otlp: true });
+        let seal = matches!(plan.storage, Kind::Ledger(_)).then_some(Seal { keep_otlp: true, ..Seal::default() });
         let dir = dir.join("logs");
         let settings = Settings {
             id: "logs".to_owned(),

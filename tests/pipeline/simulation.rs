@@ -49,7 +49,7 @@ async fn simulate(seed: u64, storage: Kind, crashes: bool) {
     let give_up = Settings { give_up_after: seed.is_multiple_of(3).then_some(Duration::from_millis(30)), ..quick() };
     let plan = || {
         Plan::of(storage.clone(), &exporters[0])
-            .with(Settings { batch_bytes_max: 2000, ..give_up })
+            .with(Settings { batch_bytes_max: 2000, ..give_up.clone() })
             .and("otlp_grpc/b", &exporters[1])
     };
     let mut rig = Rig::start(home.path(), plan());
