@@ -47,6 +47,7 @@ mod header;
 mod lines;
 mod members;
 mod recover;
+mod run;
 mod scan;
 
 pub use self::control::Control;
@@ -54,6 +55,7 @@ pub use self::drafts::{Drafts, field_digest, random16};
 pub use self::entry::risk_of;
 pub use self::keys::RootKey;
 pub use self::reader::{Chunk, LedgerReader};
+pub use self::run::{Counters, DeclaredGap};
 pub use self::verify::{Anchor, Report, VerifyError, VerifyOptions, Violation, verify};
 pub use self::writer::{Ledger, LedgerError, Options, Recovery, Seal, Sealed};
 
@@ -65,3 +67,6 @@ pub const LINE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// How every line begins that is the ledger's own and no record.
 const OWN_LINE: &[u8] = b"{\"audit.";
+
+#[cfg(test)]
+mod crash_tests;

@@ -12,6 +12,7 @@ mod rejected;
 mod sequencer;
 mod sessions;
 pub mod store;
+mod ticks;
 
 use std::future::Future;
 use std::pin::Pin;

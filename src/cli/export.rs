@@ -72,7 +72,7 @@ fn run(args: &ExportArgs) -> Result<Exit> {
     let mut export = Export::new(args.format, select, &ledger);
     match &args.out {
         Some(path) => {
-            let mut file = NewFile::create_as(path, Mode::Private)?;
+            let mut file = NewFile::create(path, Mode::Private)?;
             let note = export.run(&folder, &mut |bytes| Ok(file.write(bytes)?))?;
             let beside = proof_path(path);
             durable::write_atomic(&beside, &export.proof(&note, &ledger), Mode::Private)?;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use crate::cli::failed::Failed;
 use crate::cli::key::read_key;
 use crate::cli::progress::Bar;
 use crate::cli::{Exit, complain, say};
@@ -36,7 +37,8 @@ pub(super) struct Arguments {
     /// Trust only this root key: the verifier key text, as in `key.pub`, or a file that holds it
     #[arg(long, value_name = "VKEY|FILE")]
     key: Option<String>,
-    /// A checkpoint of the ledger that was kept elsewhere: shows what was cut off or rewritten since (repeatable)
+    /// A file with checkpoints of the ledger that were kept elsewhere: shows what was cut off or rewritten since
+    /// (repeatable)
     #[arg(long, value_name = "FILE")]
     anchor: Vec<PathBuf>,
     /// Fail (6) when the last signature is older than this, such as `5m`
@@ -60,7 +62,7 @@ fn duration(text: &str) -> Result<Span, String> {
 pub(super) fn verify(arguments: &Arguments) -> Exit {
     let options = match options(arguments) {
         Ok(options) => options,
-        Err((exit, message)) => return end(exit, &message),
+        Err(failed) => return end(failed.exit, &failed.message),
     };
     let bar = std::io::stderr().is_terminal().then(|| Bar::start(options.progress.clone()));
     let verdict = check(&arguments.path, &options);
@@ -79,11 +81,15 @@ pub(super) fn verify(arguments: &Arguments) -> Exit {
     }
 }
 
-fn options(arguments: &Arguments) -> Result<VerifyOptions, (Exit, String)> {
-    let anchors = arguments.anchor.iter().map(|path| Anchor::read(path));
+fn options(arguments: &Arguments) -> Result<VerifyOptions, Failed> {
+    let mut anchors = Vec::new();
+    for path in &arguments.anchor {
+        let read = Anchor::read(path).map_err(|error| Failed::new(exit_of_file(&error), error.to_string()))?;
+        anchors.extend(read);
+    }
     Ok(VerifyOptions {
-        key: arguments.key.as_deref().map(read_key).transpose().map_err(|failed| (failed.exit, failed.message))?,
-        anchors: anchors.collect::<Result<_, _>>().map_err(|error| (exit_of_file(&error), error.to_string()))?,
+        key: arguments.key.as_deref().map(read_key).transpose()?,
+        anchors,
         expect_size: arguments.expect_size,
         max_age_seconds: arguments.max_age.map(|age| age.0.as_secs()),
         no_gaps: arguments.no_gaps,

@@ -9,6 +9,9 @@ use crate::stdx::json::{Error, Reader, Value};
 /// How deep the disclosed values may be nested, with all wrappers of a canonical line.
 const DEPTH_MAX: usize = 512;
 
+/// The flag of an entry whose line promises fields.
+pub(super) const ERASABLE: u16 = 4;
+
 /// How many promises of the line have been kept: `Ok` with the number of disclosures, or what is wrong with one.
 pub(super) fn check(open_body: &[u8], disclosures: &[u8]) -> Result<usize, &'static str> {
     if disclosures.is_empty() {

@@ -10,7 +10,7 @@ use zstd::bulk::Compressor;
 use zstd::stream::raw::{Decoder, Operation};
 use zstd::zstd_safe::{self, CParameter};
 
-use super::durable::{Error, NewFile, ReadFile, Result};
+use super::durable::{Error, Mode, NewFile, ReadFile, Result};
 
 /// How every frame begins.
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -43,7 +43,7 @@ impl Packer {
         let fail = |cause| Error::new("pack", path, cause);
         let mut compressor = Compressor::new(level).map_err(fail)?;
         compressor.set_parameter(CParameter::ChecksumFlag(true)).map_err(fail)?;
-        Ok(Self { file: NewFile::create(path)?, compressor, out: Vec::new() })
+        Ok(Self { file: NewFile::create(path, Mode::Shared)?, compressor, out: Vec::new() })
     }
 
     /// Adds a frame; nothing adds none.

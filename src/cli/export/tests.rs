@@ -162,7 +162,7 @@ fn nothing_is_released_when_a_record_is_tampered_with_between_the_two_looks() {
     let folder = Folder::find(rig.dir.path()).unwrap();
     rig.tamper("\"last\"", "\"lust\"");
     let mut export = Export::new(FormatName::Ndjson, Select::default(), &report.ledgers[0]);
-    let mut file = NewFile::create_as(&rig.out(), Mode::Private).unwrap();
+    let mut file = NewFile::create(&rig.out(), Mode::Private).unwrap();
     let failed = export.run(&folder, &mut |bytes| Ok(file.write(bytes)?)).unwrap_err();
     drop(file);
     assert_eq!(failed.exit, Exit::Integrity, "{}", failed.message);
