@@ -9,12 +9,16 @@ use tokio::time::Instant;
 use crate::config::{self, Config, Delivery, Id, PipelineId, ProcessorConfig, ReceiverConfig};
 use crate::http::server;
 use crate::otlp::Signal;
+use crate::otlp::sender::Wanted;
 use crate::pipeline::chain::{Chain, Seal, Step};
 use crate::pipeline::{Budget, Pipeline, Settings, delivery, store};
-use crate::processor::{Processor, enrich::Enrich, filter::Filter, redact::Redact, risk::RiskTag, seal};
+use crate::processor::{
+    Processor, enrich::Enrich, enrich::Findings, filter::Filter, redact::Redact, risk::RiskTag, seal,
+};
 use crate::receiver::Routes;
 use crate::receiver::otlp::Otlp;
 use crate::service::exporters::{self, AnyExporter};
+use crate::service::surroundings::{self, Surroundings};
 use crate::service::{Service, StartError};
 use crate::stdx::durable::{self, Lock};
 
@@ -25,9 +29,10 @@ pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result
     let (deadline, deadlines) = watch::channel(None);
     let data_dir = lock_data_dir(&config)?;
     let exporters = exporters::build(&config)?;
+    let Surroundings { findings, reloads } = surroundings::gather(&config)?;
     let mut pipelines = BTreeMap::new();
     for id in config.service.pipelines.keys() {
-        pipelines.insert(id.clone(), pipeline(id, &config, &exporters, &deadlines)?);
+        pipelines.insert(id.clone(), pipeline(id, &config, &findings, &exporters, &deadlines)?);
     }
     let mut receivers = Vec::new();
     for (id, ReceiverConfig::Otlp(settings)) in &config.receivers {
@@ -49,6 +54,7 @@ pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result
         budget: Budget::new(config.service.in_flight_bytes_max),
         shutdown_timeout: config.service.shutdown_timeout.0,
         deadline,
+        reloads,
         _data_dir: data_dir,
     })
 }
@@ -71,11 +77,12 @@ fn lock_data_dir(config: &Config) -> Result<Option<Lock>, StartError> {
 fn pipeline(
     id: &PipelineId,
     config: &Config,
+    findings: &BTreeMap<Id, Findings>,
     exporters: &BTreeMap<Id, AnyExporter>,
     deadlines: &Deadline,
 ) -> Result<Pipeline, StartError> {
     let own = &config.service.pipelines[id];
-    let (steps, seal) = steps(own, config)?;
+    let (steps, seal) = steps(own, config, findings)?;
     let keep_otlp = own.exporters.iter().any(|id| exporters[id].wants_otlp());
     let settings = Settings {
         id: id.to_string(),
@@ -97,12 +104,21 @@ fn pipeline(
 }
 
 /// The processors of a pipeline, and the settings of `seal` where it ends in that.
-fn steps<'c>(own: &config::Pipeline, config: &'c Config) -> Result<(Vec<Step>, Option<&'c seal::Config>), StartError> {
+fn steps<'c>(
+    own: &config::Pipeline,
+    config: &'c Config,
+    findings: &BTreeMap<Id, Findings>,
+) -> Result<(Vec<Step>, Option<&'c seal::Config>), StartError> {
     let mut steps = Vec::new();
     let mut sealing = None;
     for id in &own.processors {
-        let processor: Box<dyn Processor> = match &config.processors[id] {
-            ProcessorConfig::Enrich(own) => Box::new(Enrich::new(own)),
+        let written = &config.processors[id];
+        if let (Some(own), Some(findings)) = (written.enrich(), findings.get(id)) {
+            let processor = Box::new(Enrich::new(&own, findings).map_err(failed)?);
+            steps.push(Step { id: id.to_string(), processor });
+            continue;
+        }
+        let processor: Box<dyn Processor> = match written {
             ProcessorConfig::Redact(own) => Box::new(Redact::new(own).map_err(failed)?),
             ProcessorConfig::RiskTag(own) => Box::new(RiskTag::new(own).map_err(failed)?),
             ProcessorConfig::Filter(own) => Box::new(Filter::new(own).map_err(failed)?),
@@ -110,6 +126,11 @@ fn steps<'c>(own: &config::Pipeline, config: &'c Config) -> Result<(Vec<Step>, O
                 sealing = Some(own);
                 continue;
             }
+            // These were built above.
+            ProcessorConfig::Enrich(_)
+            | ProcessorConfig::Attributes(_)
+            | ProcessorConfig::Resource(_)
+            | ProcessorConfig::ResourceDetection(_) => continue,
         };
         steps.push(Step { id: id.to_string(), processor });
     }
@@ -152,6 +173,16 @@ fn routes(receiver: &Id, config: &Config, pipelines: &BTreeMap<PipelineId, Pipel
             Signal::Traces => &mut routes.traces,
         };
         intakes.extend(pipelines[id].intake());
+        routes.wanted.merge(wanted(own, config));
     }
     routes
+}
+
+/// What the processors of a pipeline ask of its requests.
+fn wanted(own: &config::Pipeline, config: &Config) -> Wanted {
+    let mut wanted = Wanted::default();
+    for enrich in own.processors.iter().filter_map(|id| config.processors[id].enrich()) {
+        wanted.merge(enrich.wanted());
+    }
+    wanted
 }

@@ -10,7 +10,7 @@ use bumpalo::Bump;
 use serde_json::Value;
 use telseal::otlp::model::Batch;
 use telseal::otlp::{Signal, json};
-use telseal::processor::enrich::Enrich;
+use telseal::processor::enrich::{Enrich, Findings};
 use telseal::processor::filter::Filter;
 use telseal::processor::risk::RiskTag;
 use telseal::processor::{Outcome, Processor};
@@ -22,7 +22,7 @@ fn sections(text: &str) -> BTreeMap<&str, &str> {
 
 fn processor(kind: &str, config: &str) -> Box<dyn Processor> {
     match kind {
-        "enrich" => Box::new(Enrich::new(&serde_saphyr::from_str(config).unwrap())),
+        "enrich" => Box::new(Enrich::new(&serde_saphyr::from_str(config).unwrap(), &Findings::default()).unwrap()),
         "filter" => Box::new(Filter::new(&serde_saphyr::from_str(config).unwrap()).unwrap()),
         "risk" => Box::new(RiskTag::new(&serde_saphyr::from_str(config).unwrap()).unwrap()),
         other => panic!("no processor named {other}"),

@@ -9,7 +9,7 @@ use prost::Message as _;
 use std::sync::LazyLock;
 use telseal::otlp::Signal;
 use telseal::otlp::model::Batch;
-use telseal::processor::enrich::Enrich;
+use telseal::processor::enrich::{Enrich, Findings};
 use telseal::processor::filter::Filter;
 use telseal::processor::risk::RiskTag;
 use telseal::processor::{Outcome, Processor};
@@ -17,7 +17,7 @@ use telseal::processor::{Outcome, Processor};
 static ENRICH: LazyLock<Enrich> = LazyLock::new(|| {
     let config = "actions: [{action: upsert, key: command, from_attribute: tool_name}, {action: delete, key: file_path},\
                   {action: insert, key: env, value: prod, context: scope}]";
-    Enrich::new(&serde_saphyr::from_str(config).unwrap())
+    Enrich::new(&serde_saphyr::from_str(config).unwrap(), &Findings::default()).unwrap()
 });
 
 static RISK: LazyLock<RiskTag> = LazyLock::new(|| RiskTag::new(&serde_saphyr::from_str("{}").unwrap()).unwrap());
