@@ -8,6 +8,7 @@ pub mod enrich;
 pub mod filter;
 pub mod matching;
 pub mod redact;
+pub mod redaction;
 pub mod risk;
 pub mod scalar;
 pub mod seal;

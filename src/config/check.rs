@@ -222,7 +222,7 @@ const SEAL: usize = 3;
 fn rank(id: &str) -> Option<usize> {
     match Id::parse(id)?.kind.as_str() {
         "enrich" | "attributes" | "resource" | "resourcedetection" => Some(0),
-        "redact" => Some(1),
+        "redact" | "redaction" => Some(1),
         "risk_tag" => Some(2),
         "seal" => Some(SEAL),
         _ => None,

@@ -74,6 +74,7 @@ family! {
     Resource(crate::processor::enrich::Resource) = "resource",
     ResourceDetection(crate::processor::enrich::ResourceDetection) = "resourcedetection",
     Redact(crate::processor::redact::Config) = "redact",
+    Redaction(crate::processor::redaction::Config) = "redaction",
     RiskTag(crate::processor::risk::Config) = "risk_tag",
     Filter(crate::processor::filter::Config) = "filter",
     Seal(crate::processor::seal::Config) = "seal",

@@ -218,7 +218,7 @@ fn foreign_kind(kind: &str) -> Option<&'static str> {
     match kind {
         "batch" => Some("remove it: batching belongs to the exporter, under its key `batch`"),
         "memory_limiter" => Some("remove it: memory is always limited, by `service.in_flight_bytes_max`"),
-        "redaction" | "transform" => Some("use `redact`"),
+        "transform" => Some("use `redact`"),
         "logging" => Some("use `debug`"),
         _ => None,
     }

@@ -13,7 +13,8 @@ use crate::otlp::sender::Wanted;
 use crate::pipeline::chain::{Chain, Seal, Step};
 use crate::pipeline::{Budget, Pipeline, Settings, delivery, store};
 use crate::processor::{
-    Processor, enrich::Enrich, enrich::Findings, filter::Filter, redact::Redact, risk::RiskTag, seal,
+    Processor, enrich::Enrich, enrich::Findings, filter::Filter, redact::Redact, redaction::Redaction, risk::RiskTag,
+    seal,
 };
 use crate::receiver::Routes;
 use crate::receiver::otlp::Otlp;
@@ -120,6 +121,7 @@ fn steps<'c>(
         }
         let processor: Box<dyn Processor> = match written {
             ProcessorConfig::Redact(own) => Box::new(Redact::new(own).map_err(failed)?),
+            ProcessorConfig::Redaction(own) => Box::new(Redaction::new(own).map_err(failed)?),
             ProcessorConfig::RiskTag(own) => Box::new(RiskTag::new(own).map_err(failed)?),
             ProcessorConfig::Filter(own) => Box::new(Filter::new(own).map_err(failed)?),
             ProcessorConfig::Seal(own) => {
