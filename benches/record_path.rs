@@ -148,7 +148,7 @@ fn scan(criterion: &mut Criterion) {
 fn enrich_four() -> Enrich {
     let action = |key: &str, context| Action {
         key: key.to_owned(),
-        action: Some(Verb::Upsert),
+        action: Verb::Upsert,
         context,
         value: Some(Scalar::Str("production".to_owned())),
         ..Action::default()

@@ -338,7 +338,7 @@ impl Enrich {
 fn facts(config: &Config) -> Vec<Action> {
     let on_resource = |key: &str, action, fact| Action {
         key: key.to_owned(),
-        action: Some(action),
+        action,
         context: Context::Resource,
         from: Some(fact),
         ..Action::default()
@@ -508,7 +508,7 @@ mod tests {
     #[test]
     fn actions_of_the_collector_are_checked_for_what_they_need() {
         let yaml = "actions:\n- {key: a, action: hash}\n- {key: b, action: extract}\n- {key: b, action: extract, pattern: '(a)'}\n\
-                    - {key: c, action: convert}\n- {pattern: '^x', action: delete}\n- {key: d}\n\
+                    - {key: c, action: convert}\n- {pattern: '^x', action: delete}\n\
                     - {key: e, action: insert, from_context: metadata.Cookie}\n\
                     - {key: f, action: insert, from_context: auth.claims.sub}\n\
                     - {key: g, action: insert, from_context: metadata.x-tenant}\n";
@@ -516,10 +516,9 @@ mod tests {
             "processors.enrich.actions[0]: `hash` needs a key",
             "processors.enrich.actions[1]: no `pattern`",
             "processors.enrich.actions[2].pattern: every group needs a name, and there must be one",
-            "processors.enrich.actions[3]: `converted_type` belongs to `convert`",
-            "processors.enrich.actions[5].action: no action",
-            "processors.enrich.actions[6].from_context: `Cookie` is a credential",
-            "processors.enrich.actions[7].from_context: no receiver authenticates its senders by claims",
+            "processors.enrich.actions[3]: no `converted_type`",
+            "processors.enrich.actions[5].from_context: `Cookie` is a credential",
+            "processors.enrich.actions[6].from_context: no receiver authenticates its senders by claims",
         ];
         assert_eq!(problems(yaml), expected);
     }

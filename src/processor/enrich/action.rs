@@ -19,35 +19,44 @@ use crate::stdx::problem::{At, Problems};
 
 /// One action on one attribute.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Action {
     /// The attribute. `delete` and `hash` may have a `pattern` in its place, or both.
+    #[serde(default)]
     pub key: String,
     /// `insert`, `update`, `upsert`, `delete`, `hash`, `extract` or `convert`. Needed.
-    pub action: Option<Verb>,
+    pub action: Verb,
     /// `resource`, `scope` or `record`. Default: `record`, the log record, span or data point.
+    #[serde(default)]
     pub context: Context,
     /// The value: a string, boolean or number, which keeps its YAML type.
+    #[serde(default)]
     pub value: Option<Scalar>,
     /// Takes the value of this attribute of the same context; does nothing where it is missing.
+    #[serde(default)]
     pub from_attribute: Option<String>,
     /// Takes what is known of the request: `client.address`, `client.port`, or `metadata.NAME`, a header of OTLP/HTTP or
     /// the metadata of OTLP/gRPC. Several values of one name are joined by `;`. Does nothing where it is missing.
+    #[serde(default)]
     pub from_context: Option<String>,
     /// Takes a fact about this machine: `host.name`, `host.arch`, `os.type`, `process.pid` (of telseal) or
     /// `telseal.version`.
+    #[serde(default)]
     pub from: Option<Fact>,
     /// For `extract`: a regular expression with named groups; each one sets the attribute of its name. For `delete` and
     /// `hash`: every attribute whose key matches.
+    #[serde(default)]
     pub pattern: Option<String>,
     /// For `convert`: `string`, `int`, `double` or `bool`.
+    #[serde(default)]
     pub converted_type: Option<Type>,
     /// Runs only where one of these conditions is true, as `filter` has them. Default: always.
+    #[serde(default)]
     pub when: Vec<Condition>,
 }
 
 /// What an action does. The words mean what they mean in the Collector.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verb {
     /// Adds the attribute where it is missing.
@@ -55,6 +64,7 @@ pub enum Verb {
     /// Changes the attribute where it is there.
     Update,
     /// Adds or changes it.
+    #[default]
     Upsert,
     /// Removes it.
     Delete,
@@ -87,10 +97,7 @@ const METADATA: &str = "metadata.";
 impl Action {
     /// Finds what cannot work. `hmac_key` says whether there is one.
     pub(super) fn check(&self, hmac_key: bool, at: &At, problems: &mut Problems) {
-        let Some(verb) = self.action else {
-            let all = "one of insert, update, upsert, delete, hash, extract, convert";
-            return problems.add_hint(&at.key("action"), "no action", all);
-        };
+        let verb = self.action;
         if self.key.is_empty() && (self.pattern.is_none() || !matches!(verb, Verb::Delete | Verb::Hash)) {
             problems.add(&at.key("key"), "the key is empty");
         }
@@ -101,8 +108,10 @@ impl Action {
                 "set `hmac_key: ${env:NAME}` beside `actions`: without a key, whoever guesses a value can prove it";
             problems.add_hint(at, "`hash` needs a key", hint);
         }
-        if (verb == Verb::Convert) != self.converted_type.is_some() {
-            problems.add_hint(at, "`converted_type` belongs to `convert`", "one of string, int, double, bool");
+        match (verb, self.converted_type) {
+            (Verb::Convert, None) => problems.add_hint(at, "no `converted_type`", "one of string, int, double, bool"),
+            (Verb::Convert, Some(_)) | (_, None) => {}
+            (_, Some(_)) => problems.add(&at.key("converted_type"), "only `convert` has a type to convert to"),
         }
         check_when(&self.when, self.context, &at.key("when"), problems);
     }
@@ -260,12 +269,11 @@ impl Step {
     ) -> Result<Option<Self>, regex::Error> {
         let pattern = action.pattern.as_deref().map(Regex::new).transpose()?;
         let work = match (action.action, pattern, hmac_key) {
-            (Some(Verb::Delete), pattern, _) => Some(Work::Delete(pattern)),
-            (Some(Verb::Hash), pattern, Some(key)) => Some(Work::Hash(pattern, key.clone())),
-            (Some(Verb::Extract), Some(pattern), _) => Some(Work::Extract(pattern)),
-            (Some(Verb::Convert), ..) => action.converted_type.map(Work::Convert),
-            (Some(verb), ..) => Supply::new(action, host_name).map(|supply| Work::Set(verb, supply)),
-            (None, ..) => None,
+            (Verb::Delete, pattern, _) => Some(Work::Delete(pattern)),
+            (Verb::Hash, pattern, Some(key)) => Some(Work::Hash(pattern, key.clone())),
+            (Verb::Extract, Some(pattern), _) => Some(Work::Extract(pattern)),
+            (Verb::Convert, ..) => action.converted_type.map(Work::Convert),
+            (verb, ..) => Supply::new(action, host_name).map(|supply| Work::Set(verb, supply)),
         };
         let when = action.when.iter().map(Test::new).collect::<Result<_, _>>()?;
         Ok(work.map(|work| Self { key: action.key.clone(), work, when }))
