@@ -69,8 +69,8 @@ family! {
 family! {
     /// A processor of any kind.
     ProcessorConfig { section: "processors", name: "processor", shared: &[] }
-    Enrich(crate::processor::enrich::Config) = "enrich",
-    Attributes(crate::processor::enrich::Attributes) = "attributes",
+    Enrich(Box<crate::processor::enrich::Config>) = "enrich",
+    Attributes(Box<crate::processor::enrich::Attributes>) = "attributes",
     Resource(crate::processor::enrich::Resource) = "resource",
     ResourceDetection(crate::processor::enrich::ResourceDetection) = "resourcedetection",
     Redact(crate::processor::redact::Config) = "redact",
@@ -94,7 +94,7 @@ impl ProcessorConfig {
     #[must_use]
     pub fn enrich(&self) -> Option<crate::processor::enrich::Config> {
         match self {
-            Self::Enrich(own) => Some(own.clone()),
+            Self::Enrich(own) => Some((**own).clone()),
             Self::Attributes(own) => Some(own.to_enrich()),
             Self::Resource(own) => Some(own.to_enrich()),
             Self::ResourceDetection(own) => Some(own.to_enrich()),

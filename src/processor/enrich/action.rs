@@ -238,7 +238,7 @@ pub(super) struct Step {
 enum Work {
     Set(Verb, Supply),
     Delete(Option<Regex>),
-    Hash(Option<Regex>, hmac::Key),
+    Hash(Option<Regex>, Box<hmac::Key>),
     Extract(Regex),
     Convert(Type),
 }
@@ -270,7 +270,7 @@ impl Step {
         let pattern = action.pattern.as_deref().map(Regex::new).transpose()?;
         let work = match (action.action, pattern, hmac_key) {
             (Verb::Delete, pattern, _) => Some(Work::Delete(pattern)),
-            (Verb::Hash, pattern, Some(key)) => Some(Work::Hash(pattern, key.clone())),
+            (Verb::Hash, pattern, Some(key)) => Some(Work::Hash(pattern, Box::new(key.clone()))),
             (Verb::Extract, Some(pattern), _) => Some(Work::Extract(pattern)),
             (Verb::Convert, ..) => action.converted_type.map(Work::Convert),
             (verb, ..) => Supply::new(action, host_name).map(|supply| Work::Set(verb, supply)),

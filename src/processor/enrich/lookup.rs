@@ -326,3 +326,41 @@ impl Searcher {
         changed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lookup(yaml: &str) -> Lookup {
+        serde_saphyr::from_str(&format!("{{file: t.csv, key: k, {yaml}}}")).unwrap()
+    }
+
+    fn failure(yaml: &str, text: &str) -> String {
+        lookup(yaml).read(text.as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_table_has_limits_and_no_contradictions() {
+        assert_eq!(failure("rows_max: 1", "k,x\na,1\nb,2\n"), "more rows than rows_max, 1");
+        assert_eq!(failure("", "k,x\na,1\na,2\n"), "line 3: the key stands in the table already");
+        assert_eq!(failure("ignore_case: true", "k,x\na,1\nA,2\n"), "line 3: the key stands in the table already");
+        assert_eq!(failure("", "k,x\n,2\n"), "line 2: the key is empty");
+        assert_eq!(failure("bytes_max: 4", "k,x\na,1\n"), "larger than bytes_max, 4 B");
+        assert_eq!(lookup("").read(b"k\n\xff").unwrap_err(), TableError::Utf8);
+    }
+
+    #[test]
+    fn errors_show_nothing_of_the_table() {
+        for text in ["k,x\nsecret,1,2\n", "k,x\nsecret,\"1\n", "k,x\nsecret,1\nsecret,2\n"] {
+            assert!(!failure("", text).contains("secret"));
+        }
+    }
+
+    #[test]
+    fn columns_are_chosen_and_renamed() {
+        let table = lookup("column: id, attributes: {x: team}").read(b"x,y,id\n1,2,a\n").unwrap();
+        let cells: Vec<_> = table.get("a").unwrap().collect();
+        assert_eq!(cells, [("team", &Scalar::Str("1".into()))]);
+        assert_eq!((table.len(), table.is_empty(), table.get("b").is_none()), (1, false, true));
+    }
+}

@@ -239,3 +239,67 @@ impl<'t> Json<'t> {
         Ok(cells)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, read: fn(&str, &mut Take<'_>) -> Result<(), TableError>) -> Result<Vec<String>, TableError> {
+        let mut rows = vec![];
+        read(text, &mut |row| {
+            let cells: Vec<String> = row.cells.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+            rows.push(format!("{}:{}:{}", row.line, row.key, cells.join(",")));
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    fn csv_rows(text: &str) -> Result<Vec<String>, TableError> {
+        read(text, |text, take| csv(text, None, take))
+    }
+
+    fn json_rows(text: &str) -> Result<Vec<String>, TableError> {
+        read(text, |text, take| json(text, "key", take))
+    }
+
+    #[test]
+    fn csv_is_read_as_its_specification_has_it() {
+        let expected = [r#"2:a:x=Str("1"),y=Str("2")"#, r#"3:b:y=Str(" 3 ")"#];
+        assert_eq!(csv_rows("k,x,y\na,1,2\nb,, 3 ").unwrap(), expected);
+        assert_eq!(csv_rows("k,x,y\r\na,1,2\r\nb,, 3 \r\n").unwrap(), expected);
+        let quoted = csv_rows("\"k\",x\n\"a,\"\"b\"\"\",\"two\nlines\"\n\n\nc,1\n").unwrap();
+        assert_eq!(quoted, [r#"2:a,"b":x=Str("two\nlines")"#, r#"6:c:x=Str("1")"#]);
+        assert_eq!(csv_rows("k\n").unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn broken_csv_is_named_by_its_line() {
+        let line = |line, what| Err(TableError::Line { line, what });
+        assert_eq!(csv_rows(""), line(1, "a header line is needed"));
+        assert_eq!(csv_rows("k,x\na,1\nb\n"), line(3, "the number of cells is not that of the header"));
+        assert_eq!(csv_rows("k,x\na,\"1\n"), line(2, "a quote is not closed"));
+        assert_eq!(csv_rows("k,x\na,1\"\n"), line(2, "a quote inside a cell that is not quoted"));
+        assert_eq!(csv_rows("k,x\n\"a\"b,1\n"), line(2, "text after a closing quote"));
+        let by = read("k,x\n", |text, take| csv(text, Some("z"), take));
+        assert_eq!(by, Err(TableError::Column("z".into())));
+    }
+
+    #[test]
+    fn json_has_two_shapes() {
+        let object = json_rows("{\"a\": {\"x\": 1, \"y\": null},\n\"b\": {\"x\": 0.5, \"z\": \"\\u00e9\"}}").unwrap();
+        assert_eq!(object, ["1:a:x=Int(1)", r#"2:b:x=Double(0.5),z=Str("é")"#]);
+        let list = json_rows("[{\"x\": true, \"key\": 7}]").unwrap();
+        assert_eq!(list, ["1:7:x=Bool(true)"]);
+    }
+
+    #[test]
+    fn broken_json_is_named_by_its_line() {
+        let line = |line, what| Err(TableError::Line { line, what });
+        assert_eq!(json_rows("7"), line(1, "an object or a list is needed"));
+        assert_eq!(json_rows("{\"a\":\n 7}"), line(1, "what stands under a key must be an object"));
+        assert_eq!(json_rows("[{\"x\": 1}]"), line(1, "the member with the key is missing"));
+        assert_eq!(json_rows("{\"a\": {\"x\":\n [1]}}"), line(2, "a value must be a string, number or boolean"));
+        assert_eq!(json_rows("{\"a\": {}} x"), line(1, "not JSON"));
+        assert_eq!(json_rows("{\"a\": {"), line(1, "not JSON"));
+    }
+}

@@ -59,7 +59,7 @@ impl Trusted {
                 let mut new = bumpalo::collections::String::with_capacity_in(UPSTREAM.len() + key.len(), arena);
                 new.push_str(UPSTREAM);
                 new.push_str(key);
-                &*new.into_bump_str()
+                new.into_bump_str()
             })
         })
     }
