@@ -1,7 +1,13 @@
 //! The command line: one file a subcommand, one table of exit codes for all.
 
 mod demo;
+mod export;
+mod failed;
+mod key;
+mod moment;
+mod record;
 mod run;
+mod select;
 mod validate;
 mod verify;
 
@@ -50,6 +56,9 @@ enum Command {
         /// The configuration file
         #[arg(long, short, value_name = "FILE")]
         config: PathBuf,
+        /// Start although an anchor says that a ledger was set back; the reason is sealed
+        #[arg(long, value_name = "REASON")]
+        accept_rollback: Option<String>,
     },
     /// Check a configuration and print every problem
     Validate {
@@ -65,6 +74,8 @@ enum Command {
         #[arg(long, value_name = "VKEY|FILE")]
         key: Option<String>,
     },
+    /// Write verified records as CSV, NDJSON, OTLP or OCSF; not one of them when anything is wrong
+    Export(export::ExportArgs),
     /// Send a bundled AI agent session through telseal on this machine and show what came of it
     Demo,
 }
@@ -77,9 +88,10 @@ pub fn main() -> Exit {
         Err(error) => return usage(&error),
     };
     match command {
-        Command::Run { config } => run::run(&config),
+        Command::Run { config, accept_rollback } => run::run(&config, accept_rollback),
         Command::Validate { config } => validate::validate(&config),
         Command::Verify { path, key } => verify::verify(&path, key.as_deref()),
+        Command::Export(args) => export::export(&args),
         Command::Demo => demo::demo(),
     }
 }

@@ -8,23 +8,31 @@
 //! A segment file, `<number of its first entry, 20 digits>.ndjson`, is:
 //!
 //! ```text
-//! {"audit.segment":{"first":0,"frontier":[],"prev_leaf":"..","records":0,"stream":"..","v":1,"vkey":".."},"sig":".."}
+//! {"audit.segment":{"cert":"..","epoch":0,"first":0,"frontier":[],"prev_leaf":"..","records":0,..},"sig":".."}
 //! {<canonical record>,"audit.seal":{"entry":"..","n":1,"salt":"..","stream":"..","v":1}}     one line a record
 //! {"audit.control":"..",..,"audit.seal":{..}}                                                the ledger's own events
 //! {"audit.checkpoint":"<C2SP checkpoint as a signed note>"}                                  after every group
 //! ```
 
+pub mod anchor;
+pub mod cert;
 pub mod control;
 pub mod drafts;
 pub mod entry;
+pub mod keys;
 pub mod note;
+pub mod order;
+pub mod proof;
 pub mod reader;
+pub mod replay;
 pub mod tree;
 pub mod verify;
+pub mod walk;
 pub mod writer;
 
 mod chain;
 mod checker;
+mod disclosed;
 mod hash;
 mod header;
 mod lines;
@@ -32,7 +40,9 @@ mod recover;
 mod scan;
 
 pub use self::control::Control;
-pub use self::drafts::Drafts;
+pub use self::drafts::{Drafts, field_digest, random16};
+pub use self::entry::risk_of;
+pub use self::keys::RootKey;
 pub use self::reader::{Chunk, LedgerReader};
 pub use self::verify::{Report, VerifyError, VerifyOptions, Violation, verify};
 pub use self::writer::{Ledger, LedgerError, Options, Recovery, Seal, Sealed};

@@ -5,10 +5,12 @@ pub mod admission;
 pub mod chain;
 pub mod cursor;
 pub mod delivery;
+pub mod lens;
 mod open;
 mod recent;
 mod rejected;
 mod sequencer;
+mod sessions;
 pub mod store;
 
 use std::future::Future;

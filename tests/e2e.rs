@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helpers fail the test")]
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "tests write files and show what telseal said")]
 
+#[path = "e2e/anchors.rs"]
+mod anchors;
 #[path = "e2e/books.rs"]
 mod books;
 #[path = "e2e/cli.rs"]
@@ -18,6 +20,8 @@ mod secrets;
 mod surroundings;
 #[path = "e2e/unknown.rs"]
 mod unknown;
+#[path = "e2e/views.rs"]
+mod views;
 
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "support/destination.rs"]

@@ -6,18 +6,25 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Exit, complain};
-use crate::config::{self, Config};
+use crate::config::{self, Config, ProcessorConfig};
 use crate::service::Service;
 use crate::telemetry;
 
-pub(super) fn run(path: &Path) -> Exit {
-    let config = match config::load(path) {
+pub(super) fn run(path: &Path, accept_rollback: Option<String>) -> Exit {
+    let mut config = match config::load(path) {
         Ok(config) => config,
         Err(problems) => {
             complain(config::render(&path.display().to_string(), &problems));
             return Exit::Config;
         }
     };
+    if accept_rollback.is_some() {
+        for processor in config.processors.values_mut() {
+            if let ProcessorConfig::Seal(seal) = processor {
+                seal.accept_rollback.clone_from(&accept_rollback);
+            }
+        }
+    }
     match start(config) {
         Ok(exit) => exit,
         Err(error) => {

@@ -15,6 +15,26 @@ pub struct Delivery {
     pub retry_on_failure: Retry,
     /// How much goes into one export. Default: up to 2 MiB.
     pub batch: Batch,
+    /// Only records that `risk_tag` gave this level or a higher one are exported; the rest counts as filtered. Default: all.
+    pub min_risk: Option<MinRisk>,
+    /// Erasable fields (see `seal`) whose values this exporter does not get. Its copy still verifies. Default: none.
+    pub withhold: Vec<String>,
+}
+
+/// A level of risk, as `risk_tag` writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MinRisk {
+    /// Everything that was looked at.
+    Info = 1,
+    /// Ordinary, with some reach.
+    Low,
+    /// Worth a look some time.
+    Medium,
+    /// Worth a look today.
+    High,
+    /// Worth a look now.
+    Critical,
 }
 
 /// Waits between tries, with full jitter; what the other side asks for (`Retry-After`) is respected.
@@ -61,7 +81,7 @@ impl Default for Batch {
 
 impl Delivery {
     /// The keys that are split off from an exporter's mapping. `sending_queue` is among them to be refused with its reason.
-    pub(super) const KEYS: [&str; 3] = ["retry_on_failure", "batch", "sending_queue"];
+    pub(super) const KEYS: [&str; 5] = ["retry_on_failure", "batch", "min_risk", "withhold", "sending_queue"];
 
     pub(super) fn check(&self, at: &At, problems: &mut Problems) {
         let retry = &self.retry_on_failure;

@@ -1,5 +1,7 @@
 //! The ledger's own events: sealed like records, never handed to exporters.
 
+use std::fmt;
+
 use super::drafts::Drafts;
 use super::entry::Kind;
 use super::scan::push_decimal;
@@ -37,6 +39,15 @@ impl Control {
         self
     }
 
+    /// Adds a value that is JSON already.
+    #[must_use]
+    pub fn json(mut self, name: &str, value: &[u8]) -> Self {
+        self.member(name);
+        self.body.extend_from_slice(value);
+        self.body.push(b'}');
+        self
+    }
+
     fn member(&mut self, name: &str) {
         self.body.pop();
         self.body.push(b',');
@@ -44,7 +55,9 @@ impl Control {
         self.body.push(b':');
     }
 
-    pub(super) fn kind(&self) -> Kind {
+    /// What it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
         self.kind
     }
 
@@ -54,6 +67,13 @@ impl Control {
         drafts.buffer().extend_from_slice(&self.body);
         drafts.finish_line(0, 0, 0)?;
         Ok(drafts)
+    }
+}
+
+/// The event as it will be sealed.
+impl fmt::Display for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.body))
     }
 }
 

@@ -13,6 +13,8 @@ const SALTS_AT_ONCE: usize = 64;
 /// What is known about one line before it has a number.
 #[derive(Debug, Clone)]
 pub(super) struct Draft {
+    /// Where the line ends, and its disclosures begin.
+    pub(super) body_end: usize,
     pub(super) end: usize,
     pub(super) salt: [u8; 16],
     pub(super) commit: [u8; 32],
@@ -21,7 +23,8 @@ pub(super) struct Draft {
     pub(super) risk: u8,
 }
 
-/// Canonical lines, one after the other without line ends, with salt and commitment each.
+/// Canonical lines, one after the other without line ends, with salt and commitment each. Behind a line with erasable
+/// fields stand their disclosures, a JSON array that is carried beside what is sealed.
 #[derive(Debug, Default)]
 pub struct Drafts {
     bytes: Vec<u8>,
@@ -56,8 +59,17 @@ impl Drafts {
         }
         let salt = self.next_salt()?;
         let commit = commit(&salt, &self.bytes[self.start()..], b"");
-        self.lines.push(Draft { end: self.bytes.len(), salt, commit, signal, flags, risk });
+        let end = self.bytes.len();
+        self.lines.push(Draft { body_end: end, end, salt, commit, signal, flags, risk });
         Ok(())
+    }
+
+    /// Adds the disclosures of the line that was just finished: a JSON array.
+    pub fn disclose(&mut self, disclosures: &[u8]) {
+        if let Some(draft) = self.lines.last_mut() {
+            self.bytes.extend_from_slice(disclosures);
+            draft.end = self.bytes.len();
+        }
     }
 
     /// Takes back what was written since the last line.
@@ -83,10 +95,12 @@ impl Drafts {
         self.start()
     }
 
-    /// Each line with what is known about it.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &Draft)> {
+    /// Each line, its disclosures, and what is known about it.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8], &Draft)> {
         let starts = std::iter::once(0).chain(self.lines.iter().map(|draft| draft.end));
-        starts.zip(&self.lines).map(|(start, draft)| (&self.bytes[start..draft.end], draft))
+        starts
+            .zip(&self.lines)
+            .map(|(start, draft)| (&self.bytes[start..draft.body_end], &self.bytes[draft.body_end..draft.end], draft))
     }
 
     fn start(&self) -> usize {
@@ -104,8 +118,17 @@ impl Drafts {
     }
 }
 
+/// The digest that promises an erasable field: over a salt and the member, `"name":value`.
+#[must_use]
+pub fn field_digest(salt: &[u8; 16], member: &[u8]) -> [u8; 32] {
+    super::hash::sha256(&[b"SD/1\0", salt.as_slice(), member].concat())
+}
+
 /// Random bytes for salts and nonces that are not drawn in bulk.
-pub(super) fn random16() -> Result<[u8; 16], LedgerError> {
+///
+/// # Errors
+/// When the system has none.
+pub fn random16() -> Result<[u8; 16], LedgerError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|_| LedgerError::NoRandom)?;
     Ok(bytes)
@@ -122,8 +145,8 @@ mod tests {
             drafts.buffer().extend_from_slice(format!(r#"{{"n":{i}}}"#).as_bytes());
             drafts.finish_line(1, 2, 3).unwrap();
         }
-        let mut salts: Vec<[u8; 16]> = drafts.iter().map(|(_, draft)| draft.salt).collect();
-        let (line, draft) = drafts.iter().nth(7).unwrap();
+        let mut salts: Vec<[u8; 16]> = drafts.iter().map(|(.., draft)| draft.salt).collect();
+        let (line, _, draft) = drafts.iter().nth(7).unwrap();
         assert_eq!(line, br#"{"n":7}"#);
         let expected = super::super::hash::sha256(&[b"CR/1\0", draft.salt.as_slice(), line].concat());
         assert_eq!(draft.commit, expected);

@@ -18,7 +18,7 @@ pub enum Kind {
     Record = 0,
     /// The first entry of a ledger: origin and nonce, from which the stream's id is made.
     Genesis = 1,
-    /// Nothing happened, and the ledger lives.
+    /// Nothing was sealed for a while, and the ledger lives.
     Heartbeat = 2,
     /// The next signing key.
     KeyRotate = 3,
@@ -36,14 +36,16 @@ pub enum Kind {
     Config = 9,
     /// Somebody took records out.
     Export = 10,
-    /// The end of the last run was not orderly, and something not acknowledged was cut off.
+    /// The end of the last run was not orderly; what was not acknowledged, if anything, was cut off.
     UncleanStart = 11,
-    /// The orderly end of the ledger.
+    /// The orderly end of a run.
     End = 12,
+    /// What belongs to one session of a producer.
+    Session = 13,
 }
 
 impl Kind {
-    const ALL: [(Self, &'static str); 13] = [
+    const ALL: [(Self, &'static str); 14] = [
         (Self::Record, "record"),
         (Self::Genesis, "genesis"),
         (Self::Heartbeat, "heartbeat"),
@@ -57,6 +59,7 @@ impl Kind {
         (Self::Export, "export"),
         (Self::UncleanStart, "unclean_start"),
         (Self::End, "end"),
+        (Self::Session, "session"),
     ];
 
     /// Its name in a control line.
@@ -140,7 +143,7 @@ pub struct Entry {
     pub commit: [u8; 32],
     /// The length of the canonical line (bytes 104 to 107).
     pub body_len: u32,
-    /// The number of the signing key (bytes 108 to 111).
+    /// The number of the epoch whose key signs (bytes 108 to 111).
     pub epoch: u32,
     /// The risk the pipeline assigned (byte 112).
     pub risk: u8,
@@ -198,14 +201,19 @@ fn field<const N: usize>(bytes: &[u8; ENTRY_BYTES], at: usize) -> [u8; N] {
     field
 }
 
-const SEAL: &[u8] = b",\"audit.seal\":{\"entry\":\"";
+const SEAL: &[u8] = b",\"audit.seal\":{";
+const DISCLOSURES: &[u8] = b"\"disclosures\":";
+const ENTRY: &[u8] = b"\"entry\":\"";
 const NUMBER: &[u8] = b"\",\"n\":";
 const SALT: &[u8] = b",\"salt\":\"";
 const STREAM: &[u8] = b"\",\"stream\":\"";
 const CLOSE: &[u8] = b"\",\"v\":1}}";
 
-/// The most that sealing adds to a line, its end of line included.
+/// The most that sealing adds to a line, its end of line included; not counted are disclosures.
 pub const SEAL_BYTES_MAX: usize = SEAL.len()
+    + DISCLOSURES.len()
+    + 1
+    + ENTRY.len()
     + base64_len(ENTRY_BYTES)
     + NUMBER.len()
     + 20
@@ -216,10 +224,11 @@ pub const SEAL_BYTES_MAX: usize = SEAL.len()
     + CLOSE.len()
     + 1;
 
-/// Appends a canonical line (`{..}`) with its seal as last member, and the end of line.
+/// Appends a canonical line (`{..}`) with its seal as last member, and the end of line. `disclosures` is a JSON array, or
+/// empty.
 pub(super) fn push_sealed_line(
     out: &mut Vec<u8>,
-    line: &[u8],
+    (line, disclosures): (&[u8], &[u8]),
     entry: &[u8; ENTRY_BYTES],
     seq: u64,
     salt: &[u8; 16],
@@ -227,6 +236,12 @@ pub(super) fn push_sealed_line(
 ) {
     out.extend_from_slice(line.strip_suffix(b"}").unwrap_or(line));
     out.extend_from_slice(SEAL);
+    if !disclosures.is_empty() {
+        out.extend_from_slice(DISCLOSURES);
+        out.extend_from_slice(disclosures);
+        out.push(b',');
+    }
+    out.extend_from_slice(ENTRY);
     push_base64(out, entry);
     out.extend_from_slice(NUMBER);
     push_decimal(out, seq);
@@ -243,6 +258,8 @@ pub(super) fn push_sealed_line(
 pub(super) struct SealedLine<'a> {
     /// The canonical line without its closing brace.
     pub(super) open_body: &'a [u8],
+    /// The JSON array of its disclosures, empty when it has none.
+    pub(super) disclosures: &'a [u8],
     pub(super) entry: [u8; ENTRY_BYTES],
     pub(super) seq: u64,
     pub(super) salt: [u8; 16],
@@ -259,14 +276,51 @@ impl<'a> SealedLine<'a> {
         let digits = rest.iter().rev().take_while(|byte| byte.is_ascii_digit()).take(21).count();
         let (rest, number) = rest.split_at(rest.len() - digits);
         let (rest, entry) = base64_at_end(rest.strip_suffix(NUMBER)?)?;
-        let open_body = rest.strip_suffix(SEAL)?;
-        Some(Self { open_body, entry, seq: decimal(number)?, salt, stream_text })
+        let rest = rest.strip_suffix(ENTRY)?;
+        let (open_body, disclosures) = match rest.strip_suffix(SEAL) {
+            Some(open_body) => (open_body, [].as_slice()),
+            None => with_disclosures(rest, &entry)?,
+        };
+        Some(Self { open_body, disclosures, entry, seq: decimal(number)?, salt, stream_text })
     }
+}
+
+/// Where the disclosures begin, the entry says: it knows the length of the line.
+fn with_disclosures<'a>(rest: &'a [u8], entry: &[u8; ENTRY_BYTES]) -> Option<(&'a [u8], &'a [u8])> {
+    let body_len = usize::try_from(Entry::decode(entry)?.body_len).ok()?;
+    let (open_body, seal) = rest.split_at_checked(body_len.checked_sub(1)?)?;
+    Some((open_body, seal.strip_prefix(SEAL)?.strip_prefix(DISCLOSURES)?.strip_suffix(b",")?))
+}
+
+/// The risk in the seal of a line (its end of line may be there); `None` when it has no whole seal.
+#[must_use]
+pub fn risk_of(line: &[u8]) -> Option<u8> {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    Entry::decode(&SealedLine::parse(line)?.entry).map(|entry| entry.risk)
 }
 
 fn base64_at_end<const N: usize>(text: &[u8]) -> Option<(&[u8], [u8; N])> {
     let (rest, value) = text.split_at_checked(text.len().checked_sub(base64_len(N))?)?;
     Some((rest, base64_exact(value)?))
+}
+
+const STUB: &[u8] = b"{\"audit.entry\":\"";
+
+/// True when a line is an entry without its body, by how it begins.
+pub(super) fn is_stub(line: &[u8]) -> bool {
+    line.starts_with(STUB)
+}
+
+/// Appends the line that stands for a record whose body is gone.
+pub(super) fn push_stub_line(out: &mut Vec<u8>, entry: &[u8; ENTRY_BYTES]) {
+    out.extend_from_slice(STUB);
+    push_base64(out, entry);
+    out.extend_from_slice(b"\"}\n");
+}
+
+/// The entry in such a line (without its end).
+pub(super) fn parse_stub(line: &[u8]) -> Option<[u8; ENTRY_BYTES]> {
+    base64_exact(line.strip_prefix(STUB)?.strip_suffix(b"\"}")?)
 }
 
 /// For the chain: an entry's own hash.
@@ -281,7 +335,7 @@ mod tests {
     use super::*;
 
     fn entry() -> impl Strategy<Value = Entry> {
-        let start = (0..13_u8, any::<u8>(), any::<u16>(), any::<[u8; 16]>(), any::<u64>(), any::<u64>());
+        let start = (0..14_u8, any::<u8>(), any::<u16>(), any::<[u8; 16]>(), any::<u64>(), any::<u64>());
         let rest = (any::<[u8; 32]>(), any::<[u8; 32]>(), any::<u32>(), any::<u32>(), any::<u8>(), any::<u64>());
         (start, rest).prop_map(|((kind, signal, flags, stream, seq, sealed_at_ns), rest)| {
             let (prev_leaf, commit, body_len, epoch, risk, signed) = rest;
@@ -297,10 +351,14 @@ mod tests {
             prop_assert_eq!(Entry::decode(&bytes), Some(entry.clone()));
             let line = format!("{{\"k\":\"{text}\"}}");
             let mut out = Vec::new();
-            push_sealed_line(&mut out, line.as_bytes(), &bytes, entry.seq, &salt, &entry.stream.text());
-            prop_assert!(out.len() <= line.len() + SEAL_BYTES_MAX);
+            let entry = Entry { body_len: line.len() as u32, ..entry };
+            let bytes = entry.encode();
+            let disclosed = if text.len() % 2 == 0 { "" } else { r#"[["s","n",{"audit.seal":{"disclosures":[1]}}]]"# };
+            push_sealed_line(&mut out, (line.as_bytes(), disclosed.as_bytes()), &bytes, entry.seq, &salt, &entry.stream.text());
+            prop_assert!(out.len() <= line.len() + disclosed.len() + SEAL_BYTES_MAX);
             let back = SealedLine::parse(out.strip_suffix(b"\n").unwrap()).unwrap();
             prop_assert_eq!(back.open_body, line.strip_suffix('}').unwrap().as_bytes());
+            prop_assert_eq!(back.disclosures, disclosed.as_bytes());
             prop_assert_eq!((back.entry, back.seq, back.salt), (bytes, entry.seq, salt));
             prop_assert_eq!(Stream::parse(back.stream_text), Some(entry.stream));
         }
@@ -317,7 +375,7 @@ mod tests {
     fn a_sealed_line_is_json_with_the_seal_as_last_member() {
         let entry = [7; ENTRY_BYTES];
         let mut out = Vec::new();
-        push_sealed_line(&mut out, br#"{"body":"x"}"#, &entry, 42, &[9; 16], &Stream([1; 16]).text());
+        push_sealed_line(&mut out, (br#"{"body":"x"}"#, b""), &entry, 42, &[9; 16], &Stream([1; 16]).text());
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(value["audit.seal"]["n"], 42);
         assert_eq!(value["audit.seal"]["v"], 1);

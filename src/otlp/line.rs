@@ -19,14 +19,18 @@
 //! So different records have different lines, and a line reads back as what was written. Not kept: empty groups, where one group
 //! of equal resource ended and the next began, the order of attributes, and unknown fields of the request itself.
 
+mod canonical;
+mod disclose;
 mod read;
 mod shape;
 mod splice;
 mod write;
 
 use crate::otlp::DecodeError;
-use crate::stdx::json;
+use crate::stdx::json::{self, Text};
 
+pub use canonical::canonical;
+pub use disclose::{Erasable, Promise, reveal, withhold};
 pub use read::to_otlp;
 pub use splice::{SealView, with_seals};
 pub use write::{LineWriter, write_request};
@@ -35,6 +39,8 @@ pub use write::{LineWriter, write_request};
 pub const DUPLICATE_KEYS: u16 = 1;
 /// Flag: the record has fields that this version does not know. They are in the line.
 pub const UNKNOWN_FIELDS: u16 = 2;
+/// Flag: the line promises fields whose values are carried beside it.
+pub const ERASABLE_FIELDS: u16 = 4;
 
 /// The member that a sealed line ends with.
 pub const SEAL: &str = "audit.seal";
@@ -46,6 +52,8 @@ pub const NUMBER: &str = "audit.sequence.number";
 pub const ENTRY: &str = "audit.seal.entry";
 /// Attribute that carries the seal's salt in OTLP.
 pub const SALT: &str = "audit.seal.salt";
+/// Attribute that carries salt and name of each erasable field that is disclosed, as JSON, in OTLP.
+pub const DISCLOSED: &str = "audit.seal.disclosed";
 
 const UNKNOWN: &str = "$unknown";
 const VALUE: &str = "$value";

@@ -127,6 +127,8 @@ pub struct ExportAccount {
     pub retries: AtomicU64,
     /// Records put aside with their reason.
     pub dead_lettered: AtomicU64,
+    /// Records this exporter is not to see (`min_risk`).
+    pub filtered: AtomicU64,
     /// Records given up because `hold_bytes_max` was reached and `when_full` is `drop_oldest`.
     pub overrun: AtomicU64,
     /// Records that could not be read back: damage on disk.
@@ -160,7 +162,8 @@ impl ExportAccount {
     /// Records the cursor went past that are nowhere. 0, or a defect of ours.
     #[must_use]
     pub fn unaccounted(&self) -> i64 {
-        let fates = [&self.delivered, &self.rejected, &self.dead_lettered, &self.overrun, &self.damaged];
+        let fates =
+            [&self.delivered, &self.rejected, &self.dead_lettered, &self.filtered, &self.overrun, &self.damaged];
         let known: u64 = fates.iter().map(|fate| fate.load(Relaxed)).sum();
         self.passed.load(Relaxed).cast_signed() - known.cast_signed()
     }
@@ -173,6 +176,7 @@ impl ExportAccount {
         counter("telseal_exporter_delivered_records_total", &self.delivered);
         counter("telseal_exporter_retries_total", &self.retries);
         counter("telseal_exporter_dead_lettered_records_total", &self.dead_lettered);
+        counter("telseal_exporter_filtered_records_total", &self.filtered);
         counter("telseal_exporter_overrun_records_total", &self.overrun);
         counter("telseal_exporter_damaged_records_total", &self.damaged);
         let gauge = |name, value: f64| metrics::gauge!(name, &labels()).set(value);

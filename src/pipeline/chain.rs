@@ -4,12 +4,13 @@
 use bumpalo::Bump;
 use bytes::Bytes;
 
-use crate::ledger::Drafts;
-use crate::otlp::line::LineWriter;
+use crate::ledger::{Drafts, field_digest, random16};
+use crate::otlp::line::{ERASABLE_FIELDS, Erasable, LineWriter, Promise};
 use crate::otlp::model::{Batch, Entity};
 use crate::otlp::sender::Sender;
 use crate::otlp::{self, DecodeError, Signal};
 use crate::pipeline::account::Account;
+use crate::pipeline::sessions::Marks;
 use crate::processor::Processor;
 
 /// The processors of one pipeline, in order.
@@ -20,10 +21,12 @@ pub struct Chain {
 }
 
 /// What a sealing pipeline needs besides lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seal {
     /// An exporter wants OTLP.
     pub keep_otlp: bool,
+    /// Fields that are sealed so that each can be erased.
+    pub erasable: Erasable,
 }
 
 /// A processor under the id that the configuration gives it.
@@ -47,6 +50,8 @@ pub enum Processed {
         drafts: Drafts,
         /// How many records they hold.
         records: u64,
+        /// Which sessions the lines belong to.
+        marks: Marks,
         /// The same as OTLP, where an exporter wants that and every record became a line.
         otlp: Option<Bytes>,
     },
@@ -129,7 +134,7 @@ impl Chain {
         }
         let left = if reason.is_some() { left_in(&mut batch)? } else { records };
         let dropped = reason.map(|reason| (reason, records.saturating_sub(left)));
-        let ran = match (left, self.seal) {
+        let ran = match (left, &self.seal) {
             (0, _) => Processed::Nothing.into(),
             (_, Some(seal)) => draft(&mut batch, left, body, seal)?,
             (_, None) => Processed::Otlp(encoded(&batch, body), left).into(),
@@ -156,34 +161,39 @@ fn encoded(batch: &Batch<'_>, body: &Bytes) -> Bytes {
 
 /// One line a record; for metrics one line a request, since no metrics backend can carry a seal a point. A record
 /// that cannot be written as a line is refused alone.
-fn draft(batch: &mut Batch<'_>, records: u64, body: &Bytes, seal: Seal) -> Result<Ran, DecodeError> {
+fn draft(batch: &mut Batch<'_>, records: u64, body: &Bytes, seal: &Seal) -> Result<Ran, DecodeError> {
     move_upstream_claims(batch);
     let lines = usize::try_from(records).unwrap_or(usize::MAX).min(body.len());
     let drafts = Drafts::with_capacity(lines, body.len() * 3);
-    let mut drafting = Drafting { signal: batch.signal, drafts, rejected: None };
+    let erasable = &seal.erasable;
+    let mut drafting = Drafting { signal: batch.signal, erasable, drafts, marks: Marks::default(), rejected: None };
     if batch.signal == Signal::Metrics {
         let request = encoded(batch, body);
         drafting.line(records, 0, |out| LineWriter::default().metrics(&request, out))?;
     } else {
         drafting.records(batch)?;
     }
-    let Drafting { drafts, rejected, .. } = drafting;
+    let Drafting { drafts, marks, rejected, .. } = drafting;
     let left = records - rejected.as_ref().map_or(0, |(records, _)| *records);
-    // A sealed line of metrics is one record, its request has many points: the books would mix them.
-    let keep_otlp = seal.keep_otlp && rejected.is_none() && batch.signal != Signal::Metrics;
+    // A sealed line of metrics is one record, its request has many points: the books would mix them. What proves an
+    // erasable field is in the ledger only.
+    let keep_otlp = seal.keep_otlp && rejected.is_none() && batch.signal != Signal::Metrics && erasable.is_empty();
     let otlp = keep_otlp.then(|| encoded(batch, body));
-    let processed = if left == 0 { Processed::Nothing } else { Processed::Drafts { drafts, records: left, otlp } };
+    let processed =
+        if left == 0 { Processed::Nothing } else { Processed::Drafts { drafts, records: left, marks, otlp } };
     Ok(Ran { processed, dropped: None, rejected })
 }
 
 /// Lines of one request, as they are written.
-struct Drafting {
+struct Drafting<'s> {
     signal: Signal,
+    erasable: &'s Erasable,
     drafts: Drafts,
+    marks: Marks,
     rejected: Option<(u64, String)>,
 }
 
-impl Drafting {
+impl Drafting<'_> {
     fn records(&mut self, batch: &Batch<'_>) -> Result<(), DecodeError> {
         let mut writer = LineWriter::default();
         let mut edited = Vec::new();
@@ -192,8 +202,11 @@ impl Drafting {
             for scope in &group.scopes {
                 writer.scope(&parts_of(&scope.scope, &mut edited), scope.rest())?;
                 for record in &scope.records {
-                    let signal = self.signal;
-                    self.line(1, risk_code(record), |out| writer.entity(signal, record, out))?;
+                    let (signal, risk, index) = (self.signal, risk_code(record), self.drafts.len());
+                    self.line(1, risk, |out| writer.entity(signal, record, out))?;
+                    if self.drafts.len() > index {
+                        self.marks.see(record, index as u64, risk);
+                    }
                 }
             }
         }
@@ -213,8 +226,8 @@ impl Drafting {
                 self.reject(records, format!("a record is longer than {LINE_BYTES_MAX} bytes as a line"));
             }
             Ok(flags) => {
-                if let Err(error) = self.drafts.finish_line(signal_code(self.signal), flags, risk) {
-                    self.reject(records, error.to_string());
+                if let Err(reason) = self.finish_line(before, flags, risk) {
+                    self.reject(records, reason);
                 }
             }
             Err(DecodeError::TooDeep) => self.reject(records, DecodeError::TooDeep.to_string()),
@@ -223,10 +236,29 @@ impl Drafting {
         Ok(())
     }
 
+    /// Ends the line that begins at `start`; erasable fields become promises first.
+    fn finish_line(&mut self, start: usize, flags: u16, risk: u8) -> Result<(), String> {
+        let signal = signal_code(self.signal);
+        if self.erasable.is_empty() || self.signal == Signal::Metrics {
+            return self.drafts.finish_line(signal, flags, risk).map_err(|error| error.to_string());
+        }
+        let disclosures =
+            self.erasable.conceal(self.drafts.buffer(), start, &mut promise).map_err(|error| error.to_string())?;
+        let flags = if disclosures.is_empty() { flags } else { flags | ERASABLE_FIELDS };
+        self.drafts.finish_line(signal, flags, risk).map_err(|error| error.to_string())?;
+        self.drafts.disclose(&disclosures);
+        Ok(())
+    }
+
     fn reject(&mut self, records: u64, reason: String) {
         self.drafts.cancel_line();
         self.rejected.get_or_insert((0, reason)).0 += records;
     }
+}
+
+fn promise(member: &[u8]) -> Option<Promise> {
+    let salt = random16().ok()?;
+    Some(Promise { salt, digest: field_digest(&salt, member) })
 }
 
 /// A resource or scope as the line writer wants it: nothing where there is none.
@@ -254,7 +286,7 @@ const fn signal_code(signal: Signal) -> u8 {
 }
 
 /// The level that `risk_tag` gave, as the ledger's entries name it: 0 for none.
-fn risk_code(record: &Entity<'_>) -> u8 {
+pub(super) fn risk_code(record: &Entity<'_>) -> u8 {
     match record.get("risk.level").and_then(|level| level.as_str()) {
         Some("info") => 1,
         Some("low") => 2,

@@ -20,13 +20,14 @@ use tokio::time::Instant;
 use crate::exporter::{ExportError, Exporter, Payload};
 use crate::pipeline::account::ExportAccount;
 use crate::pipeline::cursor::Place;
+use crate::pipeline::lens::Lens;
 use crate::pipeline::rejected::Rejected;
 use crate::pipeline::store::{Chunk, ReadError, Reader};
 use crate::stdx::backoff::Backoff;
 use crate::stdx::clock;
 
 /// How a delivery loop tries again, and how much it takes at once.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// False: one try, then the payload is put aside.
     pub retry: bool,
@@ -40,6 +41,8 @@ pub struct Settings {
     pub give_up_after: Option<Duration>,
     /// Stored requests are joined up to this many bytes.
     pub batch_bytes_max: usize,
+    /// What the exporter gets to see.
+    pub lens: Lens,
 }
 
 impl Default for Settings {
@@ -51,6 +54,7 @@ impl Default for Settings {
             multiplier: 2.0,
             give_up_after: None,
             batch_bytes_max: 2 << 20,
+            lens: Lens::default(),
         }
     }
 }
@@ -140,11 +144,31 @@ impl<E: Exporter> Delivery<E> {
         let first = next.record.saturating_sub(payload.records());
         self.settle(&self.account.overrun, first.saturating_sub(self.place.position().record));
         self.place.begin(next);
-        if payload.records() > 0 && !self.deliver(payload).await {
+        if payload.records() > 0 && !self.show(payload).await {
             self.keep_progress().await;
             return false;
         }
         self.finish().await;
+        true
+    }
+
+    /// Delivers what the exporter is to see of a payload. False when shutdown came first.
+    async fn show(&mut self, payload: Payload) -> bool {
+        let records = payload.records();
+        let seen = match self.settings.lens.look(payload.clone()) {
+            Ok(seen) => seen,
+            Err(error) => {
+                return self.put_aside(&payload, &format!("not sent, since it cannot be read: {error}")).await;
+            }
+        };
+        let left = seen.as_ref().map_or(0, Payload::records);
+        if let Some(seen) = seen
+            && !self.deliver(seen).await
+        {
+            return false;
+        }
+        // Only now: what was passed over lies between the others, and progress is kept by count.
+        self.settle(&self.account.filtered, records - left);
         true
     }
 

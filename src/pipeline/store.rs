@@ -11,8 +11,10 @@ use crate::pipeline::cursor::Cursors;
 use crate::pipeline::open::{RETRY_AFTER, Settings};
 use crate::pipeline::recent::Recent;
 use crate::pipeline::sequencer::Sequencer;
+use crate::pipeline::sessions::Sessions;
 use crate::spool::disk::{Disk, DiskReader, SpoolError};
 use crate::spool::{Item, Memory};
+use crate::stdx::clock::unix_nanos;
 use crate::stdx::durable;
 use crate::stdx::segments::{Position, SegmentsReader};
 use crate::stdx::tasks;
@@ -25,14 +27,16 @@ pub enum Kind {
     /// Frames of OTLP bytes in files.
     Spool,
     /// Sealed lines in files.
-    Ledger {
-        /// The name under which checkpoints are signed, for a new ledger.
-        origin: Option<String>,
-        /// The size of a segment file.
-        segment_bytes_max: u64,
-        /// An exporter wants OTLP: the newest requests are kept as that.
-        keep_otlp: bool,
-    },
+    Ledger(Box<LedgerSettings>),
+}
+
+/// What a sealing pipeline's log is.
+#[derive(Debug, Clone)]
+pub struct LedgerSettings {
+    /// The ledger's own.
+    pub options: ledger::Options,
+    /// An exporter wants OTLP: the newest requests are kept as that.
+    pub keep_otlp: bool,
 }
 
 /// The way into the log.
@@ -52,14 +56,7 @@ impl Store {
                 return Ok((Self::Memory { ring, drop_oldest: settings.drop_oldest }, reader));
             }
             Kind::Spool => open_spool(settings).map_err(|error| error.to_string())?,
-            Kind::Ledger { origin, segment_bytes_max, keep_otlp } => {
-                let options = ledger::Options {
-                    pipeline: settings.id.clone(),
-                    origin: origin.clone(),
-                    segment_bytes_max: *segment_bytes_max,
-                };
-                open_ledger(settings, &options, *keep_otlp).map_err(|error| error.to_string())?
-            }
+            Kind::Ledger(ledger) => open_ledger(settings, ledger).map_err(|error| error.to_string())?,
         };
         let sequencer = Sequencer::start(&settings.id, writer, cursors.clone()).map_err(|error| error.to_string())?;
         Ok((Self::Disk(sequencer), reader))
@@ -116,14 +113,13 @@ fn open_spool(settings: &Settings) -> Result<(Writer, Reader), SpoolError> {
 
 fn open_ledger(
     settings: &Settings,
-    options: &ledger::Options,
-    keep_otlp: bool,
+    LedgerSettings { options, keep_otlp }: &LedgerSettings,
 ) -> Result<(Writer, Reader), LedgerError> {
     let (ledger, reader, recovery) = Ledger::open(&settings.dir.join("ledger"), options)?;
     say_cut(&settings.id, &recovery.cuts);
     let recent = keep_otlp.then(|| Recent::new(settings.signal, &ledger.stream().to_string()));
     let reader = Reader::Ledger(reader, settings.signal, recent.clone());
-    Ok((Writer::Ledger(Box::new(ledger), recent), reader))
+    Ok((Writer::Ledger(Box::new(ledger), recent, Sessions::default()), reader))
 }
 
 fn say_cut(pipeline: &str, cuts: &[crate::stdx::segments::Cut]) {
@@ -137,8 +133,8 @@ fn say_cut(pipeline: &str, cuts: &[crate::stdx::segments::Cut]) {
 pub(super) enum Writer {
     /// With a `hold_bytes_max` its oldest segments go beyond that, delivered or not.
     Spool { spool: Disk, reader: DiskReader, hold_bytes_max: Option<u64> },
-    /// With the newest requests as OTLP, where an exporter wants that.
-    Ledger(Box<Ledger>, Option<Recent>),
+    /// With the newest requests as OTLP, where an exporter wants that, and the sessions that are open.
+    Ledger(Box<Ledger>, Option<Recent>, Sessions),
 }
 
 /// A group could not be stored; nothing of it is.
@@ -166,18 +162,19 @@ impl Writer {
                     .collect();
                 Ok(spool.append(&items)?)
             }
-            Self::Ledger(ledger, recent) => {
+            Self::Ledger(ledger, recent, sessions) => {
                 let (drafts, requests): (Vec<Drafts>, Vec<_>) = group
                     .into_iter()
                     .filter_map(|one| match one {
-                        Processed::Drafts { drafts, otlp, .. } => Some((drafts, otlp)),
+                        Processed::Drafts { drafts, otlp, marks, .. } => Some((drafts, (otlp, marks))),
                         _ => None,
                     })
                     .unzip();
                 let sealed = ledger.append(&drafts)?;
-                let Some(recent) = recent else { return Ok(()) };
-                for (otlp, sealed) in requests.into_iter().zip(sealed) {
-                    if let Some(otlp) = otlp {
+                for ((otlp, marks), sealed) in requests.into_iter().zip(sealed) {
+                    let over = sessions.seal(marks, sealed.first, unix_nanos());
+                    over.into_iter().for_each(|manifest| ledger.seal_with_next(manifest));
+                    if let (Some(recent), Some(otlp)) = (recent.as_ref(), otlp) {
                         recent.keep(otlp, sealed);
                     }
                 }

@@ -8,9 +8,12 @@ use tokio::time::Instant;
 
 use crate::config::{self, Config, Delivery, Id, PipelineId, ProcessorConfig, ReceiverConfig};
 use crate::http::server;
+use crate::ledger;
 use crate::otlp::Signal;
+use crate::otlp::line::Erasable;
 use crate::otlp::sender::Wanted;
 use crate::pipeline::chain::{Chain, Seal, Step};
+use crate::pipeline::lens::Lens;
 use crate::pipeline::{Budget, Pipeline, Settings, delivery, store};
 use crate::processor::{
     Processor, enrich::Enrich, enrich::Findings, filter::Filter, redact::Redact, redaction::Redaction, risk::RiskTag,
@@ -89,11 +92,15 @@ fn pipeline(
         id: id.to_string(),
         signal: id.signal,
         dir: config.service.data_dir.join(id.to_string().replace('/', "-")),
-        storage: storage(own, seal, keep_otlp),
+        storage: storage(id, own, seal, keep_otlp),
         hold_bytes_max: own.hold_bytes_max.0,
         drop_oldest: own.when_full == config::WhenFull::DropOldest,
     };
-    let chain = Chain::new(id.signal, steps, seal.map(|_| Seal { keep_otlp }));
+    let chain = Chain::new(
+        id.signal,
+        steps,
+        seal.map(|seal| Seal { keep_otlp, erasable: Erasable::new(seal.erasable.iter().map(String::as_str)) }),
+    );
     let mut pipeline = Pipeline::open(settings, chain).map_err(failed)?;
     for exporter in &own.exporters {
         let settings = delivery_settings(&config.exporters[exporter].1);
@@ -139,14 +146,35 @@ fn steps<'c>(
     Ok((steps, sealing))
 }
 
-fn storage(own: &config::Pipeline, seal: Option<&seal::Config>, keep_otlp: bool) -> store::Kind {
+fn storage(id: &PipelineId, own: &config::Pipeline, seal: Option<&seal::Config>, keep_otlp: bool) -> store::Kind {
     match (own.storage, seal) {
         (config::Storage::Memory, _) => store::Kind::Memory,
         (config::Storage::Disk, None) => store::Kind::Spool,
         (config::Storage::Disk, Some(seal)) => {
-            let segment_bytes_max = seal.segment_bytes_max.0;
-            store::Kind::Ledger { origin: seal.origin.clone(), segment_bytes_max, keep_otlp }
+            let options = ledger_options(id, seal);
+            store::Kind::Ledger(Box::new(store::LedgerSettings { options, keep_otlp }))
         }
+    }
+}
+
+fn ledger_options(id: &PipelineId, seal: &seal::Config) -> ledger::Options {
+    let root = seal.keys.root.file.clone();
+    ledger::Options {
+        origin: seal.origin.clone(),
+        segment_bytes_max: seal.segment_bytes_max.0,
+        root: root.map_or(ledger::RootKey::Folder, ledger::RootKey::File),
+        epoch_seconds: seal.keys.epoch.rotate.0.as_secs(),
+        epoch_entries: seal.keys.epoch.entries,
+        anchors: anchors(seal),
+        ..ledger::Options::new(id.to_string())
+    }
+}
+
+fn anchors(seal: &seal::Config) -> ledger::anchor::Settings {
+    ledger::anchor::Settings {
+        dirs: seal.anchors.iter().map(|anchor| anchor.dir.clone()).collect(),
+        every: seal.anchor_interval.0,
+        accept_rollback: seal.accept_rollback.clone(),
     }
 }
 
@@ -159,6 +187,10 @@ fn delivery_settings(own: &Delivery) -> delivery::Settings {
         multiplier: retry.multiplier,
         give_up_after: Some(retry.max_elapsed_time.0).filter(|limit| !limit.is_zero()),
         batch_bytes_max: own.batch.max_bytes.as_usize(),
+        lens: Lens {
+            min_risk: own.min_risk.map_or(0, |risk| risk as u8),
+            withhold: Erasable::new(own.withhold.iter().map(String::as_str)),
+        },
     }
 }
 

@@ -100,6 +100,45 @@ fn otlp_in_equals_otlp_out_through_a_sealed_ledger() {
     assert_verified(&site);
 }
 
+/// Every attribute name that the requests use, and the body: all of it promised in the lines and disclosed beside them.
+#[test]
+fn otlp_in_equals_otlp_out_when_every_field_is_erasable() {
+    let erasable: std::collections::BTreeSet<String> =
+        SIGNALS.iter().flat_map(|signal| records(*signal, &request(*signal))).flat_map(keys_of).collect();
+    let erasable: Vec<_> = erasable.into_iter().chain(["body".to_owned()]).collect();
+    let seal = format!("processors: {{seal: {{erasable: {erasable:?}}}}}\nexporters:\n");
+    let template = TEMPLATE.replace("exporters:\n", &seal);
+    let next = Destination::start();
+    let site = Site::new(&template, &[("$NEXT", &next.url()), ("$PIPELINE", "processors: [seal]")]);
+    let telseal = site.start();
+    for signal in SIGNALS {
+        let sent = request(signal);
+        for arrived in exchange(&site, &next, signal, &sent) {
+            let got = records(signal, &arrived);
+            let has_salts = format!("{got:?}").contains("audit.seal.disclosed");
+            assert_eq!(has_salts, signal != Signal::Metrics, "{}: the salts of the fields", signal.name());
+            assert_same(signal.name(), &plain(records(signal, &sent)), &plain(got));
+        }
+    }
+    assert_eq!(telseal.terminate().status.code(), Some(0));
+    assert_verified(&site);
+    let segment = site.files("logs/ledger", ".ndjson").remove(0);
+    let text = std::fs::read_to_string(&segment).unwrap();
+    assert!(text.contains("\"body\":{\"$sd\":"), "{text}");
+    std::fs::write(&segment, text.replacen("\"body\",\"", "\"body\",\"x", 1)).unwrap();
+    assert_eq!(site.verify().status.code(), Some(4), "another value than the one promised");
+}
+
+fn keys_of(mut record: Record) -> Vec<String> {
+    let mut keys = Vec::new();
+    walk(&mut record, &mut |met| {
+        if let Met::List(attributes) = met {
+            keys.extend(attributes.iter().map(|attribute| attribute.key.clone()));
+        }
+    });
+    keys
+}
+
 /// What is delivered at once may take another way than what is read back from the ledger: both must bring the same.
 #[test]
 fn what_is_delivered_after_a_restart_is_what_would_have_been_delivered_at_once() {

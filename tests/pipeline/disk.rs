@@ -376,7 +376,7 @@ async fn what_is_sealed_goes_into_a_ledger_and_nothing_else_does() {
     use telseal::pipeline::{Pipeline, Settings};
     for (storage, sealed) in [(Kind::Memory, true), (Kind::Spool, true), (ledger(MIB), false)] {
         let dir = tempfile::tempdir().unwrap();
-        let chain = Chain::new(Signal::Logs, vec![], sealed.then_some(Seal { keep_otlp: false }));
+        let chain = Chain::new(Signal::Logs, vec![], sealed.then_some(Seal::default()));
         let settings = Settings {
             id: "logs".to_owned(),
             signal: Signal::Logs,

@@ -106,7 +106,12 @@ impl Site {
 
     /// Starts telseal and waits until it is ready.
     pub(crate) fn start(&self) -> Telseal {
-        let mut telseal = self.launch();
+        self.start_with(&[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn start_with(&self, arguments: &[&str]) -> Telseal {
+        let mut telseal = self.launch_with(arguments);
         eventually("telseal is ready", || {
             if let Some(status) = telseal.ended() {
                 panic!("telseal ended at start with {status}:\n{}", telseal.stderr());
@@ -118,8 +123,12 @@ impl Site {
 
     /// Starts telseal and does not wait.
     pub(crate) fn launch(&self) -> Telseal {
+        self.launch_with(&[])
+    }
+
+    fn launch_with(&self, arguments: &[&str]) -> Telseal {
         let mut command = Command::new(env!("CARGO_BIN_EXE_telseal"));
-        command.arg("run").arg("--config").arg(self.config()).current_dir(self.dir.path());
+        command.arg("run").arg("--config").arg(self.config()).args(arguments).current_dir(self.dir.path());
         Telseal::spawn(command)
     }
 

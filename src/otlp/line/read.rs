@@ -9,7 +9,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::otlp::build::{Builder, Open};
-use crate::otlp::line::{ABSENT, DOUBLE, ENTRY, ENVELOPE, NAN, NUMBER, SALT, SCHEMA_URL, SEAL, STREAM_ID, UNKNOWN};
+use crate::otlp::line::disclose::{reveal, without_values};
+use crate::otlp::line::{
+    ABSENT, DISCLOSED, DOUBLE, ENTRY, ENVELOPE, NAN, NUMBER, SALT, SCHEMA_URL, SEAL, STREAM_ID, UNKNOWN,
+};
 use crate::otlp::schema::{self, Card, Field, Kind, MEMBERS, Message, OWNER};
 use crate::otlp::wire::{Cursor, put_bytes, put_varint};
 use crate::otlp::{DEPTH_MAX, DecodeError, Signal};
@@ -19,13 +22,14 @@ use crate::stdx::json::{Reader, Text, Value};
 const DEPTH_READ_MAX: usize = 3 * DEPTH_MAX;
 
 /// Reads lines, each ended by a line feed, back as one `Export*ServiceRequest`. Consecutive records of equal resource
-/// and scope form one group. The seal of a record becomes its attributes; that of metrics has no place in OTLP and is
+/// and scope form one group. Erasable fields stand in their places where their disclosures are there. The seal of a record becomes its attributes; that of metrics has no place in OTLP and is
 /// left out.
 ///
 /// # Errors
 /// When a line is damaged or of another signal.
 pub fn to_otlp(signal: Signal, lines: &[u8]) -> Result<Vec<u8>, DecodeError> {
-    let text = std::str::from_utf8(lines).map_err(|_| DecodeError::Line("not UTF-8"))?;
+    let revealed = reveal(lines)?;
+    let text = std::str::from_utf8(&revealed).map_err(|_| DecodeError::Line("not UTF-8"))?;
     let mut lines = Lines { builder: Builder::with_capacity(text.len()), signal, group: None };
     for line in text.split_terminator('\n') {
         if signal == Signal::Metrics {
@@ -157,7 +161,7 @@ impl<'t> Lines<'t> {
                 "request" => walk.message(&schema::METRICS_REQUEST)?,
                 "signal" => signal = Some(walk.string()?),
                 SEAL => {
-                    walk.reader.skip_value(2)?;
+                    walk.reader.skip_value(DEPTH_READ_MAX)?;
                 }
                 _ => return Err(DecodeError::Line("a member that no line of metrics has")),
             }
@@ -429,8 +433,16 @@ impl<'t> Walk<'t, '_> {
                     walk.builder.varint(3, value);
                     Ok(())
                 })?,
+                "disclosures" => {
+                    let list = self.reader.skip_value(DEPTH_READ_MAX)?;
+                    let disclosed = without_values(self.reader.slice(list))?;
+                    self.sealed(number, DISCLOSED, |walk| {
+                        put_bytes(walk.builder.raw(), 1, disclosed.as_bytes());
+                        Ok(())
+                    })?;
+                }
                 _ => {
-                    self.reader.skip_value(4)?;
+                    self.reader.skip_value(DEPTH_READ_MAX)?;
                 }
             }
         }

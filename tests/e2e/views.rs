@@ -1,0 +1,61 @@
+//! What single exporters get to see: records of some risk, and records without some fields. The ledger has everything, and
+//! every copy verifies against it.
+
+use telseal::otlp::{Signal, json};
+
+use crate::destination::{Destination, Got};
+use crate::process::{Site, assert_verified};
+use crate::sender::send;
+use crate::telemetry::records;
+
+const TEMPLATE: &str = "
+receivers: {otlp: {protocols: {http: {endpoint: $HTTP}}}}
+processors:
+  risk_tag: {}
+  seal: {erasable: [user.email]}
+exporters:
+  otlp_http/siem: {endpoint: $SIEM, compression: none, min_risk: high}
+  otlp_http/all: {endpoint: $ALL, compression: none, withhold: [user.email]}
+service:
+  data_dir: $DATA
+  telemetry: {metrics: {endpoint: $ADMIN}}
+  pipelines:
+    logs: {receivers: [otlp], processors: [risk_tag, seal], exporters: [otlp_http/siem, otlp_http/all]}
+";
+
+/// One log record a command.
+fn commands(commands: &[&str]) -> Vec<u8> {
+    let text = |key: &str, value: &str| serde_json::json!({"key": key, "value": {"stringValue": value}});
+    let record = |command: &&str| {
+        let arguments = serde_json::json!({ "command": command }).to_string();
+        let attributes =
+            [text("tool_name", "Bash"), text("tool_input", &arguments), text("user.email", "ada@example.com")];
+        serde_json::json!({"body": {"stringValue": "claude_code.tool_result"}, "attributes": attributes})
+    };
+    let records: Vec<_> = commands.iter().map(record).collect();
+    let request = serde_json::json!({"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}).to_string();
+    json::to_protobuf(Signal::Logs, request.as_bytes()).unwrap()
+}
+
+fn all_text(got: &[Got]) -> String {
+    got.iter().map(|got| format!("{:?}", records(Signal::Logs, &got.body))).collect()
+}
+
+#[test]
+fn an_exporter_gets_the_risky_records_only_and_another_all_without_a_field() {
+    let (siem, all) = (Destination::start(), Destination::start());
+    let site = Site::new(TEMPLATE, &[("$SIEM", &siem.url()), ("$ALL", &all.url())]);
+    let telseal = site.start();
+    let sent = commands(&["ls -la", "rm -rf / --no-preserve-root", "git status"]);
+    assert_eq!(send(site.http, Signal::Logs, &sent).expect("an answer").status, 200);
+    assert_eq!(send(site.http, Signal::Logs, &commands(&["pwd"])).expect("an answer").status, 200);
+    site.wait_until_delivered();
+    assert!(site.metric("telseal_exporter_unaccounted_records").abs() < f64::EPSILON);
+    assert_eq!(telseal.terminate().status.code(), Some(0));
+    let (siem, all) = (all_text(&siem.got()), all_text(&all.got()));
+    assert!(siem.contains("no-preserve-root") && siem.contains("ada@example.com"), "{siem}");
+    assert!(!siem.contains("git status") && !siem.contains("pwd"), "{siem}");
+    assert!(["ls -la", "no-preserve-root", "git status", "pwd"].iter().all(|one| all.contains(one)), "{all}");
+    assert!(!all.contains("ada@example.com"), "{all}");
+    assert_verified(&site);
+}

@@ -1,0 +1,99 @@
+//! What can be done to a ledger, and what a verifier must say to each: the table is `tests/tamper/table.rs`, one line a
+//! manipulation. Every row runs against `telseal verify` and against the Python verifier.
+//!
+//! The ledgers come from a second writer (`tests/support/forge.rs`) that has all keys, as an attacker might. The Python
+//! verifier needs `python3` with `cryptography`; without them its half is skipped and says so, unless `TELSEAL_REQUIRE_PYTHON=1`.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail the test")]
+#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "tests write files and say why they are skipped")]
+
+#[expect(dead_code, reason = "the vectors use the rest")]
+#[path = "support/forge.rs"]
+mod forge;
+#[path = "support/python.rs"]
+mod python;
+#[path = "tamper/scene.rs"]
+mod scene;
+#[path = "tamper/table.rs"]
+mod table;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use scene::Scene;
+use table::{ROWS, Row};
+
+/// Exit code and everything said.
+fn run(command: &mut Command) -> (i32, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    (status.code().unwrap_or(-1), text)
+}
+
+fn telseal(scene: &Scene, dir: &Path) -> (i32, String) {
+    run(Command::new(env!("CARGO_BIN_EXE_telseal")).arg("verify").args(scene.arguments(dir)))
+}
+
+fn python_verifier(python: &Path, scene: &Scene, dir: &Path) -> (i32, String) {
+    run(Command::new(python).arg(python::script()).arg("verify").args(scene.arguments(dir)))
+}
+
+/// Makes the ledger of a row in a folder of its own.
+fn made(row: &Row) -> (tempfile::TempDir, Scene) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut scene = Scene::new();
+    (row.does)(&mut scene);
+    scene.write(dir.path());
+    (dir, scene)
+}
+
+/// What is wrong with an answer, if anything.
+fn judge(row: &Row, (exit, said): &(i32, String), findings: bool) -> Option<String> {
+    let fits = row.findings.is_empty() || row.findings.split('|').any(|finding| said.contains(finding));
+    if *exit == row.exit && (fits || !findings) {
+        return None;
+    }
+    let first = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("nothing");
+    Some(format!("  {}: expected exit {} {}, got {exit}: {first}", row.name, row.exit, row.findings))
+}
+
+fn check_all(verifier: impl Fn(&Scene, &Path) -> (i32, String), findings: bool) {
+    let wrong: Vec<String> = ROWS
+        .iter()
+        .filter_map(|row| {
+            let (dir, scene) = made(row);
+            judge(row, &verifier(&scene, dir.path()), findings)
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), ROWS.len(), wrong.join("\n"));
+}
+
+#[test]
+fn telseal_says_of_each_manipulation_what_the_table_says() {
+    check_all(telseal, true);
+}
+
+#[test]
+fn the_python_verifier_ends_with_the_same_exit_codes() {
+    let Some(python) = python::or_skip() else { return };
+    check_all(|scene, dir| python_verifier(&python, scene, dir), false);
+}
+
+#[test]
+fn the_table_has_at_least_forty_manipulations_and_each_has_a_name_of_its_own() {
+    let names: std::collections::BTreeSet<&str> = ROWS.iter().map(|row| row.name).collect();
+    assert_eq!(names.len(), ROWS.len());
+    assert!(ROWS.iter().filter(|row| row.exit == 4).count() >= 40);
+}
+
+#[test]
+fn every_row_changes_something() {
+    let (honest_dir, honest) = (tempfile::tempdir().unwrap(), Scene::new());
+    honest.write(honest_dir.path());
+    let honest_files = scene::files_of(honest_dir.path());
+    for row in ROWS.iter().filter(|row| row.exit != 0) {
+        let (dir, scene) = made(row);
+        let changed = scene::files_of(dir.path()) != honest_files || scene.has_arguments();
+        assert!(changed, "{}", row.name);
+    }
+}

@@ -1,0 +1,215 @@
+//! The table of manipulations. To add one, add a line: a name, what is done to the ledger of `scene.rs`, the finding (`|`
+//! between words that are all right, nothing where only the exit code counts), and the exit code of `docs/seal-format.md`, 14.1.
+
+use crate::forge::{Form, Key, note, stub_of};
+use crate::scene::{ORIGIN, Scene, at};
+
+/// One manipulation.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) does: fn(&mut Scene),
+    pub(crate) findings: &'static str,
+    pub(crate) exit: i32,
+}
+
+const fn row(name: &'static str, does: fn(&mut Scene), findings: &'static str, exit: i32) -> Row {
+    Row { name, does, findings, exit }
+}
+
+const ORDER: &str = "missing|reordered|inserted|duplicated";
+const OTHER_KEY: &str = "wrong-key|wrong-epoch|unsigned";
+
+/// Somebody else's key.
+fn thief(name: &str) -> Key {
+    Key::new(name, "thief")
+}
+
+#[rustfmt::skip]
+pub(crate) const ROWS: &[Row] = &[
+    row("nothing at all", |_| {}, "", 0),
+
+    // Bodies
+    row("a letter of a body", |s| s.edit(at::PLAIN, "run 14", "ran 14"), "modified", 4),
+    row("a letter of a body in a compressed segment", |s| s.edit(at::MIDDLE, "run 4", "ran 4"), "modified", 4),
+    row("a letter of the resource", |s| s.edit(at::PLAIN, r#""host":"h""#, r#""host":"i""#), "modified", 4),
+    row("a digit of the severity", |s| s.edit(at::PLAIN, r#""severity_number":9"#, r#""severity_number":5"#), "modified", 4),
+    row("the signal of a line", |s| s.edit(at::PLAIN, r#""signal":"log""#, r#""signal":"lag""#), "modified", 4),
+    row("an integer becomes a double", |s| s.edit(at::PLAIN, r#""count":14"#, r#""count":14.0"#), "modified", 4),
+    row("a double becomes an integer", |s| s.edit(at::PLAIN, r#""ratio":1.0"#, r#""ratio":1"#), "modified", 4),
+    row("a number becomes a string of equal length", |s| s.edit(at::PLAIN, r#""ratio":1.0"#, r#""ratio":"1""#), "modified", 4),
+    row("the order of keys", |s| s.edit(at::PLAIN, r#""count":14,"path":"/é""#, r#""path":"/é","count":14"#), "modified", 4),
+    row("an escape more", |s| s.edit(at::PLAIN, "/é", r"/\u00e9"), "modified", 4),
+    row("another escape of equal meaning", |s| s.edit(at::PLAIN, "/é", r"\/é"), "modified", 4),
+    row("white space between members", |s| s.edit(at::PLAIN, r#","body":"#, r#", "body":"#), "modified", 4),
+    row("a member added", |s| s.edit(at::PLAIN, r#""body":"#, r#""aside":1,"body":"#), "modified", 4),
+    row("a member taken out", |s| s.edit(at::PLAIN, r#","severity_number":9"#, ""), "modified", 4),
+    row("two bodies exchanged, seals kept", |s| { s.edit(at::PLAIN, "run 14", "run xx"); s.edit(at::PLAIN + 1, "run 15", "run 14"); s.edit(at::PLAIN, "run xx", "run 15"); }, "modified", 4),
+    row("the body of an event of the ledger's own", |s| s.edit(at::GAP, r#""count":3"#, r#""count":0"#), "modified", 4),
+    row("a record dressed as an event", |s| s.edit(at::PLAIN, r#"{"attributes""#, r#"{"audit.control":"gap","attributes""#), "modified|malformed", 4),
+
+    // Seals
+    row("a bit of a salt", |s| s.flip_in(at::PLAIN, "\"salt\":\"", 3), "modified", 4),
+    row("the number beside the entry", |s| s.edit(at::PLAIN, "\"n\":14", "\"n\":15"), "modified|missing|reordered", 4),
+    row("the stream beside the entry", |s| s.edit(at::PLAIN, "\"stream\":\"", "\"stream\":\"0"), "malformed", 4),
+    row("another version of the seal", |s| s.edit(at::PLAIN, "\"v\":1}}", "\"v\":2}}"), "malformed", 4),
+    row("a seal with a member more", |s| s.edit(at::PLAIN, "\"v\":1}}", "\"v\":1,\"w\":1}}"), "malformed", 4),
+    row("a line without its seal", |s| { let line = s.forge.line(at::PLAIN); let cut = line.find(",\"audit.seal\"").unwrap(); line.truncate(cut); line.push('}'); }, "malformed", 4),
+    row("an entry in another spelling of base64", |s| { let line = s.forge.line(at::PLAIN); let end = line.find("=\",\"n\":").unwrap(); let last = line.as_bytes()[end - 1]; let next = if last == b'A' { "B" } else { "/" }; line.replace_range(end - 1..end, next); }, "malformed|modified", 4),
+    row("entry: magic", |s| s.entry_bit(at::PLAIN, 0), "malformed", 4),
+    row("entry: kind", |s| s.entry_bit(at::PLAIN, 4), "modified|malformed", 4),
+    row("entry: signal", |s| s.entry_bit(at::PLAIN, 5), "modified", 4),
+    row("entry: flags", |s| s.entry_bit(at::PLAIN, 7), "modified", 4),
+    row("entry: stream", |s| s.entry_bit(at::PLAIN, 8), "modified|inserted", 4),
+    row("entry: seq", |s| s.entry_bit(at::PLAIN, 31), "", 4),
+    row("entry: time", |s| s.entry_bit(at::PLAIN, 39), "modified", 4),
+    row("entry: link to the entry before", |s| s.entry_bit(at::PLAIN, 40), "modified", 4),
+    row("entry: commitment", |s| s.entry_bit(at::PLAIN, 72), "modified", 4),
+    row("entry: length of the body", |s| s.entry_bit(at::PLAIN, 107), "modified|malformed", 4),
+    row("entry: epoch", |s| s.entry_bit(at::PLAIN, 111), "modified|wrong-epoch", 4),
+    row("entry: risk", |s| s.entry_bit(at::PLAIN, 112), "modified", 4),
+    row("entry: size of the last checkpoint", |s| s.entry_bit(at::PLAIN, 120), "modified|missing", 4),
+    row("entry: reserved bytes", |s| s.entry_bit(at::PLAIN, 127), "malformed", 4),
+    row("entry: time, of the last one before a checkpoint", |s| s.entry_bit(at::NEWEST, 39), "modified", 4),
+    row("entry: risk, in a sidecar", |s| s.entry_bit(at::PRUNED + 1, 112), "modified", 4),
+
+    // Places
+    row("two records exchanged", |s| s.swap(at::FIRST, at::FIRST + 1), ORDER, 4),
+    row("two records of two segments exchanged", |s| s.swap(at::MIDDLE, at::PLAIN), ORDER, 4),
+    row("the first record gone", |s| s.remove(at::FIRST), ORDER, 4),
+    row("a record in the middle gone", |s| s.remove(at::MIDDLE), ORDER, 4),
+    row("the last record of a group gone", |s| s.remove(at::LAST), ORDER, 4),
+    row("the last record of all gone", |s| s.remove(at::NEWEST), ORDER, 4),
+    row("the genesis gone", |s| s.remove(0), "", 4),
+    row("a gap's entry gone", |s| s.remove(at::GAP), ORDER, 4),
+    row("a group with its checkpoint gone", |s| { s.lines(0).drain(4..10); }, ORDER, 4),
+    row("a record twice", |s| s.copy_behind(at::MIDDLE, at::MIDDLE), ORDER, 4),
+    row("an old record again, later", |s| s.copy_behind(at::MIDDLE, at::PLAIN), ORDER, 4),
+    row("a group twice", |s| { let group = s.lines(0)[4..10].to_vec(); s.lines(0).splice(10..10, group); }, ORDER, 4),
+    row("a record of another ledger", |s| { let mut other = crate::forge::Forge::new("example.org/seal/other"); other.record("{\"body\":\"x\"}"); let line = other.line(1).clone(); s.insert_behind(at::MIDDLE, line); }, "", 4),
+    row("a record of another ledger in the place of one of ours", |s| { let mut other = crate::forge::Forge::new("example.org/seal/other"); for n in 0..6 { other.record(&format!("{{\"body\":{n}}}")); } let line = other.line(at::MIDDLE).clone(); *s.forge.line(at::MIDDLE) = line; }, "", 4),
+    row("an empty line", |s| s.insert_behind(at::MIDDLE, String::new()), "malformed", 4),
+    row("a line of something else", |s| s.insert_behind(at::MIDDLE, "{\"hello\":1}".into()), "malformed", 4),
+    row("carriage returns", |s| s.lines(2).iter_mut().for_each(|line| line.push('\r')), "malformed", 4),
+
+    // Checkpoints
+    row("a checkpoint gone", |s| { s.lines(0).remove(9); }, "missing|modified", 4),
+    row("the first checkpoint gone", |s| { s.lines(0).remove(3); }, "missing|modified|unsigned", 4),
+    row("a checkpoint twice", |s| { let line = s.lines(0)[9].clone(); s.lines(0).insert(9, line); }, ORDER, 4),
+    row("an old checkpoint replayed", |s| { let line = s.lines(0)[3].clone(); s.lines(0)[9] = line; }, ORDER, 4),
+    row("a later checkpoint too early", |s| { let line = s.lines(3).last().unwrap().clone(); s.lines(3)[4] = line; }, ORDER, 4),
+    row("a bit of a checkpoint's root", |s| { let line = s.lines(0)[9].clone(); let root = line.split("\\n").nth(2).unwrap().to_owned(); let other = format!("{}{}", if root.starts_with('A') { "B" } else { "A" }, &root[1..]); s.edit_line(0, 9, &root, &other); }, "modified", 4),
+    row("a checkpoint's size", |s| s.edit_line(0, 9, "\\n7\\n", "\\n6\\n"), "modified|reordered", 4),
+    row("a checkpoint's origin", |s| s.edit_line(0, 9, "tamper\\n", "temper\\n"), "wrong-key", 4),
+    row("a bit of a checkpoint's signature", |s| { let name = format!("{ORIGIN}/epoch/0 "); s.flip_in_line(0, 9, &name, 20); }, "modified", 4),
+    row("a bit of the root's signature", |s| { let name = format!("\u{2014} {ORIGIN} "); s.flip_in_line(0, 3, &name, 20); }, "modified", 4),
+    row("a checkpoint by a foreign key of the same name", |s| s.rewrite(|f| { f.record("{\"body\":1}"); let key = thief(&f.keys[2].name); let note = note(&f.checkpoint_text(), &[&key]); f.push_checkpoint(&note); }), OTHER_KEY, 4),
+    row("a checkpoint by the root alone", |s| s.rewrite(|f| { f.record("{\"body\":1}"); let note = note(&f.checkpoint_text(), &[&f.root]); f.push_checkpoint(&note); }), OTHER_KEY, 4),
+    row("a checkpoint with a line of an unknown key, inside a segment", |s| s.rewrite(|f| { f.record("{\"body\":1}"); let note = note(&f.checkpoint_text(), &[&f.keys[2], &thief("w.example")]); f.push_checkpoint(&note); }), "malformed|wrong-key", 4),
+    row("a checkpoint without a signature", |s| s.rewrite(|f| { f.record("{\"body\":1}"); let note = format!("{}\n", f.checkpoint_text()); f.push_checkpoint(&note); }), "malformed", 4),
+    row("a checkpoint with an extension line", |s| s.rewrite(|f| { f.record("{\"body\":1}"); let note = note(&format!("{}more\n", f.checkpoint_text()), &[&f.keys[2]]); f.push_checkpoint(&note); }), "malformed", 4),
+    row("a checkpoint over another tree, signed", |s| s.rewrite(|f| { f.record("{\"body\":1}"); let note = note(&format!("{ORIGIN}\n23\n{}\n", crate::forge::b64(&[7; 32])), &[&f.keys[2]]); f.push_checkpoint(&note); }), "modified", 4),
+
+    // Segments
+    row("the first segment gone", |s| s.lose(0), "missing", 4),
+    row("a segment in the middle gone", |s| s.lose(2), "missing", 4),
+    row("the last segment gone, with the orders in it", |s| s.lose(3), "unauthorised-hole", 4),
+    row("the last group gone, and nobody kept an anchor: nothing can show it", |s| { let end = s.lines(3).len(); s.lines(3).truncate(end - 4); }, "", 0),
+    row("two segments exchange their names", |s| { s.rename(2, 19); s.rename(3, 14); }, ORDER, 4),
+    row("a segment under another number", |s| s.rename(3, 20), "modified|missing", 4),
+    row("a segment without its header", |s| { s.lines(2).remove(0); }, "malformed", 4),
+    row("a header twice", |s| { let header = s.lines(2)[0].clone(); s.lines(2).insert(1, header); }, "malformed", 4),
+    row("a header in the middle", |s| { let header = s.lines(3)[0].clone(); s.lines(2).push(header); }, "malformed", 4),
+    row("a segment of another ledger in the place of ours", |s| { let mut other = crate::forge::Forge::new("example.org/seal/other"); other.checkpoint(true); s.forge.segments[3].lines = other.segments[0].lines.clone(); }, "wrong-key", 4),
+    row("a header's first number", |s| s.edit_line(2, 0, "\"first\":14", "\"first\":13"), "modified|malformed", 4),
+    row("a header's frontier", |s| s.flip_in_line(2, 0, "\"frontier\":[\"", 0), "modified", 4),
+    row("a header's link", |s| s.flip_in_line(2, 0, "\"prev_leaf\":\"", 0), "modified", 4),
+    row("a header's count of records", |s| s.edit_line(2, 0, "\"records\":9", "\"records\":8"), "modified", 4),
+    row("a header's signature", |s| s.flip_in_line(2, 0, "\"sig\":\"", 0), "modified", 4),
+    row("a header's epoch", |s| s.edit_line(2, 0, "\"epoch\":1", "\"epoch\":2"), "modified|malformed|wrong-epoch", 4),
+    row("a header that names another root key", |s| { let (from, to) = (s.forge.root.vkey(), thief(ORIGIN).vkey()); s.edit_line(2, 0, &from, &to); }, "wrong-key", 4),
+    row("a segment that ends without a checkpoint", |s| { s.lines(1).pop(); }, "unsigned|missing", 4),
+    row("a header with another state, signed with a stolen key", |s| s.rewrite(|f| { f.records += 1; f.roll(); f.record("{\"body\":1}"); f.checkpoint(false); }), "modified", 4),
+
+    // Epochs
+    row("entries go on with the key of the epoch before", |s| s.rewrite(|f| { f.epoch = 1; f.record("{\"body\":1}"); f.checkpoint(false); }), "wrong-epoch", 4),
+    row("a checkpoint by the key of the epoch before", |s| s.rewrite(|f| { f.record("{\"body\":1}"); let note = note(&f.checkpoint_text(), &[&f.keys[1]]); f.push_checkpoint(&note); }), "wrong-epoch", 4),
+    row("a checkpoint by the key of the next epoch", |s| s.rewrite(|f| { f.record("{\"body\":1}"); f.certify(false); let note = note(&f.checkpoint_text(), &[&f.keys[3]]); f.push_checkpoint(&note); }), "wrong-epoch", 4),
+    row("a change of the key that the old one did not certify", |s| s.rewrite(|f| { let key = f.epoch_key(3); let text = f.cert_text(3, f.size() + 1, &key); let cert = note(&text, &[&thief(&f.keys[2].name)]); f.rotate_with(key, &cert); f.record("{\"body\":1}"); f.checkpoint(false); }), OTHER_KEY, 4),
+    row("a change of the key that only the root certified", |s| s.rewrite(|f| { let key = f.epoch_key(3); let text = f.cert_text(3, f.size() + 1, &key); let cert = note(&text, &[&f.root]); f.rotate_with(key, &cert); f.record("{\"body\":1}"); f.checkpoint(false); }), OTHER_KEY, 4),
+    row("an epoch is left out", |s| s.rewrite(|f| { let key = f.epoch_key(4); let text = f.cert_text(4, f.size() + 1, &key); let cert = note(&text, &[&f.keys[2]]); f.rotate_with(key, &cert); }), "wrong-epoch", 4),
+    row("a certificate for another place", |s| s.rewrite(|f| { let key = f.epoch_key(3); let text = f.cert_text(3, f.size() + 5, &key); let cert = note(&text, &[&f.keys[2]]); f.rotate_with(key, &cert); }), "wrong-epoch", 4),
+    row("a change of the key without a checkpoint of its own", |s| s.rewrite(|f| { f.certify(false); let cert = crate::forge::json_string(f.certs.last().unwrap()); f.control("key_rotate", &format!("\"cert\":{cert},\"reason\":\"age\"")); f.record("{\"body\":1}"); f.checkpoint(false); }), "wrong-epoch", 4),
+    row("the first segment under a certificate that the root did not sign", |s| { let text = s.forge.cert_text(0, 0, &s.forge.keys[0].clone()); s.forge = s.forge.reborn(&note(&text, &[&thief(ORIGIN)])); }, "", 4),
+    row("a whole other ledger by a thief with a root key of his own", |s| { let right = s.forge.root.clone(); let mut forge = crate::forge::Forge::new(ORIGIN); forge.root = thief(ORIGIN); let text = forge.cert_text(0, 0, &forge.keys[0].clone()); let cert = note(&text, &[&forge.root]); s.forge = forge.reborn(&cert); s.given_key(right); }, "wrong-key", 4),
+    row("the wrong root key given", |s| s.given_key(thief(ORIGIN)), "wrong-key", 4),
+
+    // Holes
+    row("a body deleted without an order", |s| s.forge.stub(at::PLAIN), "unauthorised-hole", 4),
+    row("an event of the ledger deleted", |s| { let stub = stub_of(s.forge.line(at::GAP)); *s.forge.line(at::GAP) = stub; }, "malformed|unauthorised-hole", 4),
+    row("a sidecar without an order for all of it", |s| s.forge.segments[2].form = Form::Seal, "unauthorised-hole", 4),
+    row("another record erased than ordered", |s| s.forge.stub(at::ERASED - 1), "unauthorised-hole", 4),
+    row("an order that nobody carried out yet", |s| s.forge.segments[1].form = Form::Plain, "", 0),
+    row("a stub with a bit changed", |s| { let line = s.lines(2)[3].clone(); let other = line.replacen("U0VMMQ", "U0VMMR", 1); s.lines(2)[3] = other; }, "", 4),
+    row("an order widened", |s| s.edit(at::RETENTION, "\"last\":12", "\"last\":17"), "modified", 4),
+    row("an order by the epoch key", |s| s.rewrite(|f| { let key = f.keys[2].clone(); f.order_by(&key, "erasure", ERASE_14); f.checkpoint(false); f.stub(at::PLAIN); }), "wrong-key", 4),
+    row("an order by somebody", |s| s.rewrite(|f| { f.order_by(&thief(ORIGIN), "erasure", ERASE_14); f.checkpoint(false); f.stub(at::PLAIN); }), "wrong-key", 4),
+    row("an order by somebody, not carried out", |s| s.rewrite(|f| { f.order_by(&thief(ORIGIN), "retention", RETAIN_14); f.checkpoint(false); }), "wrong-key", 4),
+    row("an order of another ledger, replayed", |s| s.rewrite(|f| { let mut other = crate::forge::Forge::new("example.org/seal/other"); other.root = f.root.clone(); let n = other.order("erasure", ERASE_14); let body = other.made[usize::try_from(n).unwrap()].body.clone(); f.entry(6, &body, &CONTROL); f.checkpoint(false); f.stub(at::PLAIN); }), "wrong-key", 4),
+    row("an order by the root", |s| s.rewrite(|f| { f.order("erasure", ERASE_14); f.checkpoint(false); f.stub(at::PLAIN); }), "", 0),
+    row("a deletion under hold", |s| s.rewrite(|f| { f.order("hold", HOLD_14); f.order("erasure", ERASE_14); f.checkpoint(false); f.stub(at::PLAIN); }), "unauthorised-hole", 4),
+    row("a retention under hold", |s| s.rewrite(|f| { f.order("hold", HOLD_14); f.order("retention", RETAIN_14); f.checkpoint(false); f.stub(at::PLAIN); }), "unauthorised-hole", 4),
+    row("a hold that is released too late", |s| s.rewrite(|f| { f.order("hold", HOLD_14); f.order("erasure", ERASE_14); f.order("hold", RELEASE); f.checkpoint(false); f.stub(at::PLAIN); }), "unauthorised-hole", 4),
+    row("another hold released", |s| s.rewrite(|f| { f.order("hold", HOLD_14); f.order("hold", &RELEASE.replace("h-1", "h-2")); f.order("erasure", ERASE_14); f.checkpoint(false); f.stub(at::PLAIN); }), "unauthorised-hole", 4),
+    row("a hold that was released before", |s| s.rewrite(|f| { f.order("hold", HOLD_14); f.order("hold", RELEASE); f.order("erasure", ERASE_14); f.checkpoint(false); f.stub(at::PLAIN); }), "", 0),
+    row("a deletion before the hold", |s| s.rewrite(|f| { f.order("erasure", ERASE_14); f.order("hold", HOLD_14); f.checkpoint(false); f.stub(at::PLAIN); }), "", 0),
+    row("an order that covers what comes after it", |s| s.rewrite(|f| { f.order("erasure", &ERASE_14.replace("[14]", "[23]")); f.record("{\"body\":1}"); f.checkpoint(false); f.stub(23); }), "unauthorised-hole", 4),
+    row("a disclosed value changed", |s| s.edit(at::FIELDS, "the prompt", "the promise"), "modified|malformed", 4),
+    row("a disclosed value under another name", |s| s.edit(at::FIELDS, "\",\"prompt\",", "\",\"user\","), "modified", 4),
+    row("a disclosure twice", |s| { let line = s.forge.line(at::FIELDS).clone(); let from = line.find("[[").unwrap() + 1; let to = line.find("]]").unwrap() + 1; let one = line[from..to].to_owned(); s.edit(at::FIELDS, &one, &format!("{one},{one}")); }, "modified", 4),
+    row("an erasable attribute closed without an order", |s| { let line = s.forge.line(at::FIELDS).clone(); let from = line.find("\"disclosures\"").unwrap(); let to = line.find("\"entry\"").unwrap(); let all = line[from..to].to_owned(); s.edit(at::FIELDS, &all, ""); }, "unauthorised-hole", 4),
+
+    // Compressed files
+    row("garbage after the last frame", |s| s.file(0, |bytes| bytes.extend(b"garbage")), "malformed", 4),
+    row("zeros after the last frame", |s| s.file(0, |bytes| bytes.extend([0; 16])), "malformed", 4),
+    row("a skippable frame after the last", |s| s.file(0, |bytes| bytes.extend([0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4])), "malformed", 4),
+    row("a skippable frame before the first", |s| s.file(0, |bytes| { bytes.splice(0..0, [0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0]); }), "malformed", 4),
+    row("an empty frame", |s| s.file(0, |bytes| bytes.extend(zstd::bulk::compress(b"", 3).unwrap())), "malformed", 4),
+    row("a frame cut short", |s| s.file(0, |bytes| bytes.truncate(bytes.len() - 5)), "malformed", 4),
+    row("a byte inside a frame", |s| s.file(0, |bytes| bytes[60] ^= 0x55), "", 4),
+    row("a frame more, with a line", |s| s.file(0, |bytes| bytes.extend(zstd::bulk::compress(b"{\"x\":1}\n", 3).unwrap())), "malformed", 4),
+    row("a plain file under a compressed name", |s| { let text = s.forge.segments[0].text(); s.file(0, move |bytes| *bytes = text.clone().into_bytes()); }, "malformed", 4),
+    row("compressed again, in one frame, by somebody else", |s| { let text = s.forge.segments[0].text(); s.file(0, move |bytes| *bytes = zstd::bulk::compress(text.as_bytes(), 12).unwrap()); }, "", 0),
+    row("compressed again, in frames that end inside lines", |s| { let text = s.forge.segments[0].text().into_bytes(); s.file(0, move |bytes| *bytes = text.chunks(999).flat_map(|part| zstd::bulk::compress(part, 1).unwrap()).collect()); }, "", 0),
+    row("everything decompressed", |s| s.forge.segments[0].form = Form::Plain, "", 0),
+
+    // Anchors
+    row("an anchor that fits", |s| { let note = s.forge.checkpoint_note(true); s.anchor(note); }, "", 0),
+    row("an anchor with a cosignature of an unknown witness", |s| { let note = note(&s.forge.checkpoint_text(), &[&s.forge.keys[2], &s.forge.root, &thief("w.example")]); s.anchor(note); }, "", 0),
+    row("the last group gone, and an anchor of it", |s| { let note = s.forge.checkpoint_note(true); s.anchor(note); let end = s.lines(3).len(); s.lines(3).truncate(end - 4); }, "truncated", 4),
+    row("an older copy of the whole folder, and a newer anchor", |s| { s.forge.record("{\"body\":1}"); s.forge.checkpoint(false); let note = s.forge.checkpoint_note(false); s.anchor(note); let end = s.lines(3).len(); s.lines(3).truncate(end - 2); }, "truncated", 4),
+    row("the tail rewritten with the stolen current key: nothing inside can show it", |s| s.rewrite(|f| { for n in 0..3 { f.record(&format!("{{\"body\":{n}}}")); } f.checkpoint(false); }), "", 0),
+    row("the tail rewritten with the stolen current key, and an anchor", |s| { let note = s.forge.checkpoint_note(true); s.anchor(note); s.rewrite(|f| { for n in 0..3 { f.record(&format!("{{\"body\":{n}}}")); } f.checkpoint(false); }); }, "forked", 4),
+    row("the tail rewritten and longer, and an anchor", |s| { let note = s.forge.checkpoint_note(true); s.anchor(note); s.rewrite(|f| { for n in 0..9 { f.record(&format!("{{\"body\":{n}}}")); } f.checkpoint(false); }); }, "forked", 4),
+    row("an anchor of another ledger", |s| { let mut other = crate::forge::Forge::new("example.org/seal/other"); other.checkpoint(true); let note = other.checkpoint_note(true); s.anchor(note); }, "wrong-key", 4),
+    row("an anchor by somebody", |s| { let note = note(&s.forge.checkpoint_text(), &[&thief(ORIGIN)]); s.anchor(note); }, "wrong-key", 4),
+
+    // What cannot be concluded
+    row("killed while writing: whole lines that continue the chain", |s| { s.forge.record("{\"body\":1}"); }, "", 6),
+    row("killed while writing: a line that is not whole", |s| { s.forge.record("{\"body\":1}"); s.file(3, |bytes| bytes.truncate(bytes.len() - 40)); }, "", 6),
+    row("an unsigned tail that does not continue the chain", |s| { s.forge.record("{\"body\":1}"); let seq = s.forge.size() - 1; s.edit(seq, "\"body\":1", "\"body\":2"); }, "modified", 4),
+    row("a torn line in a closed segment", |s| s.file(2, |bytes| bytes.truncate(bytes.len() - 40)), "", 4),
+    row("a single segment whose certificate the root signed", |s| s.only(0), "", 0),
+    row("a single segment whose certificate only the epoch before signed", |s| s.only(3), "", 6),
+    row("a single segment with holes, and no orders at hand", |s| s.only(1), "", 6),
+    row("a single segment with a letter changed", |s| { s.edit(at::MIDDLE, "run 4", "ran 4"); s.only(0); }, "modified", 4),
+    row("a ledger whose last entry is old, and a limit for that", |s| { s.option("--max-age"); s.option("1h"); }, "stale", 6),
+    row("a ledger smaller than expected", |s| { s.option("--expect-size"); s.option("1000"); }, "", 6),
+    row("declared gaps where none are allowed", |s| s.option("--no-gaps"), "", 6),
+];
+
+const CONTROL: crate::forge::About<'static> = crate::forge::About { signal: 0, flags: 0, risk: 0, disclosures: "" };
+const ERASE_14: &str = r#"{"actor":"dpo","basis":"b","request":"r","seqs":[14]}"#;
+const RETAIN_14: &str =
+    r#"{"actor":"ops","count":1,"first":14,"from_ns":"1","last":14,"policy":"p","ticket":"t","to_ns":"2"}"#;
+const HOLD_14: &str = r#"{"actor":"legal","first":14,"hold":"h-1","last":15,"reason":"r"}"#;
+const RELEASE: &str = r#"{"actor":"legal","hold":"h-1","release":true}"#;
