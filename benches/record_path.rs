@@ -151,14 +151,13 @@ fn enrich_four() -> Enrich {
         action: Verb::Upsert,
         context,
         value: Some(Scalar::Str("production".to_owned())),
-        from_attribute: None,
-        from: None,
+        ..Action::default()
     };
     let mut actions: Vec<Action> = ["deployment.environment.name", "cloud.region", "k8s.cluster.name"]
         .map(|key| action(key, Context::Resource))
         .into();
     actions.push(action("tenant.id", Context::Record));
-    Enrich::new(&enrich::Config { actions, ..enrich::Config::default() })
+    Enrich::new(&enrich::Config { actions, ..enrich::Config::default() }, &enrich::Findings::default()).unwrap()
 }
 
 fn edit(criterion: &mut Criterion) {

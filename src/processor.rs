@@ -3,9 +3,12 @@
 //! A processor does no input or output and cannot wait, so every request runs its chain on its own task, in parallel
 //! with all others; order is decided later, by the sequencer.
 
+mod condition;
 pub mod enrich;
 pub mod filter;
+pub mod matching;
 pub mod redact;
+pub mod redaction;
 pub mod risk;
 pub mod scalar;
 pub mod seal;

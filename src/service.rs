@@ -6,7 +6,9 @@
 
 mod admin;
 mod build;
+mod detect;
 mod exporters;
+mod surroundings;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -38,6 +40,7 @@ pub struct Service {
     budget: Budget,
     shutdown_timeout: Duration,
     deadline: watch::Sender<Option<Instant>>,
+    reloads: Vec<surroundings::Reload>,
     _data_dir: Option<Lock>,
 }
 
@@ -77,7 +80,8 @@ impl Service {
         let pipelines = Arc::new(self.pipelines);
         let (stop, stopped) = watch::channel(false);
         let (admin_stop, admin_stopped) = watch::channel(false);
-        let (mut listening, mut admin) = (Tasks::new(), Tasks::new());
+        let (mut listening, mut admin, mut reloading) = (Tasks::new(), Tasks::new(), Tasks::new());
+        self.reloads.into_iter().for_each(|reload| reloading.spawn(reload.run()));
         for (_, receiver, routes) in self.receivers {
             // Nobody sends new routes yet; a reload will.
             let (_, routes) = watch::channel(Arc::new(routes));
@@ -97,6 +101,7 @@ impl Service {
             admin_stop,
             shutdown_timeout: self.shutdown_timeout,
             deadline: self.deadline,
+            _reloading: reloading,
             _data_dir: self._data_dir,
         }
     }
@@ -112,6 +117,8 @@ struct Running {
     admin_stop: watch::Sender<bool>,
     shutdown_timeout: Duration,
     deadline: watch::Sender<Option<Instant>>,
+    /// Ends when it is dropped.
+    _reloading: Tasks,
     _data_dir: Option<Lock>,
 }
 

@@ -16,6 +16,8 @@ mod integrity;
 mod passthrough;
 #[path = "e2e/secrets.rs"]
 mod secrets;
+#[path = "e2e/surroundings.rs"]
+mod surroundings;
 #[path = "e2e/unknown.rs"]
 mod unknown;
 #[path = "e2e/views.rs"]

@@ -12,6 +12,7 @@ use bumpalo::Bump;
 
 use crate::otlp::rewrite::{self, Visitor};
 use crate::otlp::schema::{self, Kind, MEMBERS, Message, OWNER};
+use crate::otlp::sender::Sender;
 use crate::otlp::value::joined;
 use crate::otlp::wire::{Cursor, Field, WireValue, put_large_message, text};
 use crate::otlp::{DecodeError, Signal, gather};
@@ -23,6 +24,8 @@ pub use entity::{Attribute, Entity};
 pub struct Batch<'a> {
     /// Which signal it carries.
     pub signal: Signal,
+    /// Who sent it, as far as that is known and asked for.
+    pub sender: &'a Sender,
     /// `ResourceLogs`, `ResourceMetrics` or `ResourceSpans`, in order.
     pub groups: Vec<Group<'a>>,
     rest: Vec<&'a [u8]>,
@@ -60,7 +63,8 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// When the framing, a key or an attribute's text is broken.
     pub fn open(signal: Signal, request: &'a [u8], arena: &'a Bump) -> Result<Self, DecodeError> {
-        let mut batch = Self { signal, groups: Vec::new(), rest: Vec::new(), edited: false, arena };
+        let sender = Sender::unknown();
+        let mut batch = Self { signal, sender, groups: Vec::new(), rest: Vec::new(), edited: false, arena };
         let message = schema::request(signal);
         let mut cursor = Cursor::new(request);
         while let Some(field) = cursor.next_field()? {

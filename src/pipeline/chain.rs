@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::ledger::{Drafts, field_digest, random16};
 use crate::otlp::line::{ERASABLE_FIELDS, Erasable, LineWriter, Promise};
 use crate::otlp::model::{Batch, Entity};
+use crate::otlp::sender::Sender;
 use crate::otlp::{self, DecodeError, Signal};
 use crate::pipeline::account::Account;
 use crate::pipeline::sessions::Marks;
@@ -118,12 +119,13 @@ impl Chain {
     ///
     /// # Errors
     /// When the bytes are not what they claim to be: nothing is stored.
-    pub fn run(&self, body: &Bytes, records: u64, account: &Account) -> Result<Ran, DecodeError> {
+    pub fn run(&self, body: &Bytes, records: u64, sender: &Sender, account: &Account) -> Result<Ran, DecodeError> {
         if self.steps.is_empty() && self.seal.is_none() {
             return Ok(Processed::Otlp(body.clone(), records).into());
         }
         let arena = Bump::with_capacity(body.len());
         let mut batch = Batch::open(self.signal, body, &arena)?;
+        batch.sender = sender;
         let mut reason = None;
         for step in &self.steps {
             let outcome = step.processor.process(&mut batch)?;

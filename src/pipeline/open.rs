@@ -262,7 +262,7 @@ impl Door {
         self.has_room()?;
         let Ran { processed, dropped, rejected } = self
             .chain
-            .run(&request.body, request.records, &self.account)
+            .run(&request.body, request.records, &request.sender, &self.account)
             .map_err(|error| Refused::Invalid { reason: error.to_string() })?;
         let records = processed.records();
         if records > 0 {
