@@ -12,9 +12,8 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, Input, Span};
 use memchr::memchr_iter;
 
 use crate::processor::redact::detector::bytes::{is_base64url, run_end_within};
-use crate::processor::redact::detector::{Detector, Find, aws, llm, us_ssn};
+use crate::processor::redact::detector::{Detector, aws, llm, us_ssn};
 use crate::processor::redact::names;
-use crate::processor::redact::text::spellings;
 
 /// More places than that in one record, and all of it is looked at.
 const HITS_MAX: usize = 32;
@@ -94,18 +93,10 @@ impl Prefilter {
         let has = |id: &str| rules.iter().any(|rule| rule.id == id);
         let mut literals = vec!["\\u00".to_owned()];
         for rule in rules {
-            let anchors = match rule.find {
-                Find::Anchors(anchors, _) => anchors,
-                Find::Near(_) => {
-                    literals.extend(rule.context.iter().flat_map(|word| spellings(word)));
-                    continue;
-                }
-                Find::Key => names::WORDS,
-                Find::Digits(..) => &[],
-            };
             // Both detectors with an `@` in what they find are looked for by it.
-            let own = anchors.iter().filter(|_| !["email", "url-credentials"].contains(&rule.id));
-            literals.extend(own.map(|anchor| (*anchor).to_owned()));
+            if !["email", "url-credentials"].contains(&rule.id) {
+                literals.extend(rule.literals());
+            }
         }
         let (short, long) = hints(literals, confirm).into_iter().partition(|hint| hint.literal.len() < LONG_LEN_MIN);
         // Apart from the others, because an anchor that is turned down must not hide a key that starts like it.

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError};
 
+use crate::processor::redact::detector::format::Format;
 use crate::processor::redact::detector::{DETECTORS, Detector, Find, Finder, Id, UNSCANNED, Verdict};
 
 pub(super) use near::spellings;
@@ -49,18 +50,30 @@ pub(super) struct Scanner {
 }
 
 /// What to do at an anchor.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Owner {
     id: Id,
-    find: Finder,
+    look: Look,
+}
+
+#[derive(Debug, Clone)]
+enum Look {
+    At(Finder),
+    Format(Format),
     /// The anchor is a word of context.
-    near: bool,
+    Near(Finder),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Finding {
     span: Range<usize>,
     id: Id,
+}
+
+impl Owner {
+    fn format(id: Id, format: &str) -> Self {
+        Self { id, look: Look::Format(Format::new(format)) }
+    }
 }
 
 impl Scanner {
@@ -74,22 +87,18 @@ impl Scanner {
                 continue;
             }
             in_force[id.index()] = true;
-            let (words, owner) = match detector.find {
+            match detector.find {
+                Find::Formats(formats) => owners.extend(formats.iter().map(|format| Owner::format(id, format))),
                 Find::Anchors(anchors, find) => {
-                    (anchors.iter().map(|anchor| (*anchor).to_owned()).collect(), Owner { id, find, near: false })
+                    owners.extend(anchors.iter().map(|_| Owner { id, look: Look::At(find) }))
                 }
                 Find::Near(find) => {
-                    let words: Vec<_> = detector.context.iter().flat_map(|word| spellings(word)).collect();
-                    (words, Owner { id, find, near: true })
+                    owners.extend(detector.literals().iter().map(|_| Owner { id, look: Look::Near(find) }));
                 }
-                Find::Digits(_, find) => {
-                    digits.push((id, find));
-                    continue;
-                }
+                Find::Digits(_, find) => digits.push((id, find)),
                 Find::Key => continue,
-            };
-            owners.extend(words.iter().map(|_| owner));
-            literals.extend(words);
+            }
+            literals.extend(detector.literals());
         }
         let anchors =
             AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(literals)?;
@@ -111,10 +120,13 @@ impl Scanner {
         self.contexts(key).next().is_some()
     }
 
-    fn contexts(&self, key: &str) -> impl Iterator<Item = Owner> {
+    fn contexts(&self, key: &str) -> impl Iterator<Item = (Id, Finder)> {
         self.anchors.find_overlapping_iter(key).filter_map(move |anchor| {
-            let owner = self.owners[anchor.pattern().as_usize()];
-            (owner.near && near::is_word(key.as_bytes(), &anchor.range())).then_some(owner)
+            let owner = &self.owners[anchor.pattern().as_usize()];
+            match owner.look {
+                Look::Near(find) if near::is_word(key.as_bytes(), &anchor.range()) => Some((owner.id, find)),
+                _ => None,
+            }
         })
     }
 
@@ -139,7 +151,7 @@ impl Scanner {
         Some(unscanned(counts))
     }
 
-    fn once(&self, contexts: &[Owner], text: &str, counts: &mut Counts) -> Option<String> {
+    fn once(&self, contexts: &[(Id, Finder)], text: &str, counts: &mut Counts) -> Option<String> {
         let findings = self.findings(contexts, text);
         if findings.is_empty() {
             return None;
@@ -151,14 +163,14 @@ impl Scanner {
     }
 
     /// What is to be masked: in order, apart from each other.
-    fn findings(&self, contexts: &[Owner], text: &str) -> Vec<Finding> {
+    fn findings(&self, contexts: &[(Id, Finder)], text: &str) -> Vec<Finding> {
         let mut found = Vec::new();
         self.at_anchors(text, &mut found);
         if !self.digits.is_empty() {
             self.at_digits(text.as_bytes(), &mut found);
         }
-        for owner in contexts {
-            near::under_key(text.as_bytes(), owner.find, |span| found.push(Finding { span, id: owner.id }));
+        for (id, find) in contexts {
+            near::under_key(text.as_bytes(), *find, |span| found.push(Finding { span, id: *id }));
         }
         if !self.allowed.is_empty() {
             found.retain(|finding| !text.get(finding.span.clone()).is_some_and(|value| self.allows(value)));
@@ -169,24 +181,27 @@ impl Scanner {
     fn at_anchors(&self, text: &str, found: &mut Vec<Finding>) {
         let mut resume = Vec::new();
         for anchor in self.anchors.find_overlapping_iter(text) {
-            let Owner { id, find, near } = self.owners[anchor.pattern().as_usize()];
-            if near {
-                if near::is_word(text.as_bytes(), &anchor.range()) {
-                    near::around(text.as_bytes(), &anchor.range(), find, |span| found.push(Finding { span, id }));
-                }
-                continue;
-            }
+            let Owner { id, look } = &self.owners[anchor.pattern().as_usize()];
             if resume.is_empty() {
                 resume = vec![0; self.in_force.len()];
             }
             let resume = &mut resume[id.index()];
-            if anchor.start() < *resume {
-                continue;
-            }
-            match find(text.as_bytes(), anchor.start()) {
+            let verdict = match look {
+                Look::Near(find) => {
+                    if near::is_word(text.as_bytes(), &anchor.range()) {
+                        let found = |span| found.push(Finding { span, id: *id });
+                        near::around(text.as_bytes(), &anchor.range(), *find, found);
+                    }
+                    continue;
+                }
+                _ if anchor.start() < *resume => continue,
+                Look::At(find) => find(text.as_bytes(), anchor.start()),
+                Look::Format(format) => format.find(text.as_bytes(), anchor.start()),
+            };
+            match verdict {
                 Verdict::Hit(span) => {
                     *resume = span.end;
-                    found.push(Finding { span, id });
+                    found.push(Finding { span, id: *id });
                 }
                 Verdict::Miss(until) => *resume = until,
             }
