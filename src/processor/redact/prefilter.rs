@@ -11,8 +11,9 @@ use aho_corasick::packed;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, Input, Span};
 use memchr::memchr_iter;
 
-use crate::processor::redact::detector::bytes::{is_base64url, run_end_within};
-use crate::processor::redact::detector::{Detector, aws, llm, us_ssn};
+use crate::processor::redact::detector::bytes::{has_at, is_base64url, run_end_within};
+use crate::processor::redact::detector::format::Format;
+use crate::processor::redact::detector::{Detector, Find, aws, llm, us_ssn};
 use crate::processor::redact::names;
 
 /// More places than that in one record, and all of it is looked at.
@@ -48,10 +49,28 @@ enum Search {
 #[derive(Debug)]
 struct Hint {
     literal: Vec<u8>,
-    confirm: Confirm,
+    /// One of these must agree. Several, because a literal stands for all that start like it.
+    checks: Vec<(String, Check)>,
 }
 
-type Confirm = fn(&[u8], Range<usize>) -> bool;
+/// A closer look at a place.
+#[derive(Debug, Clone)]
+enum Check {
+    Always,
+    Around(fn(&[u8], Range<usize>) -> bool),
+    Format(Format),
+}
+
+impl Check {
+    fn agrees(&self, raw: &[u8], at: usize, literal: &str) -> bool {
+        has_at(raw, at, literal)
+            && match self {
+                Self::Always => true,
+                Self::Around(confirm) => confirm(raw, at..at + literal.len()),
+                Self::Format(format) => format.may_be(raw, at),
+            }
+    }
+}
 
 /// The places found in one record; reused from record to record.
 #[derive(Debug, Default)]
@@ -91,17 +110,18 @@ impl Prefilter {
     /// When the automaton would be too large.
     pub(super) fn new(rules: &[&'static Detector], keys: &[String]) -> Result<Self, BuildError> {
         let has = |id: &str| rules.iter().any(|rule| rule.id == id);
-        let mut literals = vec!["\\u00".to_owned()];
+        let mut literals = vec![("\\u00".to_owned(), Check::Always)];
         for rule in rules {
             // Both detectors with an `@` in what they find are looked for by it.
             if !["email", "url-credentials"].contains(&rule.id) {
-                literals.extend(rule.literals());
+                literals.extend(checked(rule));
             }
         }
-        let (short, long) = hints(literals, confirm).into_iter().partition(|hint| hint.literal.len() < LONG_LEN_MIN);
+        let (short, long) = hints(literals).into_iter().partition(|hint| hint.literal.len() < LONG_LEN_MIN);
         // Apart from the others, because an anchor that is turned down must not hide a key that starts like it.
-        let keys = if has("secret-key-name") { keys.to_vec() } else { Vec::new() };
-        let groups: [Vec<Hint>; 3] = [short, long, hints(keys, |_| |_, _| true)];
+        let keys = if has("secret-key-name") { keys } else { &[] };
+        let keys = keys.iter().map(|key| (key.clone(), Check::Always)).collect();
+        let groups: [Vec<Hint>; 3] = [short, long, hints(keys)];
         let groups = groups.into_iter().filter(|hints| !hints.is_empty()).map(Group::new);
         Ok(Self {
             groups: groups.collect::<Result<_, _>>()?,
@@ -200,7 +220,7 @@ impl Group {
         while let Some((start, index)) = self.search.find(folded, at).filter(|_| !places.everywhere) {
             let hint = &self.hints[index];
             let end = start + hint.literal.len();
-            if (hint.confirm)(raw, start..end) {
+            if hint.checks.iter().any(|(literal, check)| check.agrees(raw, start, literal)) {
                 places.add(start..end);
             }
             at = start + 1;
@@ -232,18 +252,39 @@ impl Search {
     }
 }
 
-fn hints(literals: Vec<String>, confirm: fn(&str) -> Confirm) -> Vec<Hint> {
-    let mut literals: Vec<String> = literals.iter().map(|literal| literal.to_ascii_lowercase()).collect();
-    literals.sort();
-    // What a longer literal leads to, a shorter one at the same place leads to as well: `sk-` for `sk-ant-`.
-    literals.dedup_by(|next, last| next.starts_with(&**last));
-    let hint = |literal: &String| Hint { literal: literal.bytes().map(fold).collect(), confirm: confirm(literal) };
-    literals.iter().map(hint).collect()
+/// The literals of a detector, and what to ask where they stand.
+fn checked(detector: &Detector) -> Vec<(String, Check)> {
+    let literals = detector.literals();
+    match detector.find {
+        Find::Formats(formats) => {
+            literals.into_iter().zip(formats.iter().map(|format| Check::Format(Format::new(format)))).collect()
+        }
+        Find::Near(_) => literals.into_iter().map(|literal| (literal, Check::Always)).collect(),
+        Find::Anchors(..) | Find::Digits(..) | Find::Key => {
+            let check = |literal: &String| confirm(&literal.to_ascii_lowercase());
+            literals.into_iter().map(|literal| (literal.clone(), check(&literal))).collect()
+        }
+    }
+}
+
+fn hints(mut literals: Vec<(String, Check)>) -> Vec<Hint> {
+    literals.iter_mut().for_each(|(literal, _)| literal.make_ascii_lowercase());
+    literals.sort_by_cached_key(|(literal, _)| literal.bytes().map(fold).collect::<Vec<_>>());
+    let mut hints: Vec<Hint> = Vec::new();
+    for (literal, check) in literals {
+        // What a longer literal leads to, a shorter one at the same place leads to as well: `sk-` for `sk-ant-`.
+        let folded: Vec<u8> = literal.bytes().map(fold).collect();
+        match hints.last_mut().filter(|shorter| folded.starts_with(&shorter.literal)) {
+            Some(shorter) => shorter.checks.push((literal, check)),
+            None => hints.push(Hint { literal: folded, checks: vec![(literal, check)] }),
+        }
+    }
+    hints
 }
 
 /// What must follow or precede an anchor for its rules to have a chance.
-fn confirm(literal: &str) -> Confirm {
-    match literal {
+fn confirm(literal: &str) -> Check {
+    let around: fn(&[u8], Range<usize>) -> bool = match literal {
         "token" | "pwd" | "_pass" | "authorization" | "passphrase" | "passcode" => {
             |raw, at| ends_word(raw, at.end, false)
         }
@@ -255,8 +296,9 @@ fn confirm(literal: &str) -> Confirm {
         "sk-" => |raw, at| has_run(raw, at.end, llm::OPENAI_LEN_MIN, is_base64url),
         "eyj" => |raw, at| &raw[at] == b"eyJ",
         "bearer" | "basic" => |raw, at| matches!(raw.get(at.end), Some(b' ' | b'\t' | b'+' | b':' | b'%' | b'\\')),
-        _ => |_, _| true,
-    }
+        _ => return Check::Always,
+    };
+    Check::Around(around)
 }
 
 fn has_run(raw: &[u8], at: usize, len: usize, is: fn(u8) -> bool) -> bool {
@@ -344,7 +386,7 @@ mod tests {
 
     #[test]
     fn the_automaton_finds_what_the_packed_search_finds() {
-        let hints = hints(["token", "key", "api"].map(str::to_owned).to_vec(), confirm);
+        let hints = hints(["token", "key", "api"].map(|text| (text.to_owned(), Check::Always)).to_vec());
         let automaton = AhoCorasick::builder()
             .match_kind(aho_corasick::MatchKind::LeftmostFirst)
             .build(hints.iter().map(|hint| &hint.literal))
