@@ -10,6 +10,7 @@
 //! Limits: attributes only, not bodies or span events; each record by itself; command lines are searched as text, not
 //! parsed as a shell would.
 
+pub mod event;
 mod matcher;
 pub mod pack;
 mod verdict;

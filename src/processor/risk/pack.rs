@@ -18,20 +18,7 @@ pub const NAME: &str = "telseal-agent";
 /// Its version: raised with every change of a rule.
 pub const VERSION: &str = "1.0.0";
 
-/// How bad it is. The order is the order of badness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Worth knowing.
-    Info,
-    /// Ordinary, with some reach.
-    Low,
-    /// Somebody should look at it some time.
-    Medium,
-    /// Somebody should look at it today.
-    High,
-    /// Somebody should look at it now.
-    Critical,
-}
+pub use super::event::Level;
 
 /// What a pattern is looked for in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,21 +93,4 @@ pub const COUNT: usize = {
 /// All rules.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
     FILES.into_iter().flatten()
-}
-
-impl Level {
-    /// All of them, from harmless to worst.
-    pub const ALL: [Self; 5] = [Self::Info, Self::Low, Self::Medium, Self::High, Self::Critical];
-
-    /// The word in `risk.level`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-            Self::Critical => "critical",
-        }
-    }
 }
