@@ -257,6 +257,15 @@ impl<'a, 'e> Walker<'a, 'e> {
         }
     }
 
+    /// Steps over blanks and line ends.
+    fn skip_lines(&mut self) {
+        self.skip_blanks();
+        while self.peek() == Some(b'\n') {
+            self.newline();
+            self.skip_blanks();
+        }
+    }
+
     /// Commands up to `end`, which is consumed.
     fn list(&mut self, end: End) -> Ran<'a> {
         let mut all = Ran { head: None, out: Out::default() };
@@ -324,9 +333,7 @@ impl<'a, 'e> Walker<'a, 'e> {
             if self.looking_at("||") || !(self.take("|&") || self.take("|")) {
                 return Ran { head, out: ran.out };
             }
-            while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
-                self.at += 1;
-            }
+            self.skip_lines();
             stdin = ran.out;
             feeding = Some((from, self.event.commands().len()));
             from = self.event.commands().len();
@@ -386,7 +393,13 @@ impl<'a, 'e> Walker<'a, 'e> {
             "function" => {
                 self.at += word.len();
                 self.skip_blanks();
-                return self.simple(stdin);
+                let name = self.plain_name();
+                self.skip_blanks();
+                if self.take("(") {
+                    self.skip_blanks();
+                    self.take(")");
+                }
+                return self.function(name, self.event.commands().len());
             }
             "}" | "fi" | "done" | "esac" => {
                 self.partial = true;
@@ -430,11 +443,7 @@ impl<'a, 'e> Walker<'a, 'e> {
             return;
         }
         let name = self.plain_name();
-        self.skip_blanks();
-        while self.peek() == Some(b'\n') {
-            self.newline();
-            self.skip_blanks();
-        }
+        self.skip_lines();
         if self.reserved() != "in" {
             return;
         }
@@ -454,11 +463,7 @@ impl<'a, 'e> Walker<'a, 'e> {
         let mut words = word::Words::new(self.arena);
         self.skip_blanks();
         self.word(&mut words);
-        self.skip_blanks();
-        while self.peek() == Some(b'\n') {
-            self.newline();
-            self.skip_blanks();
-        }
+        self.skip_lines();
         if self.reserved() == "in" {
             self.at += 2;
         }

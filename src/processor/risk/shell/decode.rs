@@ -209,6 +209,12 @@ pub(super) fn operation(value: Option<&str>, operation: &str) -> Option<String> 
     if let Some(range) = operation.strip_prefix(':') {
         return substring(value, range);
     }
+    if matches!(operation, "[@]" | "[*]") {
+        return Some(value.to_owned());
+    }
+    if let Some(place) = operation.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return value.split_ascii_whitespace().nth(place.parse().ok()?).map(str::to_owned);
+    }
     if operation == "^^" || operation == "@U" {
         return Some(value.to_uppercase());
     }

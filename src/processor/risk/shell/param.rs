@@ -1,7 +1,7 @@
 //! What begins with `$` or a backtick: variables, `$'..'`, substitutions.
 
 use super::output::Out;
-use super::word::{Piece, Words};
+use super::word::{Piece, SPLIT, Words};
 use super::{End, Trick, Walker, decode};
 
 impl<'a> Walker<'a, '_> {
@@ -161,19 +161,25 @@ impl<'a> Walker<'a, '_> {
         piece.text.push_str(&self.text[start..self.at]);
     }
 
-    /// `$@` and `$1` inside a word say nothing on a command line.
+    /// `$@` and `$1` inside a word say nothing on a command line; where `sh -c` or `set` gave them, they are known.
     fn put_special(&mut self, piece: &mut Piece, start: usize) {
+        let raw = &self.text[start..self.at];
+        let name = &raw[1..];
+        let known = self.variable(if name == "*" { "@" } else { name });
+        if let Some(value) = known {
+            return self.put_value(piece, value, false);
+        }
         let bytes = self.text.as_bytes();
-        let letter =
-            |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(|byte| byte.is_ascii_alphanumeric());
-        let kind = bytes[self.at - 1];
-        match kind {
-            b'0' => piece.text.push_str(if piece.text.is_empty() { "bash" } else { "$0" }),
-            b'@' | b'*' | b'!' | b'1'..=b'9' if letter(start.checked_sub(1)) && letter(Some(self.at)) => {
+        let letter = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_alphanumeric);
+        let (before, after) = (letter(start.checked_sub(1)), letter(Some(self.at)));
+        match name {
+            "0" => piece.text.push_str(if piece.text.is_empty() { "bash" } else { raw }),
+            "@" | "*" if before => self.tricks.add(Trick::Variable),
+            "@" | "*" | "!" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" if before && after => {
                 self.tricks.add(Trick::Variable);
             }
-            b'@' | b'*' if letter(start.checked_sub(1)) => self.tricks.add(Trick::Variable),
-            _ => piece.text.push_str(&self.text[start..self.at]),
+            "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" if piece.text.ends_with(SPLIT) => {}
+            _ => piece.text.push_str(raw),
         }
     }
 
@@ -239,10 +245,11 @@ impl<'a> Walker<'a, '_> {
         let known = self.value_of(name).or_else(|| slash(name, operation));
         match decode::operation(known, operation) {
             Some(value) => {
-                if known.is_some() && !operation.starts_with(':') || operation.starts_with(":0") {
+                let list = matches!(operation, "[@]" | "[*]");
+                if known.is_some() && !list && !operation.starts_with([':', '#', '%']) || operation.starts_with(":0") {
                     self.tricks.add(Trick::Variable);
                 }
-                self.put_value(piece, &value, quoted);
+                self.put_value(piece, &value, quoted && !list);
             }
             None => piece.text.push_str(&self.text[start..self.at]),
         }

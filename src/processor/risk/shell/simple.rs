@@ -80,11 +80,7 @@ impl<'a> Walker<'a, '_> {
         self.at += 1;
         let mut words = Words::new(self.arena);
         loop {
-            self.skip_blanks();
-            while self.peek() == Some(b'\n') {
-                self.newline();
-                self.skip_blanks();
-            }
+            self.skip_lines();
             if !self.word(&mut words) {
                 break;
             }
@@ -110,12 +106,8 @@ impl<'a> Walker<'a, '_> {
         false
     }
 
-    fn function(&mut self, name: &'a str, first: usize) -> Ran<'a> {
-        self.skip_blanks();
-        while self.peek() == Some(b'\n') {
-            self.newline();
-            self.skip_blanks();
-        }
+    pub(super) fn function(&mut self, name: &'a str, first: usize) -> Ran<'a> {
+        self.skip_lines();
         if self.enter() {
             self.command(Out::default());
             self.depth -= 1;
@@ -319,12 +311,19 @@ impl<'a> Walker<'a, '_> {
             self.partial = true;
             return None;
         }
-        let path = argv.first().copied().unwrap_or_default();
-        let path = self.known_program(path);
+        let written = argv.first().copied().unwrap_or_default();
+        let path = self.known_program(written);
+        let argv = if path == written { argv } else { self.renamed(argv, path) };
         let text = self.join(argv, " ");
         let command =
             Command { program: base(path), path, argv, text, redirects, parent, pipes_to: None, depth: self.depth };
         Some(self.event.push_command(command))
+    }
+
+    fn renamed(&self, argv: &[&'a str], path: &'a str) -> &'a [&'a str] {
+        let argv = self.arena.alloc_slice_copy(argv);
+        argv[0] = path;
+        argv
     }
 
     /// `/bin/c?t` can only mean `cat`.
