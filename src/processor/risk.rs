@@ -13,6 +13,7 @@
 pub mod event;
 mod matcher;
 pub mod pack;
+pub mod sigma;
 mod verdict;
 mod view;
 
