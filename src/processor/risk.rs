@@ -14,6 +14,7 @@ pub mod event;
 mod matcher;
 pub mod pack;
 pub mod sigma;
+pub mod shell;
 mod verdict;
 mod view;
 
