@@ -13,6 +13,7 @@
 pub mod event;
 mod matcher;
 pub mod pack;
+pub mod sigma;
 pub mod shell;
 mod verdict;
 mod view;

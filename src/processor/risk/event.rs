@@ -245,6 +245,12 @@ impl<'a> Event<'a> {
         self.attributes.iter().find(|(key, _)| *key == name).map(|(_, value)| *value)
     }
 
+    /// The raw attributes of the record and its resource.
+    #[must_use]
+    pub fn attributes(&self) -> &[(&'a str, Value<'a>)] {
+        &self.attributes
+    }
+
     /// Adds a raw attribute. The first of a name counts, so the record's come before the resource's.
     pub fn push_attribute(&mut self, key: &'a str, value: Value<'a>) {
         self.attributes.push((key, value));
