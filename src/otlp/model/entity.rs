@@ -62,7 +62,16 @@ impl<'a> Entity<'a> {
     pub(super) fn absent(message: &'static Message, arena: &'a Bump) -> Self {
         let attributes = ArenaVec::new_in(arena);
         let (raw, received) = (&[][..], 0);
-        Self { message, raw, attributes, received, changed: false, tangled: false, replaced: false, received_at_all: false }
+        Self {
+            message,
+            raw,
+            attributes,
+            received,
+            changed: false,
+            tangled: false,
+            replaced: false,
+            received_at_all: false,
+        }
     }
 
     /// Opens the bytes of a message.

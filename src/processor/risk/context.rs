@@ -43,7 +43,16 @@ impl Default for Context {
 pub type Circumstance = (&'static str, i8);
 
 /// Modes in which an agent asks nobody.
-const BYPASSES: &[&str] = &["bypasspermissions", "yolo", "danger-full-access", "never", "dontask", "full-auto", "skip-permissions-unsafe", "autopilot"];
+const BYPASSES: &[&str] = &[
+    "bypasspermissions",
+    "yolo",
+    "danger-full-access",
+    "never",
+    "dontask",
+    "full-auto",
+    "skip-permissions-unsafe",
+    "autopilot",
+];
 const ENVIRONMENTS: &[&str] = &["deployment.environment.name", "deployment.environment", "environment"];
 
 impl Context {
@@ -81,13 +90,19 @@ impl Context {
     }
 
     fn is_outside(&self, event: &Event<'_>) -> bool {
-        let outside = |path: &&&str| path.starts_with(['/', '~']) && !self.workspace.iter().any(|folder| path.starts_with(&**folder));
-        !self.workspace.is_empty() && event.values(Field::FilePath).iter().chain(event.values(Field::CmdPath)).any(|path| outside(&path))
+        let outside = |path: &&&str| {
+            path.starts_with(['/', '~']) && !self.workspace.iter().any(|folder| path.starts_with(&**folder))
+        };
+        !self.workspace.is_empty()
+            && event.values(Field::FilePath).iter().chain(event.values(Field::CmdPath)).any(|path| outside(&path))
     }
 
     fn is_production(&self, event: &Event<'_>) -> bool {
         let named = |name: &&str| event.attribute(name).and_then(|value| value.as_str());
-        ENVIRONMENTS.iter().filter_map(named).any(|value| self.production_names.iter().any(|name| name.eq_ignore_ascii_case(value)))
+        ENVIRONMENTS
+            .iter()
+            .filter_map(named)
+            .any(|value| self.production_names.iter().any(|name| name.eq_ignore_ascii_case(value)))
     }
 }
 

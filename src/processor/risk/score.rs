@@ -39,8 +39,12 @@ pub fn score(levels: impl Iterator<Item = Level>, circumstances: impl Iterator<I
     if counts.iter().all(|count| *count == 0) {
         return 0;
     }
-    let doubt: f64 =
-        Level::ALL.into_iter().zip(counts).rev().map(|(level, count)| (1.0 - base(level) / 100.0).powi(count)).product();
+    let doubt: f64 = Level::ALL
+        .into_iter()
+        .zip(counts)
+        .rev()
+        .map(|(level, count)| (1.0 - base(level) / 100.0).powi(count))
+        .product();
     #[expect(clippy::cast_possible_truncation, reason = "between 0 and 100")]
     let score = (100.0 * (1.0 - doubt)).round() as i64;
     let points: i64 = circumstances.map(|(_, points)| i64::from(points)).sum();

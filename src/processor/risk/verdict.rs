@@ -74,7 +74,13 @@ pub(super) struct Verdict<'v> {
 }
 
 impl<'v> Verdict<'v> {
-    pub(super) fn new(rules: &'v [RuleInfo], ruleset: &'v str, hits: &'v Hits, event: &Event<'_>, context: &Context) -> Self {
+    pub(super) fn new(
+        rules: &'v [RuleInfo],
+        ruleset: &'v str,
+        hits: &'v Hits,
+        event: &Event<'_>,
+        context: &Context,
+    ) -> Self {
         let levels = hits.iter().filter_map(|place| rules.get(place)).map(|rule| rule.level);
         let score = score::score(levels, context.circumstances(event));
         Self { rules, ruleset, hits, score, level: score::level(score) }
@@ -83,6 +89,11 @@ impl<'v> Verdict<'v> {
     fn fired(&self) -> impl Iterator<Item = &'v RuleInfo> {
         let rules = self.rules;
         self.hits.iter().filter_map(move |place| rules.get(place))
+    }
+
+    /// What the worst rule is about.
+    pub(super) fn category(&self) -> &'v str {
+        self.fired().next().and_then(|rule| rule.categories.first()).map_or("none", |category| category)
     }
 
     /// Writes it into the record.

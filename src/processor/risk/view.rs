@@ -10,7 +10,7 @@ mod derive;
 
 use bumpalo::Bump;
 
-use crate::otlp::model::{Attribute, Entity, Group, Scope};
+use crate::otlp::model::{Attribute, Entity};
 use crate::otlp::schema;
 use crate::otlp::value::Value;
 use crate::otlp::wire::{Cursor, WireValue};
@@ -49,10 +49,10 @@ pub(super) struct Sender<'v, 'a> {
 
 impl<'v, 'a> Sender<'v, 'a> {
     /// Recognises who sends.
-    pub(super) fn new(agents: &'v Agents, group: &Group<'a>, scope: &Scope<'a>) -> Result<Self, DecodeError> {
-        let service = group.resource.get("service.name").and_then(|value| value.as_str()).unwrap_or_default();
-        let vendor = agents.recognise(service, scope.scope.text(1)?);
-        Ok(Self { vendor, resource: group.resource.attributes().to_vec() })
+    pub(super) fn new(agents: &'v Agents, resource: &Entity<'a>, scope: &Entity<'a>) -> Result<Self, DecodeError> {
+        let service = resource.get("service.name").and_then(|value| value.as_str()).unwrap_or_default();
+        let vendor = agents.recognise(service, scope.text(1)?);
+        Ok(Self { vendor, resource: resource.attributes().to_vec() })
     }
 }
 
@@ -151,7 +151,12 @@ impl<'a> View<'_, '_, 'a> {
             Target::Field(field) => {
                 self.seen.blank &= matches!(
                     field,
-                    Field::SessionId | Field::UserId | Field::UserEmail | Field::EventName | Field::Sequence | Field::Error
+                    Field::SessionId
+                        | Field::UserId
+                        | Field::UserEmail
+                        | Field::EventName
+                        | Field::Sequence
+                        | Field::Error
                 );
                 self.event.push(field, text);
             }
@@ -267,8 +272,8 @@ fn scalar<'a>(value: Value<'a>, arena: &'a Bump) -> Option<&'a str> {
         Value::Str(text) => Some(text),
         Value::Bool(true) => Some("true"),
         Value::Bool(false) => Some("false"),
-        Value::Int(number) => Some(bumpalo::format!(in arena, "{number}").into_bump_str()),
-        Value::Double(number) => Some(bumpalo::format!(in arena, "{number}").into_bump_str()),
+        Value::Int(number) => Some(bumpalo::format!(in arena, "{}", number).into_bump_str()),
+        Value::Double(number) => Some(bumpalo::format!(in arena, "{}", number).into_bump_str()),
         _ => None,
     }
 }

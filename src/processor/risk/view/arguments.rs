@@ -76,13 +76,17 @@ impl<'a> View<'_, '_, 'a> {
                     self.json(reader, agents.members.get(key), depth - 1)?;
                 }
             }
-            json::Value::Array if targets.contains(&Target::Field(Field::CommandLine)) => self.json_words(reader, depth - 1)?,
+            json::Value::Array if targets.contains(&Target::Field(Field::CommandLine)) => {
+                self.json_words(reader, depth - 1)?
+            }
             json::Value::Array => {
                 while reader.next_element()? {
                     self.json(reader, targets, depth - 1)?;
                 }
             }
-            json::Value::Bool(value) => targets.iter().for_each(|target| self.text(*target, if value { "true" } else { "false" })),
+            json::Value::Bool(value) => {
+                targets.iter().for_each(|target| self.text(*target, if value { "true" } else { "false" }))
+            }
             json::Value::Number(_) | json::Value::Null => {}
         }
         Ok(())
@@ -116,12 +120,15 @@ impl<'a> View<'_, '_, 'a> {
     /// JSON that breaks off: the string in which it does counts for the member it belongs to. What cannot be understood
     /// must not look harmless, so a shell's or an unknown tool's arguments are a command line as they stand.
     fn broken(&mut self, rest: &'a str, whole: &'a str, is_shell: bool) {
-        let rest = rest.strip_prefix('"').map_or_else(|| whole.rfind("\":\"").map_or("", |at| &whole[at + 3..]), |rest| rest);
+        let rest =
+            rest.strip_prefix('"').map_or_else(|| whole.rfind("\":\"").map_or("", |at| &whole[at + 3..]), |rest| rest);
         let before = &whole[..whole.len() - rest.len()];
         let key = before.trim_end_matches(['"', ' ', ':', '[']).rsplit('"').next().unwrap_or_default();
         let agents = self.agents;
         let targets = agents.members.get(key);
-        let text = self.arena.alloc_str(&rest.replace("\\n", "\n").replace("\\\"", "\"").replace("\\\\", "\\").replace("\\u0026", "&"));
+        let text = self
+            .arena
+            .alloc_str(&rest.replace("\\n", "\n").replace("\\\"", "\"").replace("\\\\", "\\").replace("\\u0026", "&"));
         targets.iter().for_each(|target| self.text(*target, text));
         if is_shell && self.event.values(Field::CommandLine).is_empty() {
             self.text(Target::Field(Field::CommandLine), whole);

@@ -8,10 +8,33 @@ use super::{Sender, View};
 
 /// Words by which vendors say that a tool may run.
 const ACCEPTS: &[&str] = &[
-    "accept", "accepted", "approved", "approve", "approved_for_session", "approved_execpolicy_amendment", "allow", "allowed", "auto_accept", "yes", "proceed",
+    "accept",
+    "accepted",
+    "approved",
+    "approve",
+    "approved_for_session",
+    "approved_execpolicy_amendment",
+    "allow",
+    "allowed",
+    "auto_accept",
+    "yes",
+    "proceed",
 ];
 /// Words by which they say that it may not.
-const REJECTS: &[&str] = &["reject", "rejected", "denied", "deny", "abort", "aborted", "block", "blocked", "no", "cancel", "cancelled", "timed_out"];
+const REJECTS: &[&str] = &[
+    "reject",
+    "rejected",
+    "denied",
+    "deny",
+    "abort",
+    "aborted",
+    "block",
+    "blocked",
+    "no",
+    "cancel",
+    "cancelled",
+    "timed_out",
+];
 
 impl<'a> View<'_, '_, 'a> {
     /// Completes the event.
@@ -55,7 +78,9 @@ impl<'a> View<'_, '_, 'a> {
     }
 
     fn only_program(&mut self) {
-        if let Some(program) = self.program.filter(|_| self.event.values(Field::CommandLine).is_empty() && self.words.is_empty()) {
+        if let Some(program) =
+            self.program.filter(|_| self.event.values(Field::CommandLine).is_empty() && self.words.is_empty())
+        {
             self.event.push(Field::CommandLine, program);
         }
     }
@@ -140,7 +165,12 @@ impl<'a> View<'_, '_, 'a> {
 
     /// Input that the producer cut.
     fn truncated(&mut self) {
-        let cut = |text: &&str| text.ends_with('\u{2026}') || text.ends_with("[truncated]") || text.ends_with("[TRUNCATED]") || text.ends_with("...(truncated)");
+        let cut = |text: &&str| {
+            text.ends_with('\u{2026}')
+                || text.ends_with("[truncated]")
+                || text.ends_with("[TRUNCATED]")
+                || text.ends_with("...(truncated)")
+        };
         let fields = [Field::CommandLine, Field::Arguments, Field::Prompt, Field::FileContent];
         if fields.iter().any(|field| self.event.values(*field).iter().any(cut)) {
             self.event.set(Field::Truncated, "true");
@@ -197,7 +227,13 @@ pub(super) fn patch<'a>(event: &mut Event<'a>, text: &'a str) {
         return;
     }
     for line in text.lines() {
-        for (mark, op) in [("*** Update File: ", "write"), ("*** Add File: ", "create"), ("*** Delete File: ", "delete"), ("*** Move to: ", "write"), ("+++ b/", "write")] {
+        for (mark, op) in [
+            ("*** Update File: ", "write"),
+            ("*** Add File: ", "create"),
+            ("*** Delete File: ", "delete"),
+            ("*** Move to: ", "write"),
+            ("+++ b/", "write"),
+        ] {
             if let Some(path) = line.strip_prefix(mark) {
                 event.push(Field::FilePath, path.trim());
                 event.push(Field::FileOp, op);

@@ -18,7 +18,7 @@ fn views(signal: Signal, request: &[u8]) -> String {
     let batch = Batch::open(signal, request, &arena).unwrap();
     for group in &batch.groups {
         for scope in &group.scopes {
-            let sender = Sender::new(&agents, group, scope).unwrap();
+            let sender = Sender::new(&agents, &group.resource, &scope.scope).unwrap();
             for record in &scope.records {
                 let mut event = Event::default();
                 let seen = read(&agents, &sender, record, &mut event, &arena).unwrap();
