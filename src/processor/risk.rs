@@ -13,8 +13,9 @@
 pub mod event;
 mod matcher;
 pub mod pack;
-pub mod sigma;
+pub mod packs;
 pub mod shell;
+pub mod sigma;
 mod verdict;
 mod view;
 
