@@ -8,6 +8,7 @@
 mod condition;
 mod document;
 mod encode;
+mod example;
 mod field;
 mod index;
 mod pattern;
@@ -31,6 +32,7 @@ use index::Index;
 use rule::Rule;
 use yaml::{Node, Read, Wrong};
 
+pub use example::Examined;
 pub use yaml::FILE_BYTES_MAX;
 
 /// The text of a rule file.
@@ -103,7 +105,7 @@ pub fn compile(name: &str, sources: &[Source], disabled: &[String]) -> Compiled 
 /// Documents as they are read.
 #[derive(Debug, Default)]
 struct Reading {
-    rules: Vec<(String, Rule)>,
+    rules: Vec<Rule>,
     filters: Vec<(String, Filter)>,
     names: HashMap<String, (String, usize)>,
     findings: Vec<Finding>,
@@ -157,7 +159,7 @@ impl Reading {
         if self.rules.len() >= RULES_MAX {
             return Err(Wrong::new(head.line, format!("more than {RULES_MAX} rules")));
         }
-        self.rules.push((file.to_owned(), Rule { head, scope, body, quiet: false }));
+        self.rules.push(Rule { file: file.to_owned(), head, scope, body, quiet: false });
         Ok(())
     }
 
@@ -190,7 +192,7 @@ impl Reading {
         for (file, filter) in std::mem::take(&mut self.filters) {
             let named = |rule: &Rule| filter.rules.is_empty() || rule.head.is_one_of(&filter.rules);
             let mut found = false;
-            for (_, rule) in self.rules.iter_mut().filter(|(_, rule)| filter.scope.covers(&rule.scope) && named(rule)) {
+            for rule in self.rules.iter_mut().filter(|rule| filter.scope.covers(&rule.scope) && named(rule)) {
                 found = true;
                 // Read before without a mistake.
                 if let Ok(body) = rule::body(&filter.node, filter.scope.dialect, &["rules"]) {
@@ -207,7 +209,7 @@ impl Reading {
 
     fn finish(mut self, name: &str, disabled: &[String]) -> Compiled {
         self.apply_filters();
-        let mut rules: Vec<Rule> = self.rules.into_iter().map(|(_, rule)| rule).collect();
+        let mut rules = self.rules;
         rules.retain(|rule| !rule.head.is_one_of(disabled));
         rules.sort_by(|a, b| {
             let (a, b) = ((a.quiet, &a.head.info), (b.quiet, &b.head.info));

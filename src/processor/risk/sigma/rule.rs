@@ -10,6 +10,8 @@ use super::yaml::{Node, Read, Wrong};
 /// A detection rule, ready to run.
 #[derive(Debug)]
 pub(super) struct Rule {
+    /// The file it stands in.
+    pub(super) file: String,
     pub(super) head: Head,
     pub(super) scope: Scope,
     pub(super) body: Body,
