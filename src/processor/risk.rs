@@ -13,6 +13,7 @@ pub mod assess;
 pub mod context;
 pub mod event;
 pub mod packs;
+mod patch;
 pub mod score;
 pub mod shell;
 pub mod sigma;

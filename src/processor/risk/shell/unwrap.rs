@@ -1,6 +1,8 @@
 //! What a program runs in turn: wrappers, shells, `find -exec`, containers, interpreters.
 
 use super::output::Out;
+use crate::processor::risk::patch;
+
 use super::wrappers::{self, SHELLS, SUBCOMMANDS, TEXT_OPTIONS, Wrapper, interpreter, skip_options};
 use super::{Ran, Walker, decode};
 
@@ -26,6 +28,11 @@ impl<'a> Walker<'a, '_> {
             | "microk8s" | "lxc-attach" => self.container(place, program, argv),
             "powershell" | "pwsh" | "powershell.exe" | "pwsh.exe" => self.powershell(place, argv),
             "cmd" | "cmd.exe" => None,
+            "apply_patch" | "git-apply" | "patch" => {
+                let text = if stdin.text.is_empty() { argv.get(1).copied().unwrap_or_default() } else { stdin.text };
+                patch::read(self.event, text);
+                None
+            }
             "trap" => argv.get(1).map(|text| self.script(text, Some(place))),
             "at" | "crontab" if !stdin.text.is_empty() => Some(self.script(stdin.text, Some(place))),
             "tmux" | "screen" => self.terminal(place, argv),
