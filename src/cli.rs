@@ -6,6 +6,7 @@ mod failed;
 mod key;
 mod moment;
 mod record;
+mod risk;
 mod run;
 mod select;
 mod validate;
@@ -76,6 +77,8 @@ enum Command {
     },
     /// Write verified records as CSV, NDJSON, OTLP or OCSF; not one of them when anything is wrong
     Export(export::ExportArgs),
+    /// Say what a command line, or an event of an AI agent, means: level, score, rules and reasons. Nothing is run
+    Risk(risk::Options),
     /// Send a bundled AI agent session through telseal on this machine and show what came of it
     Demo,
 }
@@ -92,6 +95,7 @@ pub fn main() -> Exit {
         Command::Validate { config } => validate::validate(&config),
         Command::Verify { path, key } => verify::verify(&path, key.as_deref()),
         Command::Export(args) => export::export(&args),
+        Command::Risk(options) => risk::risk(&options),
         Command::Demo => demo::demo(),
     }
 }

@@ -129,7 +129,7 @@ fn steps<'c>(
         let processor: Box<dyn Processor> = match written {
             ProcessorConfig::Redact(own) => Box::new(Redact::new(own).map_err(failed)?),
             ProcessorConfig::Redaction(own) => Box::new(Redaction::new(own).map_err(failed)?),
-            ProcessorConfig::RiskTag(own) => Box::new(RiskTag::new(own).map_err(failed)?),
+            ProcessorConfig::RiskTag(own) => Box::new(RiskTag::new(own)),
             ProcessorConfig::Filter(own) => Box::new(Filter::new(own).map_err(failed)?),
             ProcessorConfig::Seal(own) => {
                 sealing = Some(own);

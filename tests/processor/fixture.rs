@@ -34,7 +34,7 @@ fn processor(kind: &str, config: &str, table: Option<&&str>) -> Box<dyn Processo
         "resource" => enrich(&resource(config), table),
         "redaction" => Box::new(Redaction::new(&serde_saphyr::from_str(config).unwrap()).unwrap()),
         "filter" => Box::new(Filter::new(&serde_saphyr::from_str(config).unwrap()).unwrap()),
-        "risk" => Box::new(RiskTag::new(&serde_saphyr::from_str(config).unwrap()).unwrap()),
+        "risk" => Box::new(RiskTag::new(&serde_saphyr::from_str(config).unwrap())),
         other => panic!("no processor named {other}"),
     }
 }

@@ -1,0 +1,283 @@
+//! Sigma: rules as security teams write them, over what agents do.
+//!
+//! Detection rules of Sigma 2.1 with log source `product: ai_agent`, and those for `process_creation` and files on Linux
+//! and macOS, run on an [`Event`]; correlations and filters are documents of their own. Rules are read from YAML, checked
+//! as a whole, and evaluated behind an index, so that most events meet no rule at all. No input or output happens here:
+//! texts come in, findings go out.
+
+mod condition;
+mod document;
+mod encode;
+mod example;
+mod field;
+mod index;
+mod pattern;
+mod rule;
+mod scope;
+mod test;
+mod witness;
+mod words;
+mod yaml;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use super::event::{Event, Hits, RuleEngine, RuleInfo};
+use document::Head;
+use field::Unit;
+use index::Index;
+use rule::Rule;
+use yaml::{Node, Read, Wrong};
+
+pub use example::Examined;
+pub use yaml::FILE_BYTES_MAX;
+
+/// The text of a rule file.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Its name in findings: the path.
+    pub name: String,
+    /// Its content: YAML, one document or several.
+    pub text: Cow<'static, str>,
+}
+
+/// Something that is wrong with a rule, or worth knowing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// The file's name.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The rule cannot run as it is written. Otherwise it was passed over, for it is for other logs.
+    pub is_error: bool,
+    /// What it is: lower case, no full stop.
+    pub message: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}: {}", self.file, self.line, self.message)
+    }
+}
+
+/// A set of rules, ready to run.
+#[derive(Debug)]
+pub struct Ruleset {
+    name: String,
+    rules: Vec<Rule>,
+    infos: Vec<RuleInfo>,
+    index: Index,
+}
+
+/// What came of reading rule files: the rules that can run, and what is wrong with the others.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The rules that can run.
+    pub ruleset: Ruleset,
+    /// By file and line.
+    pub findings: Vec<Finding>,
+}
+
+impl Compiled {
+    /// Nothing is wrong with any rule.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        !self.findings.iter().any(|finding| finding.is_error)
+    }
+}
+
+/// The most rules in a set. `SigmaHQ` has about 3,500 in all.
+pub const RULES_MAX: usize = 10_000;
+
+/// Reads rule files. `name` stands before the digest in `risk.ruleset`; rules whose id is in `disabled` are left out.
+#[must_use]
+pub fn compile(name: &str, sources: &[Source], disabled: &[String]) -> Compiled {
+    let mut reading = Reading::default();
+    for source in sources {
+        reading.file(source);
+    }
+    reading.finish(name, disabled)
+}
+
+/// Documents as they are read.
+#[derive(Debug, Default)]
+struct Reading {
+    rules: Vec<Rule>,
+    filters: Vec<(String, Filter)>,
+    names: HashMap<String, (String, usize)>,
+    findings: Vec<Finding>,
+}
+
+/// A Sigma filter: what rules are not to fire on.
+#[derive(Debug)]
+struct Filter {
+    head: Head,
+    scope: scope::Scope,
+    /// Names of rules; empty for every rule of the scope.
+    rules: Vec<String>,
+    node: Node,
+}
+
+impl Reading {
+    fn find(&mut self, file: &str, line: usize, is_error: bool, message: String) {
+        self.findings.push(Finding { file: file.to_owned(), line, is_error, message });
+    }
+
+    fn file(&mut self, source: &Source) {
+        match yaml::documents(&source.text) {
+            Ok(documents) => documents.into_iter().for_each(|document| self.document(&source.name, document)),
+            Err(wrong) => self.find(&source.name, wrong.line, true, wrong.message),
+        }
+    }
+
+    fn document(&mut self, file: &str, document: Node) {
+        let line = document.line;
+        let done = if document.get("filter").is_some() {
+            self.filter(file, document)
+        } else if document.get("detection").is_some() {
+            self.rule(file, &document)
+        } else {
+            Err(Wrong::new(line, "a rule must have `detection`, `correlation` or `filter`"))
+        };
+        if let Err(wrong) = done {
+            self.find(file, wrong.line, true, wrong.message);
+        }
+    }
+
+    fn rule(&mut self, file: &str, document: &Node) -> Read<()> {
+        let head = document::head(document)?;
+        let scope = match document::logsource(document)? {
+            Ok(scope) => scope,
+            Err(why) => return Ok(self.find(file, head.line, false, format!("passed over: {why}"))),
+        };
+        let Some(detection) = document.get("detection") else { return Ok(()) };
+        let body = rule::body(detection, scope.dialect, &[])?;
+        self.claim(file, &head)?;
+        if self.rules.len() >= RULES_MAX {
+            return Err(Wrong::new(head.line, format!("more than {RULES_MAX} rules")));
+        }
+        self.rules.push(Rule { file: file.to_owned(), head, scope, body, quiet: false });
+        Ok(())
+    }
+
+    fn filter(&mut self, file: &str, document: Node) -> Read<()> {
+        let head = document::head(&document)?;
+        let scope = match document::logsource(&document)? {
+            Ok(scope) => scope,
+            Err(why) => return Ok(self.find(file, head.line, false, format!("passed over: {why}"))),
+        };
+        let Some(node) = document.get("filter").cloned() else { return Ok(()) };
+        let rules: Vec<String> = node.strs("rules").into_iter().filter(|name| name != "any").collect();
+        rule::body(&node, scope.dialect, &["rules"])?;
+        self.claim(file, &head)?;
+        self.filters.push((file.to_owned(), Filter { head, scope, rules, node }));
+        Ok(())
+    }
+
+    /// Names are unique.
+    fn claim(&mut self, file: &str, head: &Head) -> Read<()> {
+        for name in head.names.iter().chain(head.names.is_empty().then_some(&head.info.id)) {
+            if let Some((other, line)) = self.names.get(name) {
+                return Err(Wrong::new(head.line, format!("`{name}` stands twice, first in {other}:{line}")));
+            }
+            self.names.insert(name.clone(), (file.to_owned(), head.line));
+        }
+        Ok(())
+    }
+
+    fn apply_filters(&mut self) {
+        for (file, filter) in std::mem::take(&mut self.filters) {
+            let named = |rule: &Rule| filter.rules.is_empty() || rule.head.is_one_of(&filter.rules);
+            let mut found = false;
+            for rule in self.rules.iter_mut().filter(|rule| filter.scope.covers(&rule.scope) && named(rule)) {
+                found = true;
+                // Read before without a mistake.
+                if let Ok(body) = rule::body(&filter.node, filter.scope.dialect, &["rules"]) {
+                    rule.body.narrow(body.selections, body.condition);
+                    rule.head.canonical += &filter.head.canonical;
+                }
+            }
+            if !found && !filter.rules.is_empty() {
+                let message = format!("the filter names no rule of its log source: {}", filter.rules.join(", "));
+                self.find(&file, filter.head.line, true, message);
+            }
+        }
+    }
+
+    fn finish(mut self, name: &str, disabled: &[String]) -> Compiled {
+        self.apply_filters();
+        let mut rules = self.rules;
+        rules.retain(|rule| !rule.head.is_one_of(disabled));
+        rules.sort_by(|a, b| {
+            let (a, b) = ((a.quiet, &a.head.info), (b.quiet, &b.head.info));
+            a.0.cmp(&b.0).then(b.1.level.cmp(&a.1.level)).then_with(|| a.1.id.cmp(&b.1.id))
+        });
+        let infos = rules.iter().filter(|rule| !rule.quiet).map(|rule| rule.head.info.clone()).collect();
+        let digest = digest_of(&rules);
+        let index = Index::new(&rules).unwrap_or_else(|error| {
+            let message = format!("the rules are too many to be searched at once: {error}");
+            self.findings.push(Finding { file: String::new(), line: 0, is_error: true, message });
+            Index::default()
+        });
+        self.findings.sort();
+        let ruleset = Ruleset { name: format!("{name}+sha256:{digest}"), rules, infos, index };
+        Compiled { ruleset, findings: self.findings }
+    }
+}
+
+impl Head {
+    fn is_one_of(&self, names: &[String]) -> bool {
+        names.iter().any(|name| *name == self.info.id || self.names.contains(name))
+    }
+}
+
+/// The first four bytes of SHA-256 over all rules, which come in an order of their own.
+fn digest_of(rules: &[Rule]) -> String {
+    let mut texts: Vec<&str> = rules.iter().map(|rule| rule.head.canonical.as_str()).collect();
+    texts.sort_unstable();
+    let digest = digest(&SHA256, texts.join("\n").as_bytes());
+    digest.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Ruleset {
+    /// Shows the place of every rule that fires; one that fires on several commands is shown several times.
+    fn each_match(&self, event: &Event<'_>, mut fires: impl FnMut(usize)) {
+        let mut found = self.index.event(event);
+        for place in found.event.both(&self.index.by_event) {
+            let rule = &self.rules[place];
+            if rule.scope.has(event) && rule.body.matches(Unit { event, command: None }) {
+                fires(place);
+            }
+        }
+        for (number, command) in event.commands().iter().enumerate() {
+            self.index.command(command, &mut found);
+            for place in found.command.both(&self.index.by_command) {
+                let rule = &self.rules[place];
+                if rule.scope.has(event) && rule.body.matches(Unit { event, command: Some(number) }) {
+                    fires(place);
+                }
+            }
+        }
+    }
+}
+
+impl RuleEngine for Ruleset {
+    fn evaluate(&self, event: &Event<'_>, hits: &mut Hits) {
+        self.each_match(event, |place| {
+            if place < self.infos.len() {
+                hits.insert(place);
+            }
+        });
+    }
+
+    fn rules(&self) -> &[RuleInfo] {
+        &self.infos
+    }
+
+    fn ruleset(&self) -> &str {
+        &self.name
+    }
+}
