@@ -127,7 +127,7 @@ fn scan(criterion: &mut Criterion) {
     let redact = Redact::new(&redact::Config::default()).unwrap();
     process(&mut group, "redact_clean", &redact, &clean);
     process(&mut group, "redact_a_tenth", &redact, &tenth);
-    process(&mut group, "risk_tag", &RiskTag::new(&risk::Config::default()).unwrap(), &clean);
+    process(&mut group, "risk_tag", &RiskTag::new(&risk::Config::default()), &clean);
     group.bench_function("visit_every_string", |b| {
         b.iter_batched_ref(
             || Bump::with_capacity(2 * clean.len()),

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand, one table of exit codes for all.
 
 mod demo;
+mod risk;
 mod run;
 mod validate;
 mod verify;
@@ -65,6 +66,8 @@ enum Command {
         #[arg(long, value_name = "VKEY|FILE")]
         key: Option<String>,
     },
+    /// Say what a command line, or an event of an AI agent, means: level, score, rules and reasons. Nothing is run
+    Risk(risk::Options),
     /// Send a bundled AI agent session through telseal on this machine and show what came of it
     Demo,
 }
@@ -80,6 +83,7 @@ pub fn main() -> Exit {
         Command::Run { config } => run::run(&config),
         Command::Validate { config } => validate::validate(&config),
         Command::Verify { path, key } => verify::verify(&path, key.as_deref()),
+        Command::Risk(options) => risk::risk(&options),
         Command::Demo => demo::demo(),
     }
 }

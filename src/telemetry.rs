@@ -36,6 +36,7 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
     ("telseal_in_flight_bytes", Kind::Gauge, "bytes of requests under way"),
     ("telseal_redactions_total", Kind::Counter, "strings masked, by rule"),
     ("telseal_risk_records_total", Kind::Counter, "records tagged, by level"),
+    ("telseal_risk_events_total", Kind::Counter, "verdicts, by level, category of the worst rule, and agent"),
     ("telseal_receiver_accepted_records_total", Kind::Counter, "records taken from senders"),
     ("telseal_receiver_refused_records_total", Kind::Counter, "records not taken, by reason"),
     ("telseal_receiver_refused_requests_total", Kind::Counter, "requests not taken, by reason"),

@@ -104,7 +104,7 @@ fn steps<'c>(own: &config::Pipeline, config: &'c Config) -> Result<(Vec<Step>, O
         let processor: Box<dyn Processor> = match &config.processors[id] {
             ProcessorConfig::Enrich(own) => Box::new(Enrich::new(own)),
             ProcessorConfig::Redact(own) => Box::new(Redact::new(own).map_err(failed)?),
-            ProcessorConfig::RiskTag(own) => Box::new(RiskTag::new(own).map_err(failed)?),
+            ProcessorConfig::RiskTag(own) => Box::new(RiskTag::new(own)),
             ProcessorConfig::Filter(own) => Box::new(Filter::new(own).map_err(failed)?),
             ProcessorConfig::Seal(own) => {
                 sealing = Some(own);

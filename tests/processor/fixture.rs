@@ -24,7 +24,7 @@ fn processor(kind: &str, config: &str) -> Box<dyn Processor> {
     match kind {
         "enrich" => Box::new(Enrich::new(&serde_saphyr::from_str(config).unwrap())),
         "filter" => Box::new(Filter::new(&serde_saphyr::from_str(config).unwrap()).unwrap()),
-        "risk" => Box::new(RiskTag::new(&serde_saphyr::from_str(config).unwrap()).unwrap()),
+        "risk" => Box::new(RiskTag::new(&serde_saphyr::from_str(config).unwrap())),
         other => panic!("no processor named {other}"),
     }
 }

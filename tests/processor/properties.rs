@@ -20,7 +20,7 @@ static ENRICH: LazyLock<Enrich> = LazyLock::new(|| {
     Enrich::new(&serde_saphyr::from_str(config).unwrap())
 });
 
-static RISK: LazyLock<RiskTag> = LazyLock::new(|| RiskTag::new(&serde_saphyr::from_str("{}").unwrap()).unwrap());
+static RISK: LazyLock<RiskTag> = LazyLock::new(|| RiskTag::new(&serde_saphyr::from_str("{}").unwrap()));
 
 static FILTER: LazyLock<Filter> = LazyLock::new(|| {
     let config = "drop: [{key: tool_name, matches: '[xyz]'}, {severity_below: warn}, {key: risk.level, equals: high}]";

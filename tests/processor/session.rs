@@ -13,7 +13,7 @@ fn session(name: &str) -> Vec<u8> {
 
 /// Level and rules of each record that has a verdict, as words.
 fn verdicts(signal: Signal) -> Vec<String> {
-    let risk = RiskTag::new(&serde_saphyr::from_str("{}").unwrap()).unwrap();
+    let risk = RiskTag::new(&serde_saphyr::from_str("{}").unwrap());
     let (request, arena) = (json::to_protobuf(signal, &session(signal.name())).unwrap(), Bump::new());
     let mut batch = Batch::open(signal, &request, &arena).unwrap();
     risk.process(&mut batch).unwrap();

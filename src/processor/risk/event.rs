@@ -85,6 +85,7 @@ fields! {
     ToolKind = "tool.kind", "What the tool does: `command`, `file_write`, `file_read`, `network`, `mcp`, `agent` or `other`.";
     Arguments = "tool.arguments", "The arguments of the tool call as they were sent, when they are text.";
     ToolResult = "tool.result", "What the tool gave back.";
+    CommandName = "command.name", "A command of the agent itself, such as a slash command.";
     CommandLine = "command_line", "The command line as it was sent.";
     CurrentDirectory = "cwd", "The folder the command runs in.";
     FilePath = "file.path", "The path of a file that a tool touches.";
@@ -99,7 +100,9 @@ fields! {
     Decision = "decision", "`accept`, `reject`, `ask`, `modify` or the vendor's own word.";
     DecisionSource = "decision.source", "Who decided: `config`, `hook`, `user_permanent`, ..";
     ModeFrom = "mode.from", "The permission mode before.";
-    ModeTo = "mode.to", "The permission, approval or sandbox mode now in force.";
+    ModeTo = "mode.to", "The permission or approval mode that is in force from now on.";
+    ModeActive = "mode.active", "The permission mode in which the event happened.";
+    Unattended = "unattended", "`true` when nobody sits in front of the agent.";
     SandboxPolicy = "sandbox.policy", "The sandbox a session starts with.";
     SessionId = "session.id", "The agent's session or conversation.";
     UserId = "user.id", "The user or account.";
@@ -229,6 +232,11 @@ impl<'a> Event<'a> {
     pub fn set(&mut self, field: Field, value: &'a str) {
         self.values[field as usize].clear();
         self.push(field, value);
+    }
+
+    /// Forgets the values of a field.
+    pub fn clear_field(&mut self, field: Field) {
+        self.values[field as usize].clear();
     }
 
     /// A raw attribute of the record, else of its resource: for rules on the vendor's own names.

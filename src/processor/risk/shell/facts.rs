@@ -77,6 +77,9 @@ fn see_word<'a>(event: &mut Event<'a>, word: &'a str, arena: &'a Bump) {
     {
         event.push(Field::CmdDecoded, arena.alloc_str(&text));
     }
+    if word.contains("://") {
+        return;
+    }
     let value = word.split_once('=').filter(|(name, _)| !name.contains('/')).map_or(word, |(_, value)| value);
     let value = value.trim_start_matches('@');
     if value.starts_with(['/', '~', '.'])

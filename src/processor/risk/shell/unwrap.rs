@@ -18,8 +18,8 @@ impl<'a> Walker<'a, '_> {
     ) -> Option<Ran<'a>> {
         let text_option = self.text_option(place, program, argv);
         let inner = match program {
-            "eval" => Some(self.joined_script(place, &argv[1..])),
-            "source" | "." => self.run_file(place, argv.get(1).copied(), stdin),
+            "eval" => Some(own(self.joined_script(place, &argv[1..]))),
+            "source" | "." => self.run_file(place, argv.get(1).copied(), stdin).map(own),
             "find" | "fd" | "fdfind" => self.find(place, argv),
             "xargs" | "gxargs" => self.xargs(place, argv, stdin),
             "docker" | "podman" | "nerdctl" | "kubectl" | "oc" | "docker-compose" | "podman-compose" | "k3s"
@@ -34,7 +34,7 @@ impl<'a> Walker<'a, '_> {
                 None
             }
             "tar" | "git" | "ssh" | "nmap" => self.options_that_run(place, program, argv, stdin),
-            _ if SHELLS.contains(&program) => self.shell(place, argv, stdin),
+            _ if SHELLS.contains(&program) => self.shell(place, argv, stdin).map(own),
             _ => self.other(place, program, argv, stdin),
         };
         inner.or(text_option)
@@ -396,6 +396,11 @@ const CONTAINER_LONG: &[&str] = &[
     "--profile",
     "--detach-keys",
 ];
+
+/// What a shell runs; the shell itself reads what is piped into it.
+fn own(ran: Ran<'_>) -> Ran<'_> {
+    Ran { head: None, ..ran }
+}
 
 /// The value of `OPTION=VALUE`.
 fn value_of<'a>(word: &'a str, option: &str) -> Option<&'a str> {
