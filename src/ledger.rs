@@ -8,16 +8,19 @@
 //! A segment file, `<number of its first entry, 20 digits>.ndjson`, is:
 //!
 //! ```text
-//! {"audit.segment":{"first":0,"frontier":[],"prev_leaf":"..","records":0,"stream":"..","v":1,"vkey":".."},"sig":".."}
+//! {"audit.segment":{"cert":"..","epoch":0,"first":0,"frontier":[],"prev_leaf":"..","records":0,..},"sig":".."}
 //! {<canonical record>,"audit.seal":{"entry":"..","n":1,"salt":"..","stream":"..","v":1}}     one line a record
 //! {"audit.control":"..",..,"audit.seal":{..}}                                                the ledger's own events
 //! {"audit.checkpoint":"<C2SP checkpoint as a signed note>"}                                  after every group
 //! ```
 
+pub mod cert;
 pub mod control;
 pub mod drafts;
 pub mod entry;
+pub mod keys;
 pub mod note;
+pub mod order;
 pub mod reader;
 pub mod tree;
 pub mod verify;
@@ -33,6 +36,7 @@ mod scan;
 
 pub use self::control::Control;
 pub use self::drafts::Drafts;
+pub use self::keys::RootKey;
 pub use self::reader::{Chunk, LedgerReader};
 pub use self::verify::{Report, VerifyError, VerifyOptions, Violation, verify};
 pub use self::writer::{Ledger, LedgerError, Options, Recovery, Seal, Sealed};

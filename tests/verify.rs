@@ -71,7 +71,7 @@ fn a_foreign_key_ends_with_4() {
     let (_other, segment) = sealed();
     let (code, _, err) = verify(&[data.path(), Path::new("--key"), &segment.with_file_name("key.pub")]);
     assert_eq!(code, Some(4), "{err}");
-    assert!(err.contains(": wrong key"), "{err}");
+    assert!(err.contains(": wrong-key"), "{err}");
 }
 
 #[test]

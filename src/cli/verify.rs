@@ -35,7 +35,7 @@ fn end(exit: Exit, message: &str) -> Exit {
 const fn exit_of(error: &VerifyError) -> Exit {
     match error {
         VerifyError::Violation(_) => Exit::Integrity,
-        VerifyError::Inconclusive(_) => Exit::Inconclusive,
+        VerifyError::Inconclusive(_) | VerifyError::Doubt(_) => Exit::Inconclusive,
         VerifyError::File(_) => Exit::Runtime,
     }
 }

@@ -1,12 +1,15 @@
 //! The state between two entries: what the next one continues. The writer and every check use the same.
 
+use std::sync::Arc;
+
+use super::cert::Cert;
 use super::entry::{ENTRY_BYTES, Stream, leaf_of};
 use super::hash::Hash;
 use super::note::Checkpoint;
 use super::tree::Frontier;
 
 /// Where a ledger stands.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Chain {
     pub(super) stream: Stream,
     /// How many of the entries are records.
@@ -18,9 +21,17 @@ pub(super) struct Chain {
     pub(super) signed: u64,
     /// When the last entry was sealed.
     pub(super) sealed_at_ns: u64,
+    /// Whose key signs.
+    pub(super) epoch: Arc<Cert>,
 }
 
 impl Chain {
+    /// The state before the first entry.
+    pub(super) fn begin(stream: Stream, epoch: Cert) -> Self {
+        let frontier = Frontier::default();
+        Self { stream, records: 0, prev_leaf: [0; 32], frontier, signed: 0, sealed_at_ns: 0, epoch: Arc::new(epoch) }
+    }
+
     /// How many entries there are: the number of the next one.
     pub(super) fn size(&self) -> u64 {
         self.frontier.size()

@@ -1,12 +1,19 @@
-//! Checks lines one after the other, in the order in which they were written. Start-up and `verify` both use it.
+//! Checks the lines of one segment, one after the other, in the order in which they were written. Start-up and `verify`
+//! both use it; that one segment continues another is checked by comparing where they end and begin.
+
+mod genesis;
+
+pub(super) use self::genesis::key_rotate;
+
+use std::sync::Arc;
 
 use super::OWN_LINE;
+use super::cert::Cert;
 use super::chain::Chain;
-use super::entry::{Entry, Kind, SealedLine, Stream};
+use super::entry::{ENTRY_BYTES, Entry, Kind, SealedLine, is_stub, parse_stub};
 use super::hash::commit;
 use super::header::{Header, is_header};
-use super::note::{NoteError, VerifyingKey, is_checkpoint, parse_checkpoint_line};
-use super::scan::Scan;
+use super::note::{Checkpoint, Note, Verdict, VerifyingKey, is_checkpoint, parse_checkpoint_line};
 
 /// What kind of thing is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,14 +22,28 @@ pub enum Fault {
     Modified,
     /// Lines were taken out.
     Missing,
-    /// A line stands in the wrong place, or a second time.
+    /// A line was put in that never was sealed.
+    Inserted,
+    /// A line stands in the wrong place.
     Reordered,
-    /// A line is in no form that a ledger has.
-    Malformed,
+    /// A line stands here a second time.
+    Duplicated,
+    /// A checkpoint known from elsewhere covers other entries of the same number.
+    Forked,
+    /// A checkpoint known from elsewhere covers more entries than there are.
+    Truncated,
+    /// The last signature is older than the caller allows.
+    Stale,
+    /// Lines that no checkpoint covers, or a signature that must be there and is not.
+    Unsigned,
     /// Another key signed.
     WrongKey,
-    /// Lines at the end that no checkpoint covers, and nobody is writing.
-    UnsignedTail,
+    /// The key of another epoch signed, or an entry names another epoch.
+    WrongEpoch,
+    /// A line is in no form that a ledger has.
+    Malformed,
+    /// A record's body is gone, and no order allows that.
+    UnauthorisedHole,
 }
 
 impl Fault {
@@ -32,10 +53,17 @@ impl Fault {
         match self {
             Self::Modified => "modified",
             Self::Missing => "missing",
-            Self::Reordered => "reordered or duplicated",
+            Self::Inserted => "inserted",
+            Self::Reordered => "reordered",
+            Self::Duplicated => "duplicated",
+            Self::Forked => "forked",
+            Self::Truncated => "truncated",
+            Self::Stale => "stale",
+            Self::Unsigned => "unsigned",
+            Self::WrongKey => "wrong-key",
+            Self::WrongEpoch => "wrong-epoch",
             Self::Malformed => "malformed",
-            Self::WrongKey => "wrong key",
-            Self::UnsignedTail => "unsigned tail",
+            Self::UnauthorisedHole => "unauthorised-hole",
         }
     }
 }
@@ -63,52 +91,62 @@ pub(super) enum Before {
 }
 
 impl Finding {
-    fn new(fault: Fault, seq: impl Into<Option<u64>>, what: impl Into<String>) -> Self {
+    pub(super) fn new(fault: Fault, seq: impl Into<Option<u64>>, what: impl Into<String>) -> Self {
         Self { fault, seq: seq.into(), what: what.into(), before: Before::Good }
     }
 }
 
 /// What a good line was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Checked {
-    Header,
-    Record { sealed_at_ns: u64 },
-    Control { sealed_at_ns: u64 },
-    Checkpoint,
+#[derive(Debug)]
+pub(super) enum Checked<'a> {
+    /// A record, with its body or, where that is gone, without.
+    Record { entry: Entry, body: Option<&'a [u8]> },
+    /// One of the ledger's own events; the body lacks its closing brace.
+    Control { entry: Entry, body: &'a [u8] },
+    /// A signature over everything so far.
+    Checkpoint { by_root: bool },
 }
 
 /// The state of a check.
 #[derive(Debug)]
 pub(super) struct Checker {
-    key: VerifyingKey,
+    root: VerifyingKey,
     chain: Chain,
-    /// The next line must be the header of a segment.
-    expects_header: bool,
-    /// No segment was seen yet: the first header says where to begin.
-    is_first: bool,
-    /// Signatures of checkpoints are not checked one by one; the last note waits for it.
-    deferred: Option<String>,
+    /// The root key signed the certificate in the header: the segment needs no other one to be believed.
+    is_linked: bool,
+    /// The epoch that begins after the next checkpoint.
+    next_epoch: Option<Cert>,
+    /// Signatures of checkpoints are not checked one by one; the last note waits for it, with whose key must fit.
+    deferred: Option<Option<(String, Arc<Cert>)>>,
 }
 
 impl Checker {
-    pub(super) fn new(key: VerifyingKey) -> Self {
-        Self { key, chain: Chain::default(), expects_header: true, is_first: true, deferred: None }
+    /// Begins with the first line of a segment (without its end).
+    pub(super) fn begin(root: &VerifyingKey, line: &[u8]) -> Result<Self, Finding> {
+        let header = Header::parse(line)
+            .ok_or_else(|| Finding::new(Fault::Malformed, None, "the first line is no whole segment header"))?;
+        if header.vkey != *root {
+            return Err(Finding::new(Fault::WrongKey, None, format!("the segment names the key {}", header.vkey)));
+        }
+        let is_linked = check_header(&header, root)?;
+        if !header.is_signed(line) {
+            return Err(Finding::new(Fault::Modified, None, "the signature of the segment header does not fit"));
+        }
+        Ok(Self { root: root.clone(), chain: header.chain(), is_linked, next_epoch: None, deferred: None })
     }
 
     /// Checks the roots of all checkpoints but leaves their signatures to [`Checker::last_signature`]: a signature
     /// covers everything before it, so the last one is enough to know that the entries are ours.
-    pub(super) fn with_last_signature_only(key: VerifyingKey) -> Self {
-        Self { deferred: Some(String::new()), ..Self::new(key) }
+    pub(super) fn with_last_signature_only(mut self) -> Self {
+        self.deferred = Some(None);
+        self
     }
 
     /// Checks the signature of the last good checkpoint, if that was left out.
     pub(super) fn last_signature(&self) -> Result<(), Finding> {
-        match &self.deferred {
-            Some(note) if self.key.open(note).is_err() => {
-                Err(Finding::new(Fault::Modified, None, "the signature of the checkpoint does not fit"))
-            }
-            _ => Ok(()),
-        }
+        let Some(Some((note, epoch))) = &self.deferred else { return Ok(()) };
+        let verdict = Note::parse(note).map_or(Verdict::Wrong, |note| note.verdict(&epoch.key));
+        fits(verdict, "the signature of the checkpoint does not fit")
     }
 
     /// What is proven so far, up to the last checkpoint if the last line was one.
@@ -116,134 +154,144 @@ impl Checker {
         &self.chain
     }
 
-    /// Says that the next line is the first of a segment.
-    pub(super) fn next_segment(&mut self) -> Result<(), Finding> {
-        self.expects_header = true;
-        if self.chain.signed == self.chain.size() {
-            return Ok(());
-        }
-        let what = "the segment ends without a checkpoint over its last entries";
-        Err(Finding::new(Fault::Missing, self.chain.signed, what))
+    /// True when the segment alone ties its keys to the root key.
+    pub(super) fn is_linked(&self) -> bool {
+        self.is_linked
     }
 
     /// Checks a whole line (without its end).
-    pub(super) fn line(&mut self, line: &[u8]) -> Result<Checked, Finding> {
-        let is_own = line.starts_with(OWN_LINE);
-        if self.expects_header || (is_own && is_header(line)) {
-            self.header(line)
-        } else if is_own && is_checkpoint(line) {
-            self.checkpoint(line)
-        } else {
-            self.sealed(line)
+    pub(super) fn line<'a>(&mut self, line: &'a [u8]) -> Result<Checked<'a>, Finding> {
+        if !line.starts_with(OWN_LINE) {
+            return self.sealed(line);
         }
+        if is_checkpoint(line) {
+            return self.checkpoint(line).map(|by_root| Checked::Checkpoint { by_root });
+        }
+        if is_header(line) {
+            let what = "a segment header in the middle of a segment";
+            return Err(Finding::new(Fault::Malformed, self.chain.size(), what));
+        }
+        if is_stub(line) { self.stub(line) } else { self.sealed(line) }
     }
 
-    fn header(&mut self, line: &[u8]) -> Result<Checked, Finding> {
-        let next = self.chain.size();
-        if !self.expects_header {
-            return Err(Finding::new(Fault::Malformed, next, "a segment header in the middle of a segment"));
-        }
-        let header = Header::parse(line)
-            .ok_or_else(|| Finding::new(Fault::Malformed, None, "the first line is no whole segment header"))?;
-        if header.vkey != self.key {
-            return Err(Finding::new(Fault::WrongKey, None, format!("the segment names the key {}", header.vkey)));
-        }
-        if !header.is_signed_by(&self.key, line) {
-            return Err(Finding::new(Fault::Modified, None, "the signature of the segment header does not fit"));
-        }
-        let start = header.chain();
-        if self.is_first {
-            check_beginning(&start)?;
-            self.chain = start;
-        } else {
-            self.check_continuity(&start)?;
-        }
-        (self.expects_header, self.is_first) = (false, false);
-        Ok(Checked::Header)
-    }
-
-    fn check_continuity(&self, start: &Chain) -> Result<(), Finding> {
-        let (next, found) = (self.chain.size(), start.size());
-        if found != next {
-            let fault = if found > next { Fault::Missing } else { Fault::Reordered };
-            return Err(Finding::new(fault, next, format!("the segment begins with entry {found}, expected {next}")));
-        }
-        let expected = Chain { sealed_at_ns: start.sealed_at_ns, ..self.chain.clone() };
-        if *start == expected {
-            return Ok(());
-        }
-        Err(Finding::new(Fault::Modified, next, "the segment does not continue the one before it"))
-    }
-
-    fn checkpoint(&mut self, line: &[u8]) -> Result<Checked, Finding> {
+    fn checkpoint(&mut self, line: &[u8]) -> Result<bool, Finding> {
         let size = self.chain.size();
         let malformed = || Finding::new(Fault::Malformed, None, "the line is no whole checkpoint");
         let note = parse_checkpoint_line(line).ok_or_else(malformed)?;
-        let found =
-            if self.deferred.is_some() { self.key.read(&note).map(|read| read.0) } else { self.key.open(&note) };
-        let found = found.map_err(|e| match e {
-            NoteError::Malformed => malformed(),
-            NoteError::WrongKey => Finding::new(Fault::WrongKey, None, format!("the checkpoint is {e}")),
-            NoteError::BadSignature => {
-                Finding::new(Fault::Modified, None, "the signature of the checkpoint does not fit")
-            }
-        })?;
+        let parsed = Note::parse(&note).ok_or_else(malformed)?;
+        let (origin, found) = Checkpoint::parse(parsed.text).ok_or_else(malformed)?;
+        if origin != self.root.origin() {
+            return Err(Finding::new(Fault::WrongKey, None, format!("the checkpoint is of the ledger {origin}")));
+        }
+        let by_root = self.check_signatures(&parsed)?;
         if found.size > size {
             let what = format!("the checkpoint covers {} entries, but only {size} are here", found.size);
             return Err(Finding::new(Fault::Missing, size, what));
         }
         if found.size < size || size == self.chain.signed {
             let what = format!("a checkpoint over {} entries after entry {}", found.size, size.wrapping_sub(1));
-            return Err(Finding::new(Fault::Reordered, None, what));
+            let fault = if found.size <= self.chain.signed { Fault::Duplicated } else { Fault::Reordered };
+            return Err(Finding::new(fault, None, what));
         }
         if found != self.chain.checkpoint() {
             // Every link up to here fits, so what differs from what was signed is the last entry.
             let what = "the entry is not the one that the checkpoint signed";
             return Err(Finding { before: Before::Wrong, ..Finding::new(Fault::Modified, size - 1, what) });
         }
+        if self.chain.signed == 0 && !by_root {
+            return Err(Finding::new(Fault::Unsigned, None, "the root key did not sign the first checkpoint"));
+        }
         self.chain.signed = size;
         if let Some(last) = &mut self.deferred {
-            *last = note;
+            *last = Some((note, self.chain.epoch.clone()));
         }
-        Ok(Checked::Checkpoint)
+        if let Some(epoch) = self.next_epoch.take() {
+            self.chain.epoch = Arc::new(epoch);
+        }
+        Ok(by_root)
     }
 
-    fn sealed(&mut self, line: &[u8]) -> Result<Checked, Finding> {
+    /// The epoch's key signs first, and the root key may sign second. True when it did.
+    fn check_signatures(&self, note: &Note<'_>) -> Result<bool, Finding> {
+        let epoch = &self.chain.epoch;
+        let (by_epoch, by_root) = match note.signatures.as_slice() {
+            [one] => (one, None),
+            [one, two] => (one, Some(two)),
+            _ => return Err(Finding::new(Fault::Malformed, None, "a checkpoint with more than two signatures")),
+        };
+        if !by_epoch.is_by(&epoch.key) {
+            let prefix = format!("{}/epoch/", epoch.origin);
+            let is_other = by_epoch.name != epoch.key.origin() && by_epoch.name.starts_with(&prefix);
+            let fault = if is_other { Fault::WrongEpoch } else { Fault::WrongKey };
+            let what =
+                format!("the checkpoint is signed by {}, not by the key of epoch {}", by_epoch.name, epoch.epoch);
+            return Err(Finding::new(fault, None, what));
+        }
+        if by_root.is_some_and(|by_root| !by_root.is_by(&self.root)) {
+            return Err(Finding::new(Fault::WrongKey, None, "the checkpoint's second signature is not the root key's"));
+        }
+        if self.deferred.is_none() {
+            fits(note.verdict(&epoch.key), "the signature of the checkpoint does not fit")?;
+            if by_root.is_some() {
+                fits(note.verdict(&self.root), "the root key's signature of the checkpoint does not fit")?;
+            }
+        }
+        Ok(by_root.is_some())
+    }
+
+    fn sealed<'a>(&mut self, line: &'a [u8]) -> Result<Checked<'a>, Finding> {
         let next = self.chain.size();
         let malformed = |what: &str| Finding::new(Fault::Malformed, next, what);
         let sealed = SealedLine::parse(line).ok_or_else(|| malformed("the line has no whole seal"))?;
         let entry = Entry::decode(&sealed.entry).ok_or_else(|| malformed("the seal holds no valid entry"))?;
-        self.check_order(&sealed, &entry)?;
+        if sealed.seq != entry.seq {
+            let what = format!("the line says number {}, its entry {}", sealed.seq, entry.seq);
+            return Err(Finding::new(Fault::Modified, next, what));
+        }
+        if sealed.stream_text != entry.stream.text() {
+            return Err(Finding::new(Fault::Modified, next, "the line and its entry name two ledgers"));
+        }
+        self.check_order(&entry)?;
         self.check_content(&sealed, &entry)?;
         self.check_links(&entry)?;
         let is_record = entry.kind == Kind::Record;
         if sealed.open_body.starts_with(OWN_LINE) == is_record {
             return Err(malformed("the type of the entry is not that of the line"));
         }
-        if next == 0 {
-            check_genesis(&sealed, &entry, self.key.origin())?;
-        }
-        let sealed_at_ns = entry.sealed_at_ns;
-        self.chain.extend(&sealed.entry, is_record, sealed_at_ns);
-        Ok(if is_record { Checked::Record { sealed_at_ns } } else { Checked::Control { sealed_at_ns } })
+        self.check_control(&sealed, &entry)?;
+        self.extend(&sealed.entry, &entry);
+        let body = sealed.open_body;
+        Ok(if is_record { Checked::Record { entry, body: Some(body) } } else { Checked::Control { entry, body } })
     }
 
-    fn check_order(&self, sealed: &SealedLine<'_>, entry: &Entry) -> Result<(), Finding> {
+    /// A record whose body is gone: whether that was allowed is not known here.
+    fn stub<'a>(&mut self, line: &[u8]) -> Result<Checked<'a>, Finding> {
         let next = self.chain.size();
-        if sealed.seq != entry.seq {
-            let what = format!("the line says number {}, its entry {}", sealed.seq, entry.seq);
-            return Err(Finding::new(Fault::Modified, next, what));
+        let malformed = |what: &str| Finding::new(Fault::Malformed, next, what);
+        let bytes = parse_stub(line).ok_or_else(|| malformed("the line is no whole entry"))?;
+        let entry = Entry::decode(&bytes).ok_or_else(|| malformed("the line holds no valid entry"))?;
+        if entry.kind != Kind::Record {
+            return Err(malformed("the body of one of the ledger's own events is gone"));
         }
-        if sealed.stream_text != entry.stream.text() || entry.stream != self.chain.stream {
-            return Err(Finding::new(Fault::Modified, next, "the entry belongs to another ledger"));
+        self.check_order(&entry)?;
+        self.check_links(&entry)?;
+        self.extend(&bytes, &entry);
+        Ok(Checked::Record { entry, body: None })
+    }
+
+    fn extend(&mut self, bytes: &[u8; ENTRY_BYTES], entry: &Entry) {
+        self.chain.extend(bytes, entry.kind == Kind::Record, entry.sealed_at_ns);
+    }
+
+    fn check_order(&self, entry: &Entry) -> Result<(), Finding> {
+        let next = self.chain.size();
+        if entry.stream != self.chain.stream {
+            return Err(Finding::new(Fault::Inserted, next, "the entry belongs to another ledger"));
         }
+        let what = || format!("entry {} stands where {next} is expected", entry.seq);
         match entry.seq {
-            seq if seq > next => {
-                Err(Finding::new(Fault::Missing, next, format!("entry {seq} stands where {next} is expected")))
-            }
-            seq if seq < next => {
-                Err(Finding::new(Fault::Reordered, seq, format!("entry {seq} stands where {next} is expected")))
-            }
+            seq if seq > next => Err(Finding::new(Fault::Missing, next, what())),
+            seq if seq < next => Err(Finding::new(Fault::Duplicated, seq, what())),
             _ => Ok(()),
         }
     }
@@ -267,36 +315,80 @@ impl Checker {
             let before = if self.chain.signed < next { Before::Unclear } else { Before::Good };
             return Err(Finding { before, ..Finding::new(Fault::Modified, next, what) });
         }
-        if entry.signed == self.chain.signed {
-            return Ok(());
+        if entry.signed != self.chain.signed {
+            let (there, here) = (entry.signed, self.chain.signed);
+            let what =
+                format!("the last checkpoint before the entry covered {there} entries, the last one here {here}");
+            let fault = if there > here { Fault::Missing } else { Fault::Modified };
+            return Err(Finding::new(fault, next, what));
         }
-        let (there, here) = (entry.signed, self.chain.signed);
-        let what = format!("the last checkpoint before the entry covered {there} entries, the last one here {here}");
-        let fault = if there > here { Fault::Missing } else { Fault::Modified };
-        Err(Finding::new(fault, next, what))
+        let epoch = self.chain.epoch.epoch;
+        if entry.epoch != epoch || self.next_epoch.is_some() {
+            let what = match self.next_epoch {
+                Some(_) => "the entry follows a change of the key that no checkpoint covers".to_owned(),
+                None => format!("the entry names epoch {}, in epoch {epoch}", entry.epoch),
+            };
+            return Err(Finding::new(Fault::WrongEpoch, next, what));
+        }
+        Ok(())
+    }
+
+    /// What two of the ledger's own events must say: the first of all, and a change of the key.
+    fn check_control(&mut self, sealed: &SealedLine<'_>, entry: &Entry) -> Result<(), Finding> {
+        if entry.seq == 0 || entry.kind == Kind::Genesis {
+            return genesis::check(sealed.open_body, entry, &self.chain, &self.root);
+        }
+        if entry.kind == Kind::KeyRotate {
+            self.next_epoch = Some(genesis::next_epoch(sealed.open_body, entry, &self.chain, &self.root)?);
+        }
+        Ok(())
     }
 }
 
-/// The first segment of all begins with nothing.
-fn check_beginning(start: &Chain) -> Result<(), Finding> {
-    let is_plausible = start.records <= start.size() && (start.size() > 0 || start.prev_leaf == [0; 32]);
-    if is_plausible { Ok(()) } else { Err(Finding::new(Fault::Malformed, 0, "the segment header contradicts itself")) }
+fn fits(verdict: Verdict, otherwise: &str) -> Result<(), Finding> {
+    if verdict == Verdict::Signed { Ok(()) } else { Err(Finding::new(Fault::Modified, None, otherwise)) }
 }
 
-/// The first entry tells the origin and the nonce, and the stream's id is made from them.
-fn check_genesis(sealed: &SealedLine<'_>, entry: &Entry, origin: &str) -> Result<(), Finding> {
-    let read = || {
-        let mut scan = Scan(sealed.open_body);
-        scan.literal(b"{\"audit.control\":\"genesis\",\"nonce\":\"")?;
-        let nonce = scan.base64()?;
-        scan.literal(b",\"origin\":\"")?;
-        let named = scan.text()?;
-        scan.literal(b",\"v\":1")?;
-        scan.end()?;
-        Some(entry.kind == Kind::Genesis && named == origin && Stream::new(named, &nonce) == entry.stream)
-    };
-    match read() {
-        Some(true) => Ok(()),
-        _ => Err(Finding::new(Fault::Malformed, 0, "the first entry is not the genesis of this origin and stream")),
+/// The certificate must be one for this place. True when the root key signed it.
+fn check_header(header: &Header, root: &VerifyingKey) -> Result<bool, Finding> {
+    let cert = &header.epoch;
+    if cert.first > header.first() || (cert.epoch == 0) != (cert.first == 0) {
+        let what = format!("epoch {} begins with entry {}, after this segment", cert.epoch, cert.first);
+        return Err(Finding::new(Fault::WrongEpoch, None, what));
     }
+    match cert.verdict(root) {
+        Verdict::Signed => Ok(true),
+        Verdict::Wrong => {
+            Err(Finding::new(Fault::Modified, None, "the root key's signature of the certificate does not fit"))
+        }
+        Verdict::Absent if cert.epoch == 0 => {
+            Err(Finding::new(Fault::Unsigned, None, "the root key did not sign the first epoch's certificate"))
+        }
+        Verdict::Absent => Ok(false),
+    }
+}
+
+/// A segment must go on exactly where the one before it ended.
+pub(super) fn check_continuity(end: &Chain, start: &Chain) -> Result<(), Finding> {
+    let (next, found) = (end.size(), start.size());
+    if end.signed != next {
+        let what = "the segment before this one ends without a checkpoint over its last entries";
+        return Err(Finding::new(Fault::Missing, end.signed, what));
+    }
+    if found != next {
+        let fault = if found > next { Fault::Missing } else { Fault::Duplicated };
+        return Err(Finding::new(fault, next, format!("the segment begins with entry {found}, expected {next}")));
+    }
+    let expected = Chain { sealed_at_ns: start.sealed_at_ns, ..end.clone() };
+    if *start == expected {
+        return Ok(());
+    }
+    if start.epoch != expected.epoch {
+        let what = format!(
+            "the segment names epoch {}, not epoch {} as it was certified",
+            start.epoch.epoch, expected.epoch.epoch
+        );
+        return Err(Finding::new(Fault::WrongEpoch, next, what));
+    }
+    Err(Finding::new(Fault::Modified, next, "the segment does not continue the one before it"))
 }

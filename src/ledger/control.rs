@@ -37,6 +37,15 @@ impl Control {
         self
     }
 
+    /// Adds a value that is JSON already.
+    #[must_use]
+    pub fn json(mut self, name: &str, value: &[u8]) -> Self {
+        self.member(name);
+        self.body.extend_from_slice(value);
+        self.body.push(b'}');
+        self
+    }
+
     fn member(&mut self, name: &str) {
         self.body.pop();
         self.body.push(b',');
@@ -44,7 +53,9 @@ impl Control {
         self.body.push(b':');
     }
 
-    pub(super) fn kind(&self) -> Kind {
+    /// What it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
         self.kind
     }
 

@@ -18,7 +18,7 @@ pub enum Kind {
     Record = 0,
     /// The first entry of a ledger: origin and nonce, from which the stream's id is made.
     Genesis = 1,
-    /// Nothing happened, and the ledger lives.
+    /// Nothing was sealed for a while, and the ledger lives.
     Heartbeat = 2,
     /// The next signing key.
     KeyRotate = 3,
@@ -36,14 +36,16 @@ pub enum Kind {
     Config = 9,
     /// Somebody took records out.
     Export = 10,
-    /// The end of the last run was not orderly, and something not acknowledged was cut off.
+    /// The end of the last run was not orderly; what was not acknowledged, if anything, was cut off.
     UncleanStart = 11,
-    /// The orderly end of the ledger.
+    /// The orderly end of a run.
     End = 12,
+    /// What belongs to one session of a producer.
+    Session = 13,
 }
 
 impl Kind {
-    const ALL: [(Self, &'static str); 13] = [
+    const ALL: [(Self, &'static str); 14] = [
         (Self::Record, "record"),
         (Self::Genesis, "genesis"),
         (Self::Heartbeat, "heartbeat"),
@@ -57,6 +59,7 @@ impl Kind {
         (Self::Export, "export"),
         (Self::UncleanStart, "unclean_start"),
         (Self::End, "end"),
+        (Self::Session, "session"),
     ];
 
     /// Its name in a control line.
@@ -140,7 +143,7 @@ pub struct Entry {
     pub commit: [u8; 32],
     /// The length of the canonical line (bytes 104 to 107).
     pub body_len: u32,
-    /// The number of the signing key (bytes 108 to 111).
+    /// The number of the epoch whose key signs (bytes 108 to 111).
     pub epoch: u32,
     /// The risk the pipeline assigned (byte 112).
     pub risk: u8,
@@ -269,6 +272,25 @@ fn base64_at_end<const N: usize>(text: &[u8]) -> Option<(&[u8], [u8; N])> {
     Some((rest, base64_exact(value)?))
 }
 
+const STUB: &[u8] = b"{\"audit.entry\":\"";
+
+/// True when a line is an entry without its body, by how it begins.
+pub(super) fn is_stub(line: &[u8]) -> bool {
+    line.starts_with(STUB)
+}
+
+/// Appends the line that stands for a record whose body is gone.
+pub(super) fn push_stub_line(out: &mut Vec<u8>, entry: &[u8; ENTRY_BYTES]) {
+    out.extend_from_slice(STUB);
+    push_base64(out, entry);
+    out.extend_from_slice(b"\"}\n");
+}
+
+/// The entry in such a line (without its end).
+pub(super) fn parse_stub(line: &[u8]) -> Option<[u8; ENTRY_BYTES]> {
+    base64_exact(line.strip_prefix(STUB)?.strip_suffix(b"\"}")?)
+}
+
 /// For the chain: an entry's own hash.
 pub(super) fn leaf_of(entry: &[u8; ENTRY_BYTES]) -> Hash {
     super::hash::leaf(entry)
@@ -281,7 +303,7 @@ mod tests {
     use super::*;
 
     fn entry() -> impl Strategy<Value = Entry> {
-        let start = (0..13_u8, any::<u8>(), any::<u16>(), any::<[u8; 16]>(), any::<u64>(), any::<u64>());
+        let start = (0..14_u8, any::<u8>(), any::<u16>(), any::<[u8; 16]>(), any::<u64>(), any::<u64>());
         let rest = (any::<[u8; 32]>(), any::<[u8; 32]>(), any::<u32>(), any::<u32>(), any::<u8>(), any::<u64>());
         (start, rest).prop_map(|((kind, signal, flags, stream, seq, sealed_at_ns), rest)| {
             let (prev_leaf, commit, body_len, epoch, risk, signed) = rest;

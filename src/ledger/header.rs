@@ -1,5 +1,8 @@
 //! The first line of a segment: all that is needed to go on, or to verify this file alone.
 
+use std::sync::Arc;
+
+use super::cert::Cert;
 use super::chain::Chain;
 use super::entry::Stream;
 use super::hash::Hash;
@@ -10,15 +13,18 @@ use super::tree::Frontier;
 /// What is signed begins with this, so that it is no checkpoint: an origin has no space.
 const SIGNED_PREFIX: &[u8] = b"telseal segment/v1\n";
 
-const OPEN: &[u8] = b"{\"audit.segment\":{\"first\":";
+const OPEN: &[u8] = b"{\"audit.segment\":{\"cert\":\"";
 
-/// What a header says, its signature not yet checked.
+/// What a header says, its signatures not yet checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Header {
+    /// The epoch whose key signed it.
+    pub(super) epoch: Arc<Cert>,
     pub(super) frontier: Frontier,
     pub(super) prev_leaf: Hash,
     pub(super) records: u64,
     pub(super) stream: Stream,
+    /// The root key.
     pub(super) vkey: VerifyingKey,
     signed_bytes: usize,
     signature: [u8; 64],
@@ -30,9 +36,13 @@ pub(super) fn is_header(line: &[u8]) -> bool {
 }
 
 /// Appends the header of a segment that goes on after `chain`.
-pub(super) fn push_header_line(out: &mut Vec<u8>, chain: &Chain, key: &SigningKey) {
+pub(super) fn push_header_line(out: &mut Vec<u8>, chain: &Chain, root: &VerifyingKey, key: &SigningKey) {
     let start = out.len();
     out.extend_from_slice(OPEN);
+    out.extend_from_slice(chain.epoch.note.replace('\n', "\\n").as_bytes());
+    out.extend_from_slice(b"\",\"epoch\":");
+    push_decimal(out, chain.epoch.epoch.into());
+    out.extend_from_slice(b",\"first\":");
     push_decimal(out, chain.frontier.size());
     out.extend_from_slice(b",\"frontier\":[");
     for (index, hash) in chain.frontier.hashes().iter().enumerate() {
@@ -47,7 +57,7 @@ pub(super) fn push_header_line(out: &mut Vec<u8>, chain: &Chain, key: &SigningKe
     out.extend_from_slice(b",\"stream\":\"");
     out.extend_from_slice(&chain.stream.text());
     out.extend_from_slice(b"\",\"v\":1,\"vkey\":\"");
-    out.extend_from_slice(key.verifying().to_string().as_bytes());
+    out.extend_from_slice(root.to_string().as_bytes());
     out.extend_from_slice(b"\"}");
     let signature = key.sign(&[SIGNED_PREFIX, &out[start..]].concat());
     out.extend_from_slice(b",\"sig\":\"");
@@ -60,6 +70,10 @@ impl Header {
     pub(super) fn parse(line: &[u8]) -> Option<Self> {
         let mut scan = Scan(line);
         scan.literal(OPEN)?;
+        let cert = Cert::parse(&scan.note()?)?;
+        scan.literal(b",\"epoch\":")?;
+        let epoch = scan.number()?;
+        scan.literal(b",\"first\":")?;
         let first = scan.number()?;
         scan.literal(b",\"frontier\":[")?;
         let frontier = Frontier::from_parts(first, hashes(&mut scan, first.count_ones())?)?;
@@ -77,7 +91,19 @@ impl Header {
         let signature = scan.base64()?;
         scan.literal(b"}")?;
         scan.end()?;
-        Some(Self { frontier, prev_leaf, records, stream, vkey, signed_bytes, signature })
+        let agrees = epoch == u64::from(cert.epoch) && stream == cert.stream && vkey.origin() == cert.origin;
+        let is_plausible = records <= first && (first > 0 || prev_leaf == [0; 32]);
+        let epoch = Arc::new(cert);
+        (agrees && is_plausible).then_some(Self {
+            epoch,
+            frontier,
+            prev_leaf,
+            records,
+            stream,
+            vkey,
+            signed_bytes,
+            signature,
+        })
     }
 
     /// The number of the first entry of the segment.
@@ -85,10 +111,10 @@ impl Header {
         self.frontier.size()
     }
 
-    /// Checks the signature over the line this header was read from.
-    pub(super) fn is_signed_by(&self, key: &VerifyingKey, line: &[u8]) -> bool {
+    /// Checks the signature of the epoch's key over the line this header was read from.
+    pub(super) fn is_signed(&self, line: &[u8]) -> bool {
         let signed = line.get(..self.signed_bytes).map(|signed| [SIGNED_PREFIX, signed].concat());
-        signed.is_some_and(|signed| key.verify(&signed, &self.signature))
+        signed.is_some_and(|signed| self.epoch.key.verify(&signed, &self.signature))
     }
 
     /// The state in which the ledger was when this segment began.
@@ -100,6 +126,7 @@ impl Header {
             signed: self.frontier.size(),
             frontier: self.frontier.clone(),
             sealed_at_ns: 0,
+            epoch: self.epoch.clone(),
         }
     }
 }

@@ -19,14 +19,14 @@ use crate::stdx::segments::{Format, Whole};
 /// Reads ledger segments at start; afterwards it knows where the chain stands.
 #[derive(Debug)]
 pub(super) struct Recover {
-    key: VerifyingKey,
+    root: VerifyingKey,
     /// The state at the last good checkpoint; `None` when nothing was found.
     pub(super) chain: Option<Chain>,
 }
 
 impl Recover {
-    pub(super) fn new(key: VerifyingKey) -> Self {
-        Self { key, chain: None }
+    pub(super) fn new(root: VerifyingKey) -> Self {
+        Self { root, chain: None }
     }
 }
 
@@ -40,13 +40,11 @@ impl Format for Recover {
     }
 
     fn recover(&mut self, path: &Path, first: u64) -> Result<Whole, LedgerError> {
-        let mut checker = Checker::with_last_signature_only(self.key.clone());
-        let good = last_good(&mut checker, path, first)?;
-        let Some(Good { end_offset, line, chain }) = good else {
+        let Some(Good { end_offset, line, chain, signature }) = last_good(&self.root, path, first)? else {
             self.chain = None;
             return Ok(Whole { bytes: 0, records: 0 });
         };
-        checker.last_signature().map_err(|finding| violation(path, line, &finding))?;
+        signature.map_err(|finding| violation(path, line, &finding))?;
         let whole = Whole { bytes: end_offset, records: chain.records };
         self.chain = Some(chain);
         Ok(whole)
@@ -54,22 +52,34 @@ impl Format for Recover {
 }
 
 /// Checks a segment up to its end, or up to an unfinished last group.
-fn last_good(checker: &mut Checker, path: &Path, first: u64) -> Result<Option<Good>, LedgerError> {
+fn last_good(root: &VerifyingKey, path: &Path, first: u64) -> Result<Option<Good>, LedgerError> {
     let mut good = None;
+    let mut checker: Option<Checker> = None;
     let mut lines = Lines::open(path)?;
     let mut number = 0;
     while let Some(line) = lines.next()?.filter(|line| line.is_whole) {
         number += 1;
-        match checker.line(line.bytes) {
-            Ok(Checked::Checkpoint) => {
-                good = Some(Good { end_offset: line.end_offset, line: number, chain: checker.chain().clone() });
+        let checked = match &mut checker {
+            Some(checker) => checker.line(line.bytes),
+            None => match Checker::begin(root, line.bytes) {
+                Ok(begun) if begun.chain().size() != first => {
+                    let what = "the file's name is not the number of its first entry";
+                    return Err(LedgerError::integrity(path, 1, what));
+                }
+                Ok(begun) => {
+                    checker = Some(begun.with_last_signature_only());
+                    continue;
+                }
+                Err(finding) => Err(finding),
+            },
+        };
+        match (checked, &checker) {
+            (Ok(Checked::Checkpoint { .. }), Some(checker)) => {
+                let chain = checker.chain().clone();
+                good = Some(Good { end_offset: line.end_offset, line: number, chain, signature: Ok(()) });
             }
-            Ok(Checked::Header) if checker.chain().size() != first => {
-                let what = "the file's name is not the number of its first entry";
-                return Err(LedgerError::integrity(path, 1, what));
-            }
-            Ok(_) => {}
-            Err(finding) => {
+            (Ok(_), _) => {}
+            (Err(finding), _) => {
                 let mut group = RestOfGroup::new(line.bytes);
                 if group.is_explained_by_a_crash(&mut lines)? {
                     break;
@@ -77,6 +87,9 @@ fn last_good(checker: &mut Checker, path: &Path, first: u64) -> Result<Option<Go
                 return Err(violation(path, number, &finding));
             }
         }
+    }
+    if let (Some(good), Some(checker)) = (&mut good, &checker) {
+        good.signature = checker.last_signature();
     }
     Ok(good)
 }
@@ -86,6 +99,8 @@ struct Good {
     end_offset: u64,
     line: u64,
     chain: Chain,
+    /// Whether its signature fits.
+    signature: Result<(), Finding>,
 }
 
 fn violation(path: &Path, line: u64, finding: &Finding) -> LedgerError {

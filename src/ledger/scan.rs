@@ -34,6 +34,16 @@ impl<'a> Scan<'a> {
         base64_exact(self.text()?.as_bytes())
     }
 
+    /// A string that holds a note, and its closing quote: line ends are escaped, and nothing else can be.
+    pub(super) fn note(&mut self) -> Option<String> {
+        let end = memchr::memchr(b'"', self.0)?;
+        let (text, rest) = (&self.0[..end], &self.0[end + 1..]);
+        self.0 = rest;
+        let escaped = std::str::from_utf8(text).ok().filter(|text| !text.contains('\n'))?;
+        let note = escaped.replace("\\n", "\n");
+        note.chars().all(|c| c == '\n' || !(c.is_control() || c == '\\')).then_some(note)
+    }
+
     pub(super) fn end(self) -> Option<()> {
         self.0.is_empty().then_some(())
     }

@@ -9,21 +9,17 @@ use std::path::{Path, PathBuf};
 
 pub use self::report::{KeyFrom, LedgerReport, Report};
 use super::EXTENSION;
+use super::chain::Chain;
 pub use super::checker::Fault;
-use super::checker::{Before, Checked, Checker, Finding};
-use super::entry::{Entry, SealedLine, leaf_of};
+use super::checker::{Before, Checked, Checker, Finding, check_continuity};
+use super::entry::{ENTRY_BYTES, Entry, SealedLine, leaf_of, parse_stub};
+use super::keys::{PUBLIC_KEY_FILE, read_public_key};
 use super::lines::Lines;
-use super::note::{VerifyingKey, parse_checkpoint_line};
+use super::note::{Checkpoint, Note, VerifyingKey, parse_checkpoint_line};
 use super::recover::read_header;
 use super::tree::Frontier;
 use crate::stdx::durable::{self, Error};
 use crate::stdx::segments;
-
-/// The name of the signing key in a ledger's folder.
-pub const KEY_FILE: &str = "key";
-
-/// The name of the public key in a ledger's folder.
-pub const PUBLIC_KEY_FILE: &str = "key.pub";
 
 /// The name of the ledger's folder in a pipeline's folder.
 pub const LEDGER_DIR: &str = "ledger";
@@ -31,17 +27,17 @@ pub const LEDGER_DIR: &str = "ledger";
 /// What the caller knows beforehand.
 #[derive(Debug, Clone, Default)]
 pub struct VerifyOptions {
-    /// The public key that must have signed, obtained elsewhere. Without it the one beside the files is believed.
+    /// The public root key of the ledger, obtained elsewhere. Without it the one beside the files is believed.
     pub key: Option<VerifyingKey>,
 }
 
 /// The first thing that is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}:{line}: {}{}: {what}", path.display(), fault.name(), seq.map(|seq| format!(": entry {seq}")).unwrap_or_default())]
+#[error("{}{}: {}{}: {what}", path.display(), at_line(*line), fault.name(), seq.map(|seq| format!(": entry {seq}")).unwrap_or_default())]
 pub struct Violation {
-    /// The segment.
+    /// The segment; of what concerns all of a ledger, its folder.
     pub path: PathBuf,
-    /// The line in it, from 1.
+    /// The line in it, from 1; 0 for what concerns no line.
     pub line: u64,
     /// The number of the entry, when it is known.
     pub seq: Option<u64>,
@@ -51,12 +47,19 @@ pub struct Violation {
     pub what: String,
 }
 
+fn at_line(line: u64) -> String {
+    if line == 0 { String::new() } else { format!(":{line}") }
+}
+
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     /// The files are not what was sealed (exit code 4).
     #[error(transparent)]
     Violation(Box<Violation>),
+    /// Something is wrong that need not be anybody's doing (exit code 6).
+    #[error("cannot conclude: {0}")]
+    Doubt(Box<Violation>),
     /// There is nothing to check, or nothing to check it with (exit code 6).
     #[error("cannot conclude: {0}")]
     Inconclusive(String),
@@ -83,14 +86,6 @@ pub fn verify(path: &Path, options: &VerifyOptions) -> Result<Report, VerifyErro
         verify_ledger(&dir.clone(), &Found { segments, dir }, options)
     });
     Ok(Report { ledgers: ledgers.collect::<Result<_, _>>()? })
-}
-
-/// The public key in a ledger's folder, if there is one.
-pub(super) fn read_public_key(dir: &Path) -> durable::Result<Option<VerifyingKey>> {
-    let path = dir.join(PUBLIC_KEY_FILE);
-    let Some(bytes) = durable::read(&path, 4096)? else { return Ok(None) };
-    let key = std::str::from_utf8(&bytes).ok().and_then(|text| VerifyingKey::parse(text.trim_end()));
-    key.map(Some).ok_or_else(|| Error::content("use", &path, "not the text of an Ed25519 verifier key"))
 }
 
 /// The folders with segments at or below `path`: itself, its `ledger`, or the `ledger` of each of its folders.
@@ -143,20 +138,52 @@ impl Found {
 
 fn verify_ledger(path: &Path, found: &Found, options: &VerifyOptions) -> Result<LedgerReport, VerifyError> {
     let (key, key_from) = found.key(options)?;
-    let mut check = Check { checker: Checker::new(key.clone()), report: LedgerReport::new(path, key, key_from) };
-    for (index, (first, path)) in found.segments.iter().enumerate() {
+    let mut report = LedgerReport::new(path, key, key_from);
+    let mut end: Option<Chain> = None;
+    for (index, (named, path)) in found.segments.iter().enumerate() {
         let is_last = index + 1 == found.segments.len();
-        let tail = check.segment(path, *first)?;
-        match tail {
-            None => {}
-            Some(_) if is_last && found.is_in_use() => check.report.in_flight_bytes = tail.map_or(0, |tail| tail.bytes),
-            Some(tail) => return Err(tail.violation(path, &check.checker)),
+        let Some(segment) = check_segment(path, &mut report)? else {
+            if is_last && index > 0 {
+                break;
+            }
+            return Err(VerifyError::Inconclusive(format!("no checkpoint in {}", path.display())));
+        };
+        check_place(path, *named, &segment, end.as_ref())?;
+        if index == 0 {
+            report.first = segment.start.size();
+            if !segment.is_linked {
+                return Err(VerifyError::Inconclusive(unlinked(path)));
+            }
         }
+        match segment.tail {
+            None => {}
+            Some(tail) if !is_last => return Err(tail.violation(path, &segment.end)),
+            Some(tail) if found.is_in_use() => report.in_flight_bytes = tail.bytes,
+            Some(tail) => return Err(tail.doubt(path, &segment.end)),
+        }
+        end = Some(segment.end);
     }
-    if check.report.checkpoints == 0 {
+    if report.checkpoints == 0 {
         return Err(VerifyError::Inconclusive(format!("no checkpoint in {}", path.display())));
     }
-    Ok(check.report)
+    Ok(report)
+}
+
+fn unlinked(path: &Path) -> String {
+    format!(
+        "the root key did not sign the certificate of this segment's key, only the epoch before it did; verify the whole \
+         folder: {}",
+        path.display()
+    )
+}
+
+/// What one segment proves by itself.
+struct Segment {
+    start: Chain,
+    /// Where it ends, its last checkpoint included.
+    end: Chain,
+    is_linked: bool,
+    tail: Option<Tail>,
 }
 
 /// What follows the last checkpoint of a segment.
@@ -167,15 +194,23 @@ struct Tail {
 }
 
 impl Tail {
-    fn violation(&self, path: &Path, checker: &Checker) -> VerifyError {
+    /// At the very end of a ledger a crash explains it, and the next start cuts it off.
+    fn doubt(&self, path: &Path, end: &Chain) -> VerifyError {
+        match self.violation(path, end) {
+            VerifyError::Violation(violation) => VerifyError::Doubt(violation),
+            other => other,
+        }
+    }
+
+    fn violation(&self, path: &Path, end: &Chain) -> VerifyError {
         let torn = if self.is_torn { ", the last line is not whole" } else { "" };
         let what = format!(
             "{} bytes that no checkpoint covers{torn}, and no process is writing; if telseal was \
              killed, start it once: it cuts off and reports what it never acknowledged",
             self.bytes
         );
-        let seq = Some(checker.chain().signed);
-        violation(path, self.line, Finding { fault: Fault::UnsignedTail, seq, what, before: Before::Good })
+        let seq = Some(end.signed);
+        violation(path, self.line, Finding { seq, ..Finding::new(Fault::Unsigned, None, what) })
     }
 }
 
@@ -184,137 +219,138 @@ fn violation(path: &Path, line: u64, finding: Finding) -> VerifyError {
     VerifyError::Violation(Box::new(Violation { path: path.to_owned(), line, seq, fault, what }))
 }
 
-/// The check of one ledger.
-struct Check {
-    checker: Checker,
-    report: LedgerReport,
+/// A folder must be complete, and its names are part of it.
+fn check_place(path: &Path, named: Option<u64>, segment: &Segment, before: Option<&Chain>) -> Result<(), VerifyError> {
+    let first = segment.start.size();
+    let fail = |finding| Err(violation(path, 1, finding));
+    if let Some(before) = before {
+        check_continuity(before, &segment.start).or_else(fail)?;
+    } else if named.is_some() && first > 0 {
+        let what = format!("the folder begins with entry {first}: the segments before it are gone");
+        return fail(Finding::new(Fault::Missing, 0, what));
+    }
+    match named {
+        Some(name) if name != first => {
+            let what = format!("the file is named {name}, but begins with entry {first}");
+            fail(Finding::new(Fault::Modified, None, what))
+        }
+        _ => Ok(()),
+    }
 }
 
-impl Check {
-    /// Checks one segment; what follows its last checkpoint is given back, not judged.
-    fn segment(&mut self, path: &Path, named: Option<u64>) -> Result<Option<Tail>, VerifyError> {
-        self.checker.next_segment().map_err(|finding| violation(path, 1, finding))?;
-        let mut lines = Lines::open(path)?;
-        let (mut number, mut signed) = (0, (0, 0));
-        let (mut end_offset, mut is_torn) = (0, false);
-        while let Some(line) = lines.next()? {
-            number += 1;
-            end_offset = line.end_offset;
-            if !line.is_whole {
-                is_torn = true;
-                break;
-            }
-            match self.checker.line(line.bytes) {
-                Ok(checked) => {
-                    self.report.count(checked, self.checker.chain());
-                    if checked == Checked::Checkpoint {
-                        signed = (end_offset, number);
-                    }
+/// Checks one segment; what follows its last checkpoint is given back, not judged. `None` without a whole header.
+fn check_segment(path: &Path, report: &mut LedgerReport) -> Result<Option<Segment>, VerifyError> {
+    let mut lines = Lines::open(path)?;
+    let mut checker = match lines.next()? {
+        Some(line) if line.is_whole => Checker::begin(&report.key, line.bytes).map_err(|e| violation(path, 1, e))?,
+        _ => return Ok(None),
+    };
+    report.stream = checker.chain().stream.to_string();
+    let start = checker.chain().clone();
+    let (mut number, mut signed, mut end_offset) = (1, (0, 1, None), 0);
+    let mut is_torn = false;
+    while let Some(line) = lines.next()? {
+        number += 1;
+        end_offset = line.end_offset;
+        if !line.is_whole {
+            is_torn = true;
+            break;
+        }
+        match checker.line(line.bytes) {
+            Ok(checked) => {
+                report.count(&checked, checker.chain());
+                if let Checked::Checkpoint { .. } = checked {
+                    signed = (end_offset, number, Some(checker.chain().clone()));
                 }
-                Err(finding) => return Err(self.blame(path, number, finding)?),
             }
-            if number == 1 {
-                self.check_name(path, named)?;
-            }
+            Err(finding) => return Err(Blame { path, key: &report.key, checker: &checker }.assign(number, finding)?),
         }
-        self.report.segments += 1;
-        self.report.bytes += signed.0;
-        let bytes = end_offset - signed.0;
-        Ok((bytes > 0).then_some(Tail { bytes, line: signed.1 + 1, is_torn }))
     }
+    report.segments += 1;
+    report.bytes += signed.0;
+    let bytes = end_offset - signed.0;
+    let tail = (bytes > 0).then_some(Tail { bytes, line: signed.1 + 1, is_torn });
+    let end = signed.2.unwrap_or_else(|| start.clone());
+    Ok(Some(Segment { start, end, is_linked: checker.is_linked(), tail }))
+}
 
-    /// A folder must be complete, and its names are part of it.
-    fn check_name(&mut self, path: &Path, named: Option<u64>) -> Result<(), VerifyError> {
-        let first = self.checker.chain().size();
-        if self.report.segments == 0 {
-            self.report.first = first;
-        }
-        let (fault, what) = match named {
-            Some(_) if self.report.segments == 0 && first > 0 => {
-                (Fault::Missing, format!("the folder begins with entry {first}: the segments before it are gone"))
-            }
-            Some(name) if name != first => {
-                (Fault::Modified, format!("the file is named {name}, but begins with entry {first}"))
-            }
-            _ => return Ok(()),
-        };
-        Err(violation(
-            path,
-            1,
-            Finding { fault, seq: Some(0).filter(|_| fault == Fault::Missing), what, before: Before::Good },
-        ))
-    }
+/// Finds out more about what is wrong, from the rest of the file.
+struct Blame<'a> {
+    path: &'a Path,
+    key: &'a VerifyingKey,
+    /// The check up to the line before.
+    checker: &'a Checker,
+}
 
+impl Blame<'_> {
     /// Makes a finding as exact as the rest of the file allows: which of two neighbours is wrong, and whether a line
     /// that is not here is somewhere else.
-    fn blame(&self, path: &Path, line: u64, mut finding: Finding) -> Result<VerifyError, VerifyError> {
+    fn assign(&self, line: u64, mut finding: Finding) -> Result<VerifyError, VerifyError> {
         let mut line = line;
-        if finding.before == Before::Unclear && self.predecessor_is_wrong(path, line)? {
+        if finding.before == Before::Unclear && self.predecessor_is_wrong(line)? {
             let what = "the entry is not the one that its successor continues".into();
-            finding =
-                Finding { before: Before::Wrong, seq: self.checker.chain().size().checked_sub(1), what, ..finding };
+            let seq = self.checker.chain().size().checked_sub(1);
+            finding = Finding { before: Before::Wrong, seq, what, ..finding };
         }
         line -= u64::from(finding.before == Before::Wrong);
         if finding.fault == Fault::Missing
             && let Some(seq) = finding.seq
-            && let Some(found) = line_of(path, line + 1, seq)?
+            && let Some(found) = line_of(self.path, line + 1, seq)?
         {
             let what = format!("{}; entry {seq} follows in line {found}", finding.what);
             finding = Finding { fault: Fault::Reordered, what, ..finding };
         }
-        Ok(violation(path, line, finding))
+        Ok(violation(self.path, line, finding))
     }
 
     /// The entry in this line does not continue the one before it. If the next checkpoint's root comes out with what
     /// this entry says about its predecessor, then it is the predecessor that was changed.
-    fn predecessor_is_wrong(&self, path: &Path, line: u64) -> Result<bool, Error> {
-        let mut checker = Checker::new(self.report.key.clone());
+    fn predecessor_is_wrong(&self, line: u64) -> Result<bool, Error> {
+        let mut lines = Lines::open(self.path)?;
+        let Some(mut checker) = lines.next()?.and_then(|first| Checker::begin(self.key, first.bytes).ok()) else {
+            return Ok(false);
+        };
         let mut tree: Option<Frontier> = None;
-        let mut lines = Lines::open(path)?;
-        let mut number = 0;
+        let mut number = 1;
         while let Some(read) = lines.next()? {
             number += 1;
             if number + 1 < line {
                 let _ = checker.line(read.bytes);
             } else if number >= line {
-                let Some(sealed) = SealedLine::parse(read.bytes) else {
-                    let note = parse_checkpoint_line(read.bytes).and_then(|note| self.report.key.open(&note).ok());
-                    return Ok(note.zip(tree).is_some_and(|(note, tree)| note.root == tree.root()));
+                let Some(entry) = entry_in(read.bytes) else {
+                    let note = parse_checkpoint_line(read.bytes);
+                    let covered = note.as_deref().and_then(Note::parse).and_then(|note| Checkpoint::parse(note.text));
+                    return Ok(covered.zip(tree).is_some_and(|((_, covered), tree)| covered.root == tree.root()));
                 };
-                let tree = tree.get_or_insert_with(|| before(&checker, &sealed));
-                tree.push(leaf_of(&sealed.entry));
+                let tree = tree.get_or_insert_with(|| before(&checker, &entry));
+                tree.push(leaf_of(&entry));
             }
         }
         Ok(false)
     }
 }
 
+/// The entry in a record's line, with or without its body.
+fn entry_in(line: &[u8]) -> Option<[u8; ENTRY_BYTES]> {
+    SealedLine::parse(line).map(|sealed| sealed.entry).or_else(|| parse_stub(line))
+}
+
 /// The tree up to the predecessor of an entry, as that entry sees it.
-fn before(checker: &Checker, sealed: &SealedLine<'_>) -> Frontier {
+fn before(checker: &Checker, entry: &[u8; ENTRY_BYTES]) -> Frontier {
     let mut tree = checker.chain().frontier.clone();
-    tree.push(Entry::decode(&sealed.entry).map_or([0; 32], |entry| entry.prev_leaf));
+    tree.push(Entry::decode(entry).map_or([0; 32], |entry| entry.prev_leaf));
     tree
 }
 
 /// In which line from this one on an entry stands, if it does.
-fn line_of(path: &Path, line: u64, seq: u64) -> Result<Option<u64>, Error> {
-    for_entries(path, line, |number, _, entry| (entry.seq == seq).then_some(number))
-}
-
-/// Calls `visit` with the entries from a line on, until it answers.
-fn for_entries<T>(
-    path: &Path,
-    from: u64,
-    mut visit: impl FnMut(u64, &SealedLine<'_>, &Entry) -> Option<T>,
-) -> Result<Option<T>, Error> {
+fn line_of(path: &Path, from: u64, seq: u64) -> Result<Option<u64>, Error> {
     let mut lines = Lines::open(path)?;
     let mut number = 0;
     while let Some(line) = lines.next()? {
         number += 1;
-        let sealed = if number < from { None } else { SealedLine::parse(line.bytes) };
-        let found = sealed.and_then(|sealed| visit(number, &sealed, &Entry::decode(&sealed.entry)?));
-        if found.is_some() {
-            return Ok(found);
+        let entry = if number < from { None } else { entry_in(line.bytes) };
+        if entry.and_then(|entry| Entry::decode(&entry)).is_some_and(|entry| entry.seq == seq) {
+            return Ok(Some(number));
         }
     }
     Ok(None)

@@ -2,24 +2,34 @@
 
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use zeroize::Zeroizing;
 
+use super::EXTENSION;
+use super::cert::Cert;
 use super::chain::Chain;
+use super::checker::key_rotate;
 use super::control::Control;
 use super::drafts::{Draft, Drafts, random16};
 use super::entry::{ENTRY_BYTES, Entry, Kind, SEAL_BYTES_MAX, Stream, push_sealed_line};
 use super::header::push_header_line;
-use super::note::{SigningKey, VerifyingKey, is_origin, push_checkpoint_line};
+use super::keys::{Keys, Root, RootKey};
+use super::note::{CHECKPOINT_LINE_BYTES_MAX, Signer, VerifyingKey, push_checkpoint_line, sign_note};
+use super::order;
 use super::reader::LedgerReader;
-use super::recover::{Recover, read_header};
-use super::{EXTENSION, verify};
+use super::recover::Recover;
 use crate::stdx::clock::unix_nanos;
-use crate::stdx::durable::{self, Mode};
+use crate::stdx::durable;
 use crate::stdx::segments::{self, Cut, SEGMENT_BYTES_MAX, Segments};
+
+/// How long an epoch lasts, by default, in seconds.
+pub const EPOCH_SECONDS: u64 = 3600;
+/// How many entries an epoch has at most, by default, within one group more.
+pub const EPOCH_ENTRIES: u64 = 1 << 20;
+/// How often the root key signs a checkpoint at least, while there are any, in nanoseconds.
+const ROOT_EVERY_NS: u64 = 300_000_000_000;
 
 /// The write buffer is given back when a group made it larger than this.
 const BUFFER_BYTES_KEPT: usize = 4 * 1024 * 1024;
@@ -41,7 +51,7 @@ pub enum LedgerError {
         what: String,
     },
     /// The signing key cannot be used.
-    #[error("signing key {}: {what}", path.display())]
+    #[error("key {}: {what}", path.display())]
     Key {
         /// The key file.
         path: PathBuf,
@@ -54,6 +64,9 @@ pub enum LedgerError {
     /// What was to be sealed is no JSON object, or too long.
     #[error("what is to be sealed must be one JSON object below {} bytes", super::LINE_BYTES_MAX)]
     NotALine,
+    /// Only the root key can sign this, and it is not at hand.
+    #[error("the ledger's root key is not at hand, and only it can sign this; put the key file back")]
+    NoRootKey,
 }
 
 impl LedgerError {
@@ -61,7 +74,7 @@ impl LedgerError {
         Self::Integrity { path: path.to_owned(), line, what: what.into() }
     }
 
-    fn key(path: &Path, what: impl Into<String>) -> Self {
+    pub(super) fn key(path: &Path, what: impl Into<String>) -> Self {
         Self::Key { path: path.to_owned(), what: what.into() }
     }
 
@@ -81,13 +94,29 @@ pub struct Options {
     pub origin: Option<String>,
     /// A new segment begins when the last one has reached this size.
     pub segment_bytes_max: u64,
+    /// Where the root key is.
+    pub root: RootKey,
+    /// How long an epoch's key signs, in seconds.
+    pub epoch_seconds: u64,
+    /// How many entries it signs, within one group more.
+    pub epoch_entries: u64,
+    /// The wall clock, in nanoseconds since 1970.
+    pub clock: fn() -> u64,
 }
 
 impl Options {
     /// The defaults for a pipeline.
     #[must_use]
     pub fn new(pipeline: impl Into<String>) -> Self {
-        Self { pipeline: pipeline.into(), origin: None, segment_bytes_max: SEGMENT_BYTES_MAX }
+        Self {
+            pipeline: pipeline.into(),
+            origin: None,
+            segment_bytes_max: SEGMENT_BYTES_MAX,
+            root: RootKey::Folder,
+            epoch_seconds: EPOCH_SECONDS,
+            epoch_entries: EPOCH_ENTRIES,
+            clock: unix_nanos,
+        }
     }
 }
 
@@ -131,12 +160,18 @@ pub struct Seal {
 /// The writer of one ledger folder.
 #[derive(Debug)]
 pub struct Ledger {
+    options: Options,
     segments: Segments,
     chain: Chain,
-    key: SigningKey,
+    keys: Keys,
     stream_text: [u8; 36],
     /// What must be sealed before anything else: the beginning, or the report of a cut.
     pending: Vec<Control>,
+    /// Why the key must change with the next group, whatever its age.
+    rotation: Option<&'static str>,
+    /// When the epoch began, and when the root key signed last.
+    epoch_began_ns: u64,
+    root_signed_ns: u64,
     out: Vec<u8>,
 }
 
@@ -149,8 +184,9 @@ impl Ledger {
     /// When the disk refuses, the key is missing or another one, or the last segment does not verify.
     pub fn open(dir: &Path, options: &Options) -> Result<(Self, LedgerReader, Recovery), LedgerError> {
         durable::create_dir(dir)?;
-        let key = load_key(dir, options)?;
-        let mut found = Recover::new(key.verifying().clone());
+        let known: Vec<PathBuf> = segments::list(dir, EXTENSION)?.into_iter().map(|(_, path)| path).collect();
+        let root = Root::load(dir, options, &known)?;
+        let mut found = Recover::new(root.key.clone());
         let wanted = segments::Options { extension: EXTENSION, segment_bytes_max: options.segment_bytes_max };
         let (segments, cuts) = Segments::open(dir, &wanted, &mut found)?;
         let is_new = found.chain.is_none();
@@ -158,13 +194,26 @@ impl Ledger {
             let path = segments::path_of(dir, segments.end().segment, EXTENSION);
             return Err(LedgerError::integrity(&path, 1, "the segments before this one are missing"));
         }
-        let (chain, mut pending) = match found.chain {
-            Some(chain) => (chain, Vec::new()),
-            None => begin(key.verifying().origin())?,
+        let (chain, keys, mut pending) = match found.chain {
+            Some(chain) => {
+                let keys = Keys::resume(dir, root, &chain.epoch)?;
+                (chain, keys, Vec::new())
+            }
+            None => begin(Keys::begin(dir, root)?)?,
         };
         pending.extend(cuts.iter().map(unclean_start));
-        let stream_text = chain.stream.text();
-        let mut ledger = Self { segments, chain, key, stream_text, pending, out: Vec::new() };
+        let mut ledger = Self {
+            stream_text: chain.stream.text(),
+            epoch_began_ns: (options.clock)(),
+            options: options.clone(),
+            segments,
+            chain,
+            keys,
+            pending,
+            rotation: (!is_new).then_some("start"),
+            root_signed_ns: 0,
+            out: Vec::new(),
+        };
         ledger.seal_pending()?;
         let recovery = Recovery {
             is_new,
@@ -183,7 +232,8 @@ impl Ledger {
     /// # Errors
     /// When the disk refuses. Then nothing of the group is in the ledger, and the same call may work later.
     pub fn append(&mut self, group: &[Drafts]) -> Result<Vec<Sealed>, LedgerError> {
-        if self.pending.is_empty() && group.iter().all(Drafts::is_empty) {
+        let is_empty = self.pending.is_empty() && group.iter().all(Drafts::is_empty);
+        if is_empty && self.rotation.is_none() {
             let (first, head) = (self.chain.size(), self.chain.prev_leaf);
             let nothing = Sealed { first, head, end: self.segments.end(), seals: Vec::new() };
             return Ok(vec![nothing; group.len()]);
@@ -191,20 +241,51 @@ impl Ledger {
         if self.segments.is_full() {
             self.segments.roll(self.chain.size())?;
         }
+        let now = (self.options.clock)().max(self.chain.sealed_at_ns);
+        let rotation = self.prepare_rotation(now, group);
         let mut next = self.chain.clone();
         self.out.clear();
-        let written = self.write_group(&mut next, group).and_then(|sealed| {
+        let written = self.write_group(&mut next, group, now, rotation).and_then(|(sealed, by_root)| {
             self.segments.append(&mut [IoSlice::new(&self.out)], next.records - self.chain.records)?;
-            Ok(sealed)
+            Ok((sealed, by_root))
         });
         if self.out.capacity() > BUFFER_BYTES_KEPT {
             self.out = Vec::new();
         }
-        let sealed = written?;
+        let (sealed, by_root) = written?;
         // Only now: a failed group leaves the chain where it was, and its numbers are given again.
+        if next.epoch.epoch != self.chain.epoch.epoch {
+            self.keys.rotate();
+            (self.rotation, self.epoch_began_ns) = (None, now);
+        }
+        if by_root {
+            self.root_signed_ns = now;
+        }
         self.chain = next;
         self.pending.clear();
         Ok(sealed)
+    }
+
+    /// Begins a new epoch now: the key that signed until now is wiped.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`]; the change is then made with the next group.
+    pub fn rotate(&mut self) -> Result<(), LedgerError> {
+        self.rotation = Some("request");
+        self.append(&[]).map(|_| ())
+    }
+
+    /// Seals an order over bodies: retention, erasure, hold. `order` is a JSON object with its members in the order of
+    /// their names; the root key signs it, together with the id of this ledger.
+    ///
+    /// # Errors
+    /// [`LedgerError::NoRootKey`] without the root key; else as [`Ledger::append`].
+    pub fn append_order(&mut self, kind: Kind, order: &[u8]) -> Result<(), LedgerError> {
+        let message = order::signed_bytes(self.chain.stream, order);
+        let signature = self.keys.root.as_ref().and_then(|root| root.sign(&message)).ok_or(LedgerError::NoRootKey)?;
+        let control = Control::new(kind).json("order", order).text("sig", &STANDARD.encode(signature));
+        self.root_signed_ns = 0;
+        self.append_control(control)
     }
 
     /// Seals one of the ledger's own events; exporters never see it.
@@ -244,10 +325,16 @@ impl Ledger {
         self.chain.stream
     }
 
-    /// The public key.
+    /// The public root key.
     #[must_use]
     pub fn verifying_key(&self) -> &VerifyingKey {
-        self.key.verifying()
+        &self.keys.root_key
+    }
+
+    /// The certificate of the key that signs now.
+    #[must_use]
+    pub fn epoch(&self) -> &Cert {
+        &self.chain.epoch
     }
 
     /// Another reader from the same files.
@@ -264,14 +351,40 @@ impl Ledger {
         }
     }
 
-    /// Writes header (in a new segment), pending events, lines and checkpoint into the buffer.
-    fn write_group(&mut self, next: &mut Chain, group: &[Drafts]) -> Result<Vec<Sealed>, LedgerError> {
+    /// Makes the next epoch's key when it is time. A disk that has no room for it must not refuse records: the change
+    /// is then tried again with the next group.
+    fn prepare_rotation(&mut self, now: u64, group: &[Drafts]) -> Option<&'static str> {
+        let epoch = &self.chain.epoch;
+        let entries = self.chain.size() - epoch.first + group.iter().map(|drafts| drafts.len() as u64).sum::<u64>();
+        let is_old =
+            now.saturating_sub(self.epoch_began_ns) >= self.options.epoch_seconds.saturating_mul(1_000_000_000);
+        let reason = match self.rotation {
+            Some(reason) => reason,
+            None if is_old => "age",
+            None if entries >= self.options.epoch_entries => "entries",
+            None => return None,
+        };
+        let staged = self.keys.stage(epoch.epoch.checked_add(1)?);
+        if let Err(error) = &staged {
+            tracing::warn!(%error, "cannot make the next epoch's key; the old one signs on");
+        }
+        staged.ok().map(|()| reason)
+    }
+
+    /// Writes header (in a new segment), pending events, lines and checkpoint into the buffer. Says whether the root key
+    /// signed.
+    fn write_group(
+        &mut self,
+        next: &mut Chain,
+        group: &[Drafts],
+        now: u64,
+        rotation: Option<&'static str>,
+    ) -> Result<(Vec<Sealed>, bool), LedgerError> {
         let bytes: usize = group.iter().map(|drafts| drafts.bytes_len() + drafts.len() * SEAL_BYTES_MAX).sum();
         self.out.reserve(bytes + 4096);
         if self.segments.at_start_of_segment() {
-            push_header_line(&mut self.out, &self.chain, &self.key);
+            push_header_line(&mut self.out, &self.chain, &self.keys.root_key, &self.keys.epoch);
         }
-        let now = unix_nanos().max(self.chain.sealed_at_ns);
         for control in &self.pending {
             let drafts = control.draft()?;
             seal(&mut self.out, next, &self.stream_text, &drafts, control.kind(), now);
@@ -284,9 +397,32 @@ impl Ledger {
             Sealed { first, head: next.prev_leaf, end, seals }
         };
         let sealed = group.iter().map(part).collect();
-        push_checkpoint_line(out, &self.key.note(&next.checkpoint()));
+        let cert = rotation.and_then(|_| self.keys.next_cert(&next.epoch, next.size() + 1));
+        if let (Some(reason), Some(cert)) = (rotation, &cert) {
+            let drafts = key_rotate(cert, reason).draft()?;
+            seal(&mut self.out, next, &self.stream_text, &drafts, Kind::KeyRotate, now);
+        }
+        let by_root = self.sign_group(next, now, cert.is_some());
+        if let Some(cert) = cert {
+            next.epoch = Arc::new(cert);
+        }
+        Ok((sealed, by_root))
+    }
+
+    /// Ends the buffer with a checkpoint. The root key signs the first one, one that ends an epoch or a segment, and one
+    /// in five minutes.
+    fn sign_group(&mut self, next: &mut Chain, now: u64, ends_epoch: bool) -> bool {
+        let end = self.segments.end().offset + (self.out.len() + CHECKPOINT_LINE_BYTES_MAX) as u64;
+        let is_due = now.saturating_sub(self.root_signed_ns) >= ROOT_EVERY_NS;
+        let wants_root = ends_epoch || is_due || next.signed == 0 || end >= self.options.segment_bytes_max;
+        let root = self.keys.root.as_deref().filter(|_| wants_root);
+        let mut signers: Vec<&dyn Signer> = vec![&self.keys.epoch];
+        signers.extend(root);
+        let note = sign_note(&next.checkpoint().text(self.keys.root_key.origin()), &signers);
+        push_checkpoint_line(&mut self.out, &note);
         next.signed = next.size();
-        Ok(sealed)
+        // A service that keeps the key may be away: then the note has one signature.
+        note.matches("\n— ").count() > 1
     }
 }
 
@@ -321,92 +457,29 @@ fn entry_of(chain: &Chain, line: &[u8], draft: &Draft, kind: Kind, sealed_at_ns:
         commit: draft.commit,
         // `Drafts::finish_line` refuses lines beyond LINE_BYTES_MAX, which is far below 4 GiB.
         body_len: u32::try_from(line.len()).unwrap_or(u32::MAX),
-        epoch: 0,
+        epoch: chain.epoch.epoch,
         risk: draft.risk,
         signed: chain.signed,
     }
 }
 
 /// The state before the first entry, and what the first entry says.
-fn begin(origin: &str) -> Result<(Chain, Vec<Control>), LedgerError> {
-    let nonce = random16()?;
-    let chain = Chain { stream: Stream::new(origin, &nonce), ..Chain::default() };
-    let genesis = Control::new(Kind::Genesis).text("nonce", &STANDARD.encode(nonce)).text("origin", origin);
-    Ok((chain, vec![genesis.number("v", 1)]))
+fn begin(keys: Keys) -> Result<(Chain, Keys, Vec<Control>), LedgerError> {
+    let (nonce, origin) = (random16()?, keys.root_key.origin());
+    let stream = Stream::new(origin, &nonce);
+    let cert = keys.first_cert(stream);
+    let genesis = Control::new(Kind::Genesis)
+        .text("cert", &cert.note)
+        .text("nonce", &STANDARD.encode(nonce))
+        .text("origin", origin)
+        .number("v", 1)
+        .text("vkey", &keys.root_key.to_string());
+    Ok((Chain::begin(stream, cert), keys, vec![genesis]))
 }
 
 fn unclean_start(cut: &Cut) -> Control {
     let name = cut.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     Control::new(Kind::UncleanStart).number("cut_bytes", cut.bytes).number("offset", cut.offset).text("segment", &name)
-}
-
-/// The key of the ledger; a folder that has none and no segments gets one.
-fn load_key(dir: &Path, options: &Options) -> Result<SigningKey, LedgerError> {
-    let path = dir.join(verify::KEY_FILE);
-    let segments = segments::list(dir, EXTENSION)?;
-    let pkcs8 = match durable::read(&path, 4096)? {
-        Some(pkcs8) => Zeroizing::new(pkcs8),
-        None if segments.is_empty() => new_key(&path)?,
-        None => return Err(LedgerError::key(&path, "missing, but the folder has segments; put the key back")),
-    };
-    let known = known_origin(dir, &segments)?;
-    let origin = match (known, &options.origin) {
-        (Some(known), Some(wanted)) if known != *wanted => {
-            let what = format!("the ledger's origin is {known}, not {wanted}; an origin cannot change");
-            return Err(LedgerError::key(&path, what));
-        }
-        (Some(known), _) => known,
-        (None, Some(wanted)) => wanted.clone(),
-        (None, None) => default_origin(&options.pipeline)?,
-    };
-    let wrong = || LedgerError::key(&path, format!("no Ed25519 key in PKCS#8, or no valid origin: {origin:?}"));
-    let key = SigningKey::from_pkcs8(&pkcs8, &origin).ok_or_else(wrong)?;
-    publish_key(dir, &key)?;
-    Ok(key)
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the document is wiped when it goes")]
-fn wipe(document: aws_lc_rs::pkcs8::Document) -> Zeroizing<Vec<u8>> {
-    Zeroizing::new(document.as_ref().to_vec())
-}
-
-/// A key from the system's random numbers, in version 1 of PKCS#8: the form that other tools read.
-fn new_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, LedgerError> {
-    let mut seed = Zeroizing::new([0; 32]);
-    getrandom::fill(seed.as_mut_slice()).map_err(|_| LedgerError::NoRandom)?;
-    let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_slice()).map_err(|_| LedgerError::NoRandom)?;
-    let pkcs8 = wipe(pair.to_pkcs8v1().map_err(|_| LedgerError::NoRandom)?);
-    durable::create_new(path, &pkcs8, Mode::Private)?;
-    Ok(pkcs8)
-}
-
-/// The origin this ledger already has: `key.pub` tells it, or the last segment that has a header.
-fn known_origin(dir: &Path, segments: &[(u64, PathBuf)]) -> Result<Option<String>, LedgerError> {
-    if let Some(key) = verify::read_public_key(dir)? {
-        return Ok(Some(key.origin().to_owned()));
-    }
-    for (_, path) in segments.iter().rev() {
-        if let Some(header) = read_header(path)? {
-            return Ok(Some(header.vkey.origin().to_owned()));
-        }
-    }
-    Ok(None)
-}
-
-/// Writes `key.pub`, or checks that it is the public half of the key.
-fn publish_key(dir: &Path, key: &SigningKey) -> Result<(), LedgerError> {
-    let path = dir.join(verify::PUBLIC_KEY_FILE);
-    match verify::read_public_key(dir)? {
-        Some(public) if public == *key.verifying() => Ok(()),
-        Some(_) => Err(LedgerError::key(&path, "not the public half of the key beside it")),
-        None => Ok(durable::write_atomic(&path, format!("{}\n", key.verifying()).as_bytes(), Mode::Shared)?),
-    }
-}
-
-fn default_origin(pipeline: &str) -> Result<String, LedgerError> {
-    let [a, b, c, d, ..] = random16()?;
-    let name: String = pipeline.chars().map(|c| if is_origin(&c.to_string()) { c } else { '-' }).collect();
-    Ok(format!("telseal/{name}/{a:02x}{b:02x}{c:02x}{d:02x}"))
 }
 
 #[cfg(test)]

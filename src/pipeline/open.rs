@@ -79,7 +79,7 @@ impl Pipeline {
     pub fn open(settings: Settings, chain: Chain) -> Result<Self, OpenError> {
         let cursors = Cursors::default();
         let fail = |cause: String| OpenError { pipeline: settings.id.clone(), cause };
-        if chain.is_sealed() != matches!(settings.storage, store::Kind::Ledger { .. }) {
+        if chain.is_sealed() != matches!(settings.storage, store::Kind::Ledger(_)) {
             return Err(fail("what is sealed is stored in a ledger, and nothing else is".to_owned()));
         }
         let (store, reader) = Store::open(&settings, &cursors).map_err(fail)?;

@@ -25,14 +25,16 @@ pub enum Kind {
     /// Frames of OTLP bytes in files.
     Spool,
     /// Sealed lines in files.
-    Ledger {
-        /// The name under which checkpoints are signed, for a new ledger.
-        origin: Option<String>,
-        /// The size of a segment file.
-        segment_bytes_max: u64,
-        /// An exporter wants OTLP: the newest requests are kept as that.
-        keep_otlp: bool,
-    },
+    Ledger(Box<LedgerSettings>),
+}
+
+/// What a sealing pipeline's log is.
+#[derive(Debug, Clone)]
+pub struct LedgerSettings {
+    /// The ledger's own.
+    pub options: ledger::Options,
+    /// An exporter wants OTLP: the newest requests are kept as that.
+    pub keep_otlp: bool,
 }
 
 /// The way into the log.
@@ -52,14 +54,7 @@ impl Store {
                 return Ok((Self::Memory { ring, drop_oldest: settings.drop_oldest }, reader));
             }
             Kind::Spool => open_spool(settings).map_err(|error| error.to_string())?,
-            Kind::Ledger { origin, segment_bytes_max, keep_otlp } => {
-                let options = ledger::Options {
-                    pipeline: settings.id.clone(),
-                    origin: origin.clone(),
-                    segment_bytes_max: *segment_bytes_max,
-                };
-                open_ledger(settings, &options, *keep_otlp).map_err(|error| error.to_string())?
-            }
+            Kind::Ledger(ledger) => open_ledger(settings, ledger).map_err(|error| error.to_string())?,
         };
         let sequencer = Sequencer::start(&settings.id, writer, cursors.clone()).map_err(|error| error.to_string())?;
         Ok((Self::Disk(sequencer), reader))
@@ -116,8 +111,7 @@ fn open_spool(settings: &Settings) -> Result<(Writer, Reader), SpoolError> {
 
 fn open_ledger(
     settings: &Settings,
-    options: &ledger::Options,
-    keep_otlp: bool,
+    LedgerSettings { options, keep_otlp }: &LedgerSettings,
 ) -> Result<(Writer, Reader), LedgerError> {
     let (ledger, reader, recovery) = Ledger::open(&settings.dir.join("ledger"), options)?;
     say_cut(&settings.id, &recovery.cuts);

@@ -4,9 +4,12 @@
 //! only after that is on disk. The lines are made on the request's task and numbered by the sequencer, so there is
 //! no [`crate::processor::Processor`] behind this name: only what can be configured.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 
 use crate::stdx::bytesize::ByteSize;
+use crate::stdx::duration::Span;
 use crate::stdx::problem::{At, Problems};
 
 /// Options of `seal`.
@@ -18,14 +21,76 @@ pub struct Config {
     pub origin: Option<String>,
     /// A segment file is closed at this size. Default: `64 MiB`.
     pub segment_bytes_max: ByteSize,
+    /// What becomes of closed segments that every exporter has passed. Default: `zstd`.
+    pub compression: Compression,
+    /// The keys that sign.
+    pub keys: Keys,
+    /// When nothing was sealed for this long, the ledger says that it lives: a silence is then known to be one.
+    /// Default: `60s`.
+    pub heartbeat: Span,
+}
+
+/// How closed segments are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// In `.ndjson.zst`, which `zstdcat` reads.
+    #[default]
+    Zstd,
+    /// As they are.
+    None,
+}
+
+/// The keys of a ledger.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Keys {
+    /// The key that is the ledger's identity.
+    pub root: RootKey,
+    /// The keys that sign from day to day.
+    pub epoch: EpochKeys,
+}
+
+/// The root key. It is needed when the ledger is created; afterwards it may be taken away, and checkpoints then bear the
+/// epochs' signatures only.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RootKey {
+    /// Its file, Ed25519 in PKCS#8; made with the ledger when it does not exist. Default: `root.key` in the ledger's
+    /// folder.
+    pub file: Option<PathBuf>,
+}
+
+/// How long an epoch's key signs. What an old key signed cannot be altered by who steals a later one.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EpochKeys {
+    /// The next key takes over after this time. Default: `1h`.
+    pub rotate: Span,
+    /// Or after this many entries. Default: 1048576.
+    pub entries: u64,
+}
+
+impl Default for EpochKeys {
+    fn default() -> Self {
+        Self { rotate: Span::secs(3600), entries: 1 << 20 }
+    }
 }
 
 /// Smaller segments would cost more files than they are worth.
 const SEGMENT_BYTES_MIN: u64 = 64 << 10;
+/// Shorter times would fill the ledger with its own events.
+const SPAN_MIN: Span = Span::secs(1);
 
 impl Default for Config {
     fn default() -> Self {
-        Self { origin: None, segment_bytes_max: ByteSize::mib(64) }
+        Self {
+            origin: None,
+            segment_bytes_max: ByteSize::mib(64),
+            compression: Compression::Zstd,
+            keys: Keys::default(),
+            heartbeat: Span::secs(60),
+        }
     }
 }
 
@@ -33,11 +98,11 @@ impl Config {
     /// Notes what is wrong with it.
     pub fn check(&self, at: &At, problems: &mut Problems) {
         if let Some(origin) = &self.origin
-            && (origin.is_empty() || origin.contains(|c: char| c.is_whitespace() || c == '+'))
+            && (origin.is_empty() || origin.len() > 255 || origin.contains(is_special))
         {
             let hint =
                 "checkpoints name it in one line: letters, digits, `.`, `/`, `-`, as in `acme.example/seal/prod`";
-            problems.add_hint(&at.key("origin"), "an origin has no white space and no `+`", hint);
+            problems.add_hint(&at.key("origin"), "an origin has no white space and none of `+`, `\"`, `\\`", hint);
         }
         if self.segment_bytes_max.0 < SEGMENT_BYTES_MIN {
             let message = format!("a segment of {} is too small", self.segment_bytes_max);
@@ -47,5 +112,21 @@ impl Config {
                 format!("at least {}", ByteSize(SEGMENT_BYTES_MIN)),
             );
         }
+        let epoch = at.key("keys").key("epoch");
+        for (at, span) in [(at.key("heartbeat"), self.heartbeat), (epoch.key("rotate"), self.keys.epoch.rotate)] {
+            if span < SPAN_MIN {
+                problems.add_hint(&at, format!("{span:?} is too short"), "at least 1s");
+            }
+        }
+        if self.keys.epoch.entries == 0 {
+            problems.add_hint(&epoch.key("entries"), "an epoch without entries", "at least 1");
+        }
+        if self.keys.root.file.as_ref().is_some_and(|file| file.as_os_str().is_empty()) {
+            problems.add(&at.key("keys").key("root").key("file"), "the path is empty");
+        }
     }
+}
+
+fn is_special(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || ['+', '"', '\\'].contains(&c)
 }

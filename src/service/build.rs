@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::config::{self, Config, Delivery, Id, PipelineId, ProcessorConfig, ReceiverConfig};
 use crate::http::server;
+use crate::ledger;
 use crate::otlp::Signal;
 use crate::pipeline::chain::{Chain, Seal, Step};
 use crate::pipeline::{Budget, Pipeline, Settings, delivery, store};
@@ -81,7 +82,7 @@ fn pipeline(
         id: id.to_string(),
         signal: id.signal,
         dir: config.service.data_dir.join(id.to_string().replace('/', "-")),
-        storage: storage(own, seal, keep_otlp),
+        storage: storage(id, own, seal, keep_otlp),
         hold_bytes_max: own.hold_bytes_max.0,
         drop_oldest: own.when_full == config::WhenFull::DropOldest,
     };
@@ -116,14 +117,26 @@ fn steps<'c>(own: &config::Pipeline, config: &'c Config) -> Result<(Vec<Step>, O
     Ok((steps, sealing))
 }
 
-fn storage(own: &config::Pipeline, seal: Option<&seal::Config>, keep_otlp: bool) -> store::Kind {
+fn storage(id: &PipelineId, own: &config::Pipeline, seal: Option<&seal::Config>, keep_otlp: bool) -> store::Kind {
     match (own.storage, seal) {
         (config::Storage::Memory, _) => store::Kind::Memory,
         (config::Storage::Disk, None) => store::Kind::Spool,
         (config::Storage::Disk, Some(seal)) => {
-            let segment_bytes_max = seal.segment_bytes_max.0;
-            store::Kind::Ledger { origin: seal.origin.clone(), segment_bytes_max, keep_otlp }
+            let options = ledger_options(id, seal);
+            store::Kind::Ledger(Box::new(store::LedgerSettings { options, keep_otlp }))
         }
+    }
+}
+
+fn ledger_options(id: &PipelineId, seal: &seal::Config) -> ledger::Options {
+    let root = seal.keys.root.file.clone();
+    ledger::Options {
+        origin: seal.origin.clone(),
+        segment_bytes_max: seal.segment_bytes_max.0,
+        root: root.map_or(ledger::RootKey::Folder, ledger::RootKey::File),
+        epoch_seconds: seal.keys.epoch.rotate.0.as_secs(),
+        epoch_entries: seal.keys.epoch.entries,
+        ..ledger::Options::new(id.to_string())
     }
 }
 

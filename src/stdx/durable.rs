@@ -149,6 +149,24 @@ pub fn remove(path: &Path) -> Result<()> {
     sync_dir(parent(path))
 }
 
+/// Overwrites a file with zeros, in place, and waits for the disk; an absent one is fine. What a file system or a disk
+/// keeps of older blocks is beyond our reach.
+///
+/// # Errors
+/// When the system refuses.
+pub fn wipe(path: &Path) -> Result<()> {
+    let mut file = match OpenOptions::new().write(true).open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(Error::new("open", path, e)),
+    };
+    let wiped = file.metadata().and_then(|found| {
+        let zeros = vec![0; usize::try_from(found.len()).unwrap_or(0)];
+        file.write_all(&zeros)
+    });
+    wiped.and_then(|()| file.sync_all()).map_err(|e| Error::new("wipe", path, e))
+}
+
 /// Renames a file and makes that durable.
 ///
 /// # Errors

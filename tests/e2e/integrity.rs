@@ -191,6 +191,6 @@ fn a_ledger_in_use_verifies_too() {
 fn the_signing_key_is_readable_by_its_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let site = sealed();
-    let mode = fs::metadata(site.data_dir().join("logs/ledger/key")).unwrap().permissions().mode();
+    let mode = fs::metadata(site.data_dir().join("logs/ledger/root.key")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }

@@ -15,7 +15,7 @@ use telseal::exporter::{ExportError, Exporter, Payload};
 use telseal::otlp::{self, Signal};
 use telseal::pipeline::account::ExportAccount;
 use telseal::pipeline::chain::{Chain, Seal, Step};
-use telseal::pipeline::store::Kind;
+use telseal::pipeline::store::{Kind, LedgerSettings};
 use telseal::pipeline::{Budget, Intake, OpenError, Pipeline, Receipt, Refused, Request, Settings, delivery};
 use telseal::stdx::bytesize::ByteSize;
 use tokio::sync::watch;
@@ -159,7 +159,10 @@ pub(crate) fn quick() -> delivery::Settings {
 
 /// A sealed log that keeps OTLP for who wants it.
 pub(crate) fn ledger(segment_bytes_max: u64) -> Kind {
-    Kind::Ledger { origin: None, segment_bytes_max, keep_otlp: true }
+    Kind::Ledger(Box::new(LedgerSettings {
+        options: telseal::ledger::Options { segment_bytes_max, ..telseal::ledger::Options::new("logs") },
+        keep_otlp: true,
+    }))
 }
 
 /// What a pipeline is made of.
@@ -216,7 +219,7 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn try_start(dir: &Path, plan: Plan) -> Result<Self, OpenError> {
-        let seal = matches!(plan.storage, Kind::Ledger { .. }).then_some(Seal { keep_otlp: true });
+        let seal = matches!(plan.storage, Kind::Ledger(_)).then_some(Seal { keep_otlp: true });
         let dir = dir.join("logs");
         let settings = Settings {
             id: "logs".to_owned(),

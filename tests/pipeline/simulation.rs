@@ -92,12 +92,12 @@ async fn simulate(seed: u64, storage: Kind, crashes: bool) {
         let valid: BTreeSet<String> = named(0..sent).into_iter().collect();
         assert!(known.iter().all(|name| valid.contains(*name)), "seed {seed}: a record from nowhere");
         // In a spool a request that was halved when the end came may come again in part.
-        let exact = !crashes && matches!(storage, Kind::Ledger { .. });
+        let exact = !crashes && matches!(storage, Kind::Ledger(_));
         assert!(!exact || known.len() == taken.len() + aside.len(), "seed {seed}: a record came twice");
     }
     rig.check_books();
     rig.stop(Duration::from_secs(10)).await;
-    if matches!(storage, Kind::Ledger { .. }) {
+    if matches!(storage, Kind::Ledger(_)) {
         let verdict =
             telseal::ledger::verify(&home.path().join("logs/ledger"), &telseal::ledger::VerifyOptions::default());
         assert!(verdict.is_ok(), "seed {seed}: {verdict:?}");

@@ -81,12 +81,11 @@ impl LedgerReport {
     }
 
     /// Takes a good line into account. Entries count when a checkpoint covers them.
-    pub(super) fn count(&mut self, checked: Checked, chain: &Chain) {
+    pub(super) fn count(&mut self, checked: &Checked<'_>, chain: &Chain) {
         match checked {
-            Checked::Header => self.stream = chain.stream.to_string(),
-            Checked::Record { sealed_at_ns } => self.entry(sealed_at_ns, (1, 0)),
-            Checked::Control { sealed_at_ns } => self.entry(sealed_at_ns, (0, 1)),
-            Checked::Checkpoint => {
+            Checked::Record { entry, .. } => self.entry(entry.sealed_at_ns, (1, 0)),
+            Checked::Control { entry, .. } => self.entry(entry.sealed_at_ns, (0, 1)),
+            Checked::Checkpoint { .. } => {
                 let (records, controls) = std::mem::take(&mut self.unsigned);
                 self.records += records;
                 self.controls += controls;
