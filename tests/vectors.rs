@@ -8,6 +8,8 @@
 #[expect(dead_code, reason = "the tamper suite uses the rest")]
 #[path = "support/forge.rs"]
 mod forge;
+#[path = "vectors/example.rs"]
+mod example;
 #[path = "vectors/lines.rs"]
 mod lines;
 #[path = "vectors/seal.rs"]
