@@ -12,6 +12,8 @@ mod forge;
 mod example;
 #[path = "vectors/lines.rs"]
 mod lines;
+#[path = "vectors/own.rs"]
+mod own;
 #[path = "vectors/seal.rs"]
 mod seal;
 
