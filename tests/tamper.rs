@@ -12,6 +12,8 @@
 mod forge;
 #[path = "support/python.rs"]
 mod python;
+#[path = "tamper/random.rs"]
+mod random;
 #[path = "tamper/scene.rs"]
 mod scene;
 #[path = "tamper/table.rs"]
