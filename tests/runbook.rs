@@ -3,7 +3,6 @@
 //! Without bash, openssl 3, jq, xxd, sha256sum or base64 the test is skipped and says so.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail the test")]
-#![expect(clippy::print_stdout, reason = "a skipped test says why")]
 
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "support/forge.rs"]
@@ -19,8 +18,7 @@ use forge::Forge;
 fn script() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verify-with-openssl.md");
     let text = fs::read_to_string(path).unwrap();
-    let blocks: Vec<&str> =
-        text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let blocks: Vec<&str> = text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     assert!(blocks.len() >= 8, "the document has {} blocks", blocks.len());
     format!("set -euo pipefail\n{}", blocks.concat())
 }

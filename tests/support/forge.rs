@@ -536,11 +536,8 @@ pub(crate) fn inclusion(leaves: &[Hash], index: usize) -> Vec<Hash> {
     }
     let split = leaves.len().next_power_of_two() / 2;
     let (left, right) = leaves.split_at(split);
-    let (mut path, sibling) = if index < split {
-        (inclusion(left, index), right)
-    } else {
-        (inclusion(right, index - split), left)
-    };
+    let (mut path, sibling) =
+        if index < split { (inclusion(left, index), right) } else { (inclusion(right, index - split), left) };
     path.push(tree(sibling));
     path
 }

@@ -30,8 +30,11 @@ fn also(unknown: Vec<u8>, meaning: Meaning) -> Meaning {
     if unknown.is_empty() { meaning } else { Also(unknown, Box::new(meaning)) }
 }
 
+/// Fields by number, in order.
+type Numbered<'a> = Vec<(u32, WireValue<'a>)>;
+
 /// Every field of the parts, in order, and the raw bytes of those that `known` does not know.
-fn fields<'a>(parts: &[&'a [u8]], known: impl Fn(u32) -> bool) -> Option<(Vec<(u32, WireValue<'a>)>, Vec<u8>)> {
+fn fields<'a>(parts: &[&'a [u8]], known: impl Fn(u32) -> bool) -> Option<(Numbered<'a>, Vec<u8>)> {
     let (mut found, mut unknown) = (vec![], vec![]);
     for part in parts {
         let mut cursor = Cursor::new(part);
@@ -63,7 +66,7 @@ pub(crate) fn records(signal: Signal, request: &[u8]) -> Option<Vec<String>> {
             let inner = owner(&schema::SCOPE, content(scope)?)?;
             for (_, record) in fields(&[content(scope)?], |number| number == MEMBERS)?.0 {
                 let record = message(schema::record(signal), &[content(record)?])?;
-                all.push(format!("{resource:?} {inner:?} {record:?}"));
+                all.push(format!("{signal:?} {resource:?} {inner:?} {record:?}"));
             }
         }
     }
@@ -74,7 +77,11 @@ pub(crate) fn records(signal: Signal, request: &[u8]) -> Option<Vec<String>> {
 fn owner(message_: &'static Message, group: &[u8]) -> Option<Meaning> {
     let (found, unknown) = fields(&[group], |number| number <= 3)?;
     let of = |wanted| {
-        found.iter().filter(move |(number, _)| *number == wanted).map(|(_, value)| content(*value)).collect::<Option<Vec<_>>>()
+        found
+            .iter()
+            .filter(move |(number, _)| *number == wanted)
+            .map(|(_, value)| content(*value))
+            .collect::<Option<Vec<_>>>()
     };
     let (parts, urls) = (of(OWNER)?, of(3)?);
     let owner = if parts.is_empty() { Absent } else { message(message_, &parts)? };
@@ -187,7 +194,7 @@ fn map(pairs: &[&[u8]]) -> Option<Meaning> {
 /// An `AnyValue`: the last member counts, but lists and maps that follow each other are one.
 fn value(parts: &[&[u8]]) -> Option<Meaning> {
     let (found, unknown) = fields(parts, |number| (1..=7).contains(&number))?;
-    let mut last: Vec<(u32, WireValue<'_>)> = vec![];
+    let mut last: Numbered<'_> = vec![];
     for member in found {
         if last.first().is_some_and(|(number, _)| *number != member.0) {
             last.clear();

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::table::BUILT;
 use crate::forge::{About, Forge, Form, Key, LOG, erasable, sha256};
+use crate::table::BUILT;
 
 pub(crate) const ORIGIN: &str = "example.org/seal/tamper";
 
@@ -38,11 +38,14 @@ pub(crate) mod at {
     pub(crate) const NEWEST: u64 = 24;
 }
 
+/// What is done to the bytes of a file.
+type Damage = Box<dyn Fn(&mut Vec<u8>)>;
+
 /// A ledger on its way to be damaged, and how it is verified.
 pub(crate) struct Scene {
     pub(crate) forge: Forge,
     /// Damage to bytes, done after everything else, by file.
-    bytes: BTreeMap<String, Box<dyn Fn(&mut Vec<u8>)>>,
+    bytes: BTreeMap<String, Damage>,
     gone: Vec<String>,
     anchors: Vec<String>,
     arguments: Vec<String>,
@@ -114,15 +117,7 @@ impl Scene {
     pub(crate) fn new() -> Self {
         let forge = honest();
         let key = forge.root.clone();
-        Self {
-            forge,
-            bytes: BTreeMap::new(),
-            gone: vec![],
-            anchors: vec![],
-            arguments: vec![],
-            only: None,
-            key,
-        }
+        Self { forge, bytes: BTreeMap::new(), gone: vec![], anchors: vec![], arguments: vec![], only: None, key }
     }
 
     /// Replaces a part of the line of an entry, once.
@@ -231,7 +226,9 @@ impl Scene {
     }
 
     pub(crate) fn has_arguments(&self) -> bool {
-        !self.arguments.is_empty() || !self.anchors.is_empty() || self.only.is_some()
+        !self.arguments.is_empty()
+            || !self.anchors.is_empty()
+            || self.only.is_some()
             || self.key.vkey() != self.forge.root.vkey()
     }
 

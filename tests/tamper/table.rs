@@ -168,6 +168,9 @@ const LINES: &[Row] = &[
     // What cannot be concluded
     row("killed while writing: whole lines that continue the chain", |s| { s.forge.record("{\"body\":1}"); }, "", 6),
     row("killed while writing: a line that is not whole", |s| { s.forge.record("{\"body\":1}"); s.file(3, |bytes| bytes.truncate(bytes.len() - 40)); }, "", 6),
+    row("killed while writing: a piece of the last segment's header", |s| { s.forge.segments.push(crate::forge::Segment { first: 25, lines: vec!["{\"audit.seg".into()], form: Form::Plain }); s.file(4, |bytes| { bytes.pop(); }); }, "", 6),
+    row("killed before the last segment had a byte", |s| { s.forge.segments.push(crate::forge::Segment { first: 25, lines: vec!["x".into()], form: Form::Plain }); s.file(4, Vec::clear); }, "", 0),
+    row("a closed segment cut inside its header", |s| s.file(2, |bytes| bytes.truncate(300)), "", 4),
     row("an unsigned tail that does not continue the chain", |s| { s.forge.record("{\"body\":1}"); let seq = s.forge.size() - 1; s.edit(seq, "\"body\":1", "\"body\":2"); }, "modified", 4),
     row("a torn line in a closed segment", |s| s.file(2, |bytes| bytes.truncate(bytes.len() - 40)), "", 4),
     row("a single segment whose certificate the root signed", |s| s.only(0), "", 0),
@@ -238,20 +241,24 @@ const ANCHORS: &[Row] = &[
     row("the tail rewritten with the stolen current key: nothing inside can show it", |s| s.rewrite(|f| { for n in 0..3 { f.record(&format!("{{\"body\":{n}}}")); } f.checkpoint(false); }), "", 0),
     row("the tail rewritten with the stolen current key, and an anchor", |s| { let note = s.forge.checkpoint_note(true); s.anchor(note); s.rewrite(|f| { for n in 0..3 { f.record(&format!("{{\"body\":{n}}}")); } f.checkpoint(false); }); }, "forked", 4),
     row("the tail rewritten and longer, and an anchor", |s| { let note = s.forge.checkpoint_note(true); s.anchor(note); s.rewrite(|f| { for n in 0..9 { f.record(&format!("{{\"body\":{n}}}")); } f.checkpoint(false); }); }, "forked", 4),
-    row("an anchor of another ledger", |s| { let mut other = crate::forge::Forge::new("example.org/seal/other"); other.checkpoint(true); let note = other.checkpoint_note(true); s.anchor(note); }, "wrong-key", 4),
-    row("an anchor by somebody", |s| { let note = note(&s.forge.checkpoint_text(), &[&thief(ORIGIN)]); s.anchor(note); }, "wrong-key", 4),
+    row("an anchor of another ledger", |s| { let mut other = crate::forge::Forge::new("example.org/seal/other"); other.checkpoint(true); let note = other.checkpoint_note(true); s.anchor(note); }, "", 6),
+    row("an anchor that no known key signed, with the right root", |s| { let note = note(&s.forge.checkpoint_text(), &[&thief(ORIGIN)]); s.anchor(note); }, "", 0),
+    row("an anchor that no known key signed, with another root", |s| { let note = note(&format!("{ORIGIN}\n23\n{}\n", crate::forge::b64(&[7; 32])), &[&thief(ORIGIN)]); s.anchor(note); }, "forked", 4),
+    row("an anchor whose signature by the root does not fit", |s| { let note = s.forge.checkpoint_note(true).replace("\n25\n", "\n26\n"); s.anchor(note); }, "", 6),
+    row("an anchor between two checkpoints", |s| { let mut f = crate::forge::Forge::new(ORIGIN); f.restore(&s.forge, 4); f.keys = s.forge.keys.clone(); let note = f.checkpoint_note(true); s.anchor(note); }, "", 0),
 ];
 
 /// What the caller demands.
 #[rustfmt::skip]
 const LIMITS: &[Row] = &[
     row("a ledger whose last entry is old, and a limit for that", |s| { s.option("--max-age"); s.option("1h"); }, "stale", 6),
-    row("a ledger smaller than expected", |s| { s.option("--expect-size"); s.option("1000"); }, "", 6),
+    row("a ledger smaller than expected", |s| { s.option("--expect-size"); s.option("1000"); }, "truncated", 4),
     row("declared gaps where none are allowed", |s| s.option("--no-gaps"), "", 6),
 ];
 
 const CONTROL: crate::forge::About<'static> = crate::forge::About { signal: 0, flags: 0, risk: 0, disclosures: "" };
 const ERASE_14: &str = r#"{"actor":"dpo","basis":"b","request":"r","seqs":[14]}"#;
-const RETAIN_14: &str = r#"{"actor":"ops","count":1,"first":14,"from_ns":"1","last":14,"policy":"p","ticket":"t","to_ns":"2"}"#;
+const RETAIN_14: &str =
+    r#"{"actor":"ops","count":1,"first":14,"from_ns":"1","last":14,"policy":"p","ticket":"t","to_ns":"2"}"#;
 const HOLD_14: &str = r#"{"actor":"legal","first":14,"hold":"h-1","last":15,"reason":"r"}"#;
 const RELEASE: &str = r#"{"actor":"legal","hold":"h-1","release":true}"#;

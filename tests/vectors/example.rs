@@ -38,13 +38,18 @@ fn example() -> String {
     let made = &forge.made[SEQ];
     let mut out = String::new();
     fenced(&mut out, "The root key (seed of 32 bytes, public key, vkey):", &key(&forge.root));
-    fenced(&mut out, "The key of epoch 1, and its certificate:", &format!("{}\n\n{}", key(&forge.keys[1]), forge.certs[1]));
+    fenced(
+        &mut out,
+        "The key of epoch 1, and its certificate:",
+        &format!("{}\n\n{}", key(&forge.keys[1]), forge.certs[1]),
+    );
     let stream = format!("nonce  {}\nstream {}", hex(&forge.nonce), forge.stream_text());
     fenced(&mut out, "The stream id (6.2):", &stream);
     fenced(&mut out, "A body (4), 180 bytes:", &made.body);
     let commit = sha256(&[b"CR/1\0", &made.salt, made.body.as_bytes()]);
     fenced(&mut out, "Its salt and commitment (6.1):", &format!("salt   {}\ncommit {}", hex(&made.salt), hex(&commit)));
-    let fields = FIELDS.iter().map(|(name, at, size)| format!("{at:>3} {name:<10} {}\n", hex(&made.entry[*at..at + size])));
+    let fields =
+        FIELDS.iter().map(|(name, at, size)| format!("{at:>3} {name:<10} {}\n", hex(&made.entry[*at..at + size])));
     fenced(&mut out, "Its entry (6.3):", &fields.collect::<String>());
     fenced(&mut out, "Its leaf (6.4), which entry 12 holds as `prev_leaf`:", &hex(&made.leaf));
     fenced(&mut out, "Its line (9.2):", &forge.sealed_line(SEQ as u64, ""));
@@ -68,7 +73,11 @@ fn tree(out: &mut String, forge: &Forge) {
     fenced(out, "The tree of size 12 (7):", &lines);
     let checkpoint = &forge.segments[1].lines[4];
     assert!(checkpoint.contains("\\n12\\n") && checkpoint.contains(&b64(&at.root_hash())), "{checkpoint}");
-    fenced(out, "The checkpoint line (9.4), signed by the key of epoch 1 over the first three lines of the note:", checkpoint);
+    fenced(
+        out,
+        "The checkpoint line (9.4), signed by the key of epoch 1 over the first three lines of the note:",
+        checkpoint,
+    );
 }
 
 #[test]

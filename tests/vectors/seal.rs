@@ -32,7 +32,10 @@ fn erasable_line() -> (String, Vec<String>) {
 pub(crate) fn ledger() -> Forge {
     let mut forge = Forge::new(ORIGIN);
     let digest = hex(&sha256(&[b"configuration"]));
-    forge.control("config", &format!(r#""binary":"telseal 0.1.0","config":"{digest}","heartbeat_seconds":60,"rules":"none""#));
+    forge.control(
+        "config",
+        &format!(r#""binary":"telseal 0.1.0","config":"{digest}","heartbeat_seconds":60,"rules":"none""#),
+    );
     forge.checkpoint(true);
     forge.record(LOG_LINE);
     forge.entry(0, SPAN_LINE, &About { signal: 3, flags: 2, risk: 4, ..LOG });
@@ -43,7 +46,8 @@ pub(crate) fn ledger() -> Forge {
     let first = format!("[{}]", disclosures[0]);
     forge.entry(0, &line, &About { flags: 5, disclosures: &first, ..LOG });
     forge.checkpoint(false);
-    forge.control("gap", r#""cause":"overrun","count":3,"from_ns":"1700000000000000000","to_ns":"1700000000000000009""#);
+    forge
+        .control("gap", r#""cause":"overrun","count":3,"from_ns":"1700000000000000000","to_ns":"1700000000000000009""#);
     forge.rotate(true);
     forge.roll();
     second_segment(&mut forge);
@@ -58,7 +62,10 @@ fn second_segment(forge: &mut Forge) {
     forge.checkpoint(false);
     let from = "\"from_ns\":\"1700000002000000000\"";
     let to = "\"to_ns\":\"1700000003000000000\"";
-    forge.order("retention", &format!(r#"{{"actor":"ops","count":2,"first":2,{from},"last":3,"policy":"p-1","ticket":"T-1",{to}}}"#));
+    forge.order(
+        "retention",
+        &format!(r#"{{"actor":"ops","count":2,"first":2,{from},"last":3,"policy":"p-1","ticket":"T-1",{to}}}"#),
+    );
     forge.order("hold", r#"{"actor":"legal","first":4,"hold":"h-1","last":5,"reason":"case 7"}"#);
     forge.order("hold", r#"{"actor":"legal","hold":"h-1","release":true}"#);
     let fields = r#"{"actor":"dpo","basis":"art. 17","fields":["user.email"],"request":"R-1","seqs":[6]}"#;
@@ -66,7 +73,13 @@ fn second_segment(forge: &mut Forge) {
     forge.rotate(false);
     forge.control("anchor", &format!(r#""kind":"file","receipt":"{}","size":9"#, hex(&sha256(&[b"receipt"]))));
     forge.control("unclean_start", r#""cut_bytes":0,"offset":0,"segment":"00000000000000000009.ndjson""#);
-    forge.control("export", &format!(r#""actor":"ops","count":1,"first":4,"format":"csv","last":4,"sha256":"{}""#, hex(&sha256(&[b"file"]))));
+    forge.control(
+        "export",
+        &format!(
+            r#""actor":"ops","count":1,"first":4,"format":"csv","last":4,"sha256":"{}""#,
+            hex(&sha256(&[b"file"]))
+        ),
+    );
     forge.control("end", "");
     forge.checkpoint(true);
     forge.stub(2);
