@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand, one table of exit codes for all.
 
 mod demo;
+mod progress;
 mod run;
 mod validate;
 mod verify;
@@ -58,13 +59,8 @@ enum Command {
         config: PathBuf,
     },
     /// Re-read a sealed ledger and say whether it is whole
-    Verify {
-        /// A data directory, one pipeline's folder, or one segment file
-        path: PathBuf,
-        /// Trust only this key: the verifier key text, as in `key.pub`, or a file that holds it
-        #[arg(long, value_name = "VKEY|FILE")]
-        key: Option<String>,
-    },
+    #[command(long_about = verify::ABOUT)]
+    Verify(verify::Arguments),
     /// Send a bundled AI agent session through telseal on this machine and show what came of it
     Demo,
 }
@@ -79,7 +75,7 @@ pub fn main() -> Exit {
     match command {
         Command::Run { config } => run::run(&config),
         Command::Validate { config } => validate::validate(&config),
-        Command::Verify { path, key } => verify::verify(&path, key.as_deref()),
+        Command::Verify(arguments) => verify::verify(&arguments),
         Command::Demo => demo::demo(),
     }
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::EXTENSION;
 use super::cert::Cert;
 use super::chain::Chain;
 use super::checker::key_rotate;
@@ -17,9 +16,9 @@ use super::entry::{ENTRY_BYTES, Entry, Kind, SEAL_BYTES_MAX, Stream, push_sealed
 use super::header::push_header_line;
 use super::keys::{Keys, Root, RootKey};
 use super::note::{CHECKPOINT_LINE_BYTES_MAX, Signer, VerifyingKey, push_checkpoint_line, sign_note};
-use super::order;
 use super::reader::LedgerReader;
 use super::recover::Recover;
+use super::{EXTENSION, close, files, order};
 use crate::stdx::clock::unix_nanos;
 use crate::stdx::durable;
 use crate::stdx::segments::{self, Cut, SEGMENT_BYTES_MAX, Segments};
@@ -102,6 +101,8 @@ pub struct Options {
     pub epoch_entries: u64,
     /// The wall clock, in nanoseconds since 1970.
     pub clock: fn() -> u64,
+    /// Closed segments are packed.
+    pub compression: bool,
 }
 
 impl Options {
@@ -116,6 +117,7 @@ impl Options {
             epoch_seconds: EPOCH_SECONDS,
             epoch_entries: EPOCH_ENTRIES,
             clock: unix_nanos,
+            compression: true,
         }
     }
 }
@@ -161,7 +163,7 @@ pub struct Seal {
 #[derive(Debug)]
 pub struct Ledger {
     options: Options,
-    segments: Segments,
+    pub(super) segments: Segments,
     chain: Chain,
     keys: Keys,
     stream_text: [u8; 36],
@@ -172,6 +174,7 @@ pub struct Ledger {
     /// When the epoch began, and when the root key signed last.
     epoch_began_ns: u64,
     root_signed_ns: u64,
+    closing: close::Closing,
     out: Vec<u8>,
 }
 
@@ -184,10 +187,15 @@ impl Ledger {
     /// When the disk refuses, the key is missing or another one, or the last segment does not verify.
     pub fn open(dir: &Path, options: &Options) -> Result<(Self, LedgerReader, Recovery), LedgerError> {
         durable::create_dir(dir)?;
-        let known: Vec<PathBuf> = segments::list(dir, EXTENSION)?.into_iter().map(|(_, path)| path).collect();
+        close::remove_unfinished(dir)?;
+        let known: Vec<PathBuf> = files::list(dir)?.into_iter().map(|file| file.path).collect();
         let root = Root::load(dir, options, &known)?;
         let mut found = Recover::new(root.key.clone());
-        let wanted = segments::Options { extension: EXTENSION, segment_bytes_max: options.segment_bytes_max };
+        let wanted = segments::Options {
+            extension: EXTENSION,
+            packed_extension: Some(files::PACKED_EXTENSION),
+            segment_bytes_max: options.segment_bytes_max,
+        };
         let (segments, cuts) = Segments::open(dir, &wanted, &mut found)?;
         let is_new = found.chain.is_none();
         if is_new && segments.end().segment > 0 {
@@ -212,6 +220,7 @@ impl Ledger {
             pending,
             rotation: (!is_new).then_some("start"),
             root_signed_ns: 0,
+            closing: close::Closing::default(),
             out: Vec::new(),
         };
         ledger.seal_pending()?;
@@ -299,6 +308,17 @@ impl Ledger {
             self.pending.pop();
         }
         appended.map(|_| ())
+    }
+
+    /// Lets the segments before `keep` be closed: no exporter needs them as they are. Returns at once; one segment a call
+    /// is taken, in the background.
+    pub fn close_behind(&mut self, keep: segments::Position) {
+        if self.options.compression
+            && self.closing.is_idle()
+            && let Some(packing) = self.segments.to_pack(keep)
+        {
+            self.closing.begin(packing);
+        }
     }
 
     /// How many entries there are.

@@ -136,6 +136,7 @@ fn ledger_options(id: &PipelineId, seal: &seal::Config) -> ledger::Options {
         root: root.map_or(ledger::RootKey::Folder, ledger::RootKey::File),
         epoch_seconds: seal.keys.epoch.rotate.0.as_secs(),
         epoch_entries: seal.keys.epoch.entries,
+        compression: seal.compression == seal::Compression::Zstd,
         ..ledger::Options::new(id.to_string())
     }
 }

@@ -212,6 +212,61 @@ pub fn list(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+/// A file that is written in pieces and has its name only when it is whole. Dropped before that, it leaves nothing.
+#[derive(Debug)]
+pub struct NewFile {
+    file: File,
+    path: PathBuf,
+    temporary: PathBuf,
+}
+
+impl NewFile {
+    /// Begins a file that will be `path`, in place of what may be there.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn create(path: &Path) -> Result<Self> {
+        let temporary = temporary_name(path);
+        let open =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(Mode::Shared.bits()).open(&temporary);
+        let file = open.map_err(|e| Error::new("create", &temporary, e))?;
+        Ok(Self { file, path: path.to_owned(), temporary })
+    }
+
+    /// The name it will have.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Adds bytes.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes).map_err(|e| Error::new("write", &self.temporary, e))
+    }
+
+    /// Gives it its name; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// When the system refuses; what was under that name before is then untouched.
+    #[expect(clippy::disallowed_methods, reason = "this is the place")]
+    pub fn finish(self) -> Result<()> {
+        self.file.sync_all().map_err(|e| Error::new("sync", &self.temporary, e))?;
+        fs::rename(&self.temporary, &self.path).map_err(|e| Error::new("rename the new file to", &self.path, e))?;
+        sync_dir(parent(&self.path))
+    }
+}
+
+impl Drop for NewFile {
+    /// After `finish` there is nothing under this name.
+    #[expect(clippy::disallowed_methods, reason = "this is the place")]
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.temporary);
+    }
+}
+
 /// A file that only grows at its end, and is cut back when a write did not succeed.
 #[derive(Debug)]
 pub struct AppendFile {
