@@ -5,6 +5,7 @@ mod export;
 mod failed;
 mod key;
 mod moment;
+mod progress;
 mod record;
 mod risk;
 mod run;
@@ -67,18 +68,13 @@ enum Command {
         #[arg(long, short, value_name = "FILE")]
         config: PathBuf,
     },
-    /// Re-read a sealed ledger and say whether it is whole
-    Verify {
-        /// A data directory, one pipeline's folder, or one segment file
-        path: PathBuf,
-        /// Trust only this key: the verifier key text, as in `key.pub`, or a file that holds it
-        #[arg(long, value_name = "VKEY|FILE")]
-        key: Option<String>,
-    },
     /// Write verified records as CSV, NDJSON, OTLP or OCSF; not one of them when anything is wrong
     Export(export::ExportArgs),
     /// Say what a command line, or an event of an AI agent, means: level, score, rules and reasons. Nothing is run
     Risk(risk::Options),
+    /// Re-read a sealed ledger and say whether it is whole
+    #[command(long_about = verify::ABOUT)]
+    Verify(verify::Arguments),
     /// Send a bundled AI agent session through telseal on this machine and show what came of it
     Demo,
 }
@@ -93,9 +89,9 @@ pub fn main() -> Exit {
     match command {
         Command::Run { config, accept_rollback } => run::run(&config, accept_rollback),
         Command::Validate { config } => validate::validate(&config),
-        Command::Verify { path, key } => verify::verify(&path, key.as_deref()),
         Command::Export(args) => export::export(&args),
         Command::Risk(options) => risk::risk(&options),
+        Command::Verify(arguments) => verify::verify(&arguments),
         Command::Demo => demo::demo(),
     }
 }

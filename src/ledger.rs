@@ -5,6 +5,8 @@
 //! write and one wait; a [`LedgerReader`] hands out record lines behind the last durable signature; [`verify`] needs
 //! nothing but the files. Limits: one writer a folder (the owner locks `data_dir`), lines below 256 MiB.
 //!
+//! Closed segments are packed, `.ndjson.zst`, with a sidecar `.seal.zst` of the same lines without bodies of records.
+//!
 //! A segment file, `<number of its first entry, 20 digits>.ndjson`, is:
 //!
 //! ```text
@@ -19,6 +21,7 @@ pub mod cert;
 pub mod control;
 pub mod drafts;
 pub mod entry;
+pub mod files;
 pub mod keys;
 pub mod note;
 pub mod order;
@@ -32,10 +35,12 @@ pub mod writer;
 
 mod chain;
 mod checker;
+mod close;
 mod disclosed;
 mod hash;
 mod header;
 mod lines;
+mod members;
 mod recover;
 mod scan;
 
@@ -44,10 +49,10 @@ pub use self::drafts::{Drafts, field_digest, random16};
 pub use self::entry::risk_of;
 pub use self::keys::RootKey;
 pub use self::reader::{Chunk, LedgerReader};
-pub use self::verify::{Report, VerifyError, VerifyOptions, Violation, verify};
+pub use self::verify::{Anchor, Report, VerifyError, VerifyOptions, Violation, verify};
 pub use self::writer::{Ledger, LedgerError, Options, Recovery, Seal, Sealed};
 
-/// The end of the names of segment files.
+/// The end of the names of open segments, and of closed ones that an exporter still needs.
 pub const EXTENSION: &str = "ndjson";
 
 /// The longest line that is read back.

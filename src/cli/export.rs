@@ -61,7 +61,7 @@ fn run(args: &ExportArgs) -> Result<Exit> {
     let folder = Folder::find(&args.path)?;
     let target = if folder.is_one_file { &args.path } else { &folder.dir };
     let key = args.key.as_deref().map(read_key).transpose()?;
-    let report = verify(target, &VerifyOptions { key })?;
+    let report = verify(target, &VerifyOptions { key, ..VerifyOptions::default() })?;
     let ledger = report.ledgers.into_iter().next().ok_or_else(|| Failed::inconclusive("no ledger"))?;
     let mut export = Export::new(args.format, select, &ledger);
     match &args.out {

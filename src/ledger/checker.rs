@@ -15,6 +15,7 @@ use super::entry::{ENTRY_BYTES, Entry, Kind, SealedLine, is_stub, parse_stub};
 use super::hash::commit;
 use super::header::{Header, is_header};
 use super::note::{Checkpoint, Note, Verdict, VerifyingKey, is_checkpoint, parse_checkpoint_line};
+use super::order;
 
 /// What kind of thing is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +110,7 @@ pub(super) enum Checked<'a> {
 }
 
 /// The state of a check.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Checker {
     root: VerifyingKey,
     chain: Chain,
@@ -336,13 +337,17 @@ impl Checker {
         Ok(())
     }
 
-    /// What two of the ledger's own events must say: the first of all, and a change of the key.
+    /// What some of the ledger's own events must say: the first of all, a change of the key, and orders.
     fn check_control(&mut self, sealed: &SealedLine<'_>, entry: &Entry) -> Result<(), Finding> {
         if entry.seq == 0 || entry.kind == Kind::Genesis {
             return genesis::check(sealed.open_body, entry, &self.chain, &self.root);
         }
-        if entry.kind == Kind::KeyRotate {
-            self.next_epoch = Some(genesis::next_epoch(sealed.open_body, entry, &self.chain, &self.root)?);
+        match entry.kind {
+            Kind::KeyRotate => {
+                self.next_epoch = Some(genesis::next_epoch(sealed.open_body, entry, &self.chain, &self.root)?);
+            }
+            Kind::Retention | Kind::Erasure | Kind::Hold => drop(order::read(sealed.open_body, entry, &self.root)?),
+            _ => {}
         }
         Ok(())
     }

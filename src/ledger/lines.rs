@@ -1,22 +1,39 @@
-//! The lines of a segment file, read in large steps through one buffer.
+//! The lines of a segment file, packed or not, read in large steps through one buffer.
 
 use std::path::Path;
 
 use super::LINE_BYTES_MAX;
 use crate::stdx::durable::{Error, ReadFile, Result};
+use crate::stdx::packed::Unpacker;
 
 /// How much is read at once; longer lines make the buffer grow.
 const STEP_BYTES: usize = 512 * 1024;
 
-/// Reads a file line by line.
+/// What the lines lie in.
+#[derive(Debug)]
+enum Source {
+    Plain(ReadFile),
+    Packed(Box<Unpacker>),
+}
+
+impl Source {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Plain(file) => file.path(),
+            Self::Packed(file) => file.path(),
+        }
+    }
+}
+
+/// Reads a file line by line; one whose name ends in `.zst` is unpacked.
 #[derive(Debug)]
 pub(super) struct Lines {
-    file: ReadFile,
+    file: Source,
     buffer: Vec<u8>,
     /// What of the buffer is not handed out yet.
     start: usize,
     end: usize,
-    /// Where the buffer's `end` lies in the file.
+    /// Where the buffer's `end` lies in the unpacked file.
     read_offset: u64,
 }
 
@@ -26,13 +43,19 @@ pub(super) struct Line<'a> {
     pub(super) bytes: &'a [u8],
     /// False for what follows the last line end of the file.
     pub(super) is_whole: bool,
-    /// Where it ends in the file, its line end included.
+    /// Where it ends in the unpacked file, its line end included.
     pub(super) end_offset: u64,
 }
 
 impl Lines {
     pub(super) fn open(path: &Path) -> Result<Self> {
-        Ok(Self { file: ReadFile::open(path)?, buffer: vec![0; STEP_BYTES], start: 0, end: 0, read_offset: 0 })
+        let is_packed = path.extension().is_some_and(|extension| extension == "zst");
+        let file = if is_packed {
+            Source::Packed(Box::new(Unpacker::open(path)?))
+        } else {
+            Source::Plain(ReadFile::open(path)?)
+        };
+        Ok(Self { file, buffer: vec![0; STEP_BYTES], start: 0, end: 0, read_offset: 0 })
     }
 
     /// The next line, or `None` at the end of the file.
@@ -57,6 +80,19 @@ impl Lines {
         Ok(Some(Line { bytes, is_whole, end_offset }))
     }
 
+    /// Where the next line begins in the unpacked file.
+    pub(super) fn offset(&self) -> u64 {
+        self.read_offset - (self.end - self.start) as u64
+    }
+
+    /// How many bytes of the file itself were read.
+    pub(super) fn consumed(&self) -> u64 {
+        match &self.file {
+            Source::Plain(_) => self.read_offset,
+            Source::Packed(file) => file.consumed(),
+        }
+    }
+
     /// Makes room and reads once. 0 is the end of the file.
     fn fill(&mut self) -> Result<usize> {
         if self.start > 0 {
@@ -70,7 +106,11 @@ impl Lines {
             }
             self.buffer.resize((self.buffer.len() * 2).min(LINE_BYTES_MAX), 0);
         }
-        let read = self.file.read_at(&mut self.buffer[self.end..], self.read_offset)?;
+        let buffer = &mut self.buffer[self.end..];
+        let read = match &mut self.file {
+            Source::Plain(file) => file.read_at(buffer, self.read_offset)?,
+            Source::Packed(file) => file.read(buffer)?,
+        };
         self.end += read;
         self.read_offset += read as u64;
         Ok(read)

@@ -1,9 +1,181 @@
 //! Orders over bodies that are sealed: what may be deleted, what was erased, what must stay. Only the root key gives them.
+//!
+//! An order is `{"audit.control":"<kind>","order":{..},"sig":".."}`; the signature covers `telseal order/v1`, the ledger's
+//! id, and the order's own bytes. A body that is gone must be covered by a retention or an erasure that stands where no
+//! hold on that record was in force.
 
-use super::entry::Stream;
+use std::collections::BTreeMap;
+
+use super::checker::{Fault, Finding};
+use super::entry::{Entry, Kind, Stream};
+use super::members::Members;
+use super::note::VerifyingKey;
+use super::scan::base64_exact;
 
 /// What the signature of an order covers: its ledger, and the order's own bytes.
 #[must_use]
 pub fn signed_bytes(stream: Stream, order: &[u8]) -> Vec<u8> {
     [format!("telseal order/v1\n{stream}\n").as_bytes(), order].concat()
+}
+
+/// Numbers of entries, the first and the last one included.
+pub type Range = (u64, u64);
+
+/// What an order says about bodies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// These may be gone, by policy.
+    Retention(Range),
+    /// These may be gone, on request.
+    Erasure(Vec<u64>),
+    /// Single fields of records were erased; the records themselves stay.
+    FieldErasure,
+    /// These must stay.
+    Hold(String, Range),
+    /// They need not stay any more for that reason.
+    Release(String),
+}
+
+/// Reads and checks the order in one of the ledger's own events (its body, without the closing brace).
+pub(super) fn read(body: &[u8], entry: &Entry, root: &VerifyingKey) -> Result<Order, Finding> {
+    let whole = [body, b"}"].concat();
+    let parts = || {
+        let members = Members::read(&whole)?;
+        let signature: [u8; 64] = base64_exact(members.text("sig")?.as_bytes())?;
+        Some((members.raw("order")?, signature))
+    };
+    let malformed = || Finding::new(Fault::Malformed, entry.seq, "the entry is no order that this version knows");
+    let (order, signature) = parts().ok_or_else(malformed)?;
+    if !root.verify(&signed_bytes(entry.stream, order.as_bytes()), &signature) {
+        return Err(Finding::new(Fault::WrongKey, entry.seq, "the order is not signed by the root key"));
+    }
+    parse(entry.kind, order).ok_or_else(malformed)
+}
+
+fn parse(kind: Kind, order: &str) -> Option<Order> {
+    let members = Members::read(order.as_bytes())?;
+    let range = || {
+        let range = (members.number("first")?, members.number("last")?);
+        (range.0 <= range.1).then_some(range)
+    };
+    match kind {
+        Kind::Retention => Some(Order::Retention(range()?)),
+        Kind::Erasure if members.raw("fields").is_some() => Some(Order::FieldErasure),
+        Kind::Erasure => Some(Order::Erasure(members.numbers("seqs")?)),
+        Kind::Hold if members.raw("release") == Some("true") => Some(Order::Release(members.text("hold")?)),
+        Kind::Hold => Some(Order::Hold(members.text("hold")?, range()?)),
+        _ => None,
+    }
+}
+
+/// Which records may lack their body, after the orders seen so far.
+#[derive(Debug, Default)]
+pub(super) struct Authority {
+    holds: BTreeMap<String, Range>,
+    /// Ranges that do not touch each other, by their first number.
+    allowed: BTreeMap<u64, u64>,
+}
+
+impl Authority {
+    /// Takes the next order into account. Orders must come in the order of the ledger.
+    pub(super) fn add(&mut self, order: &Order) {
+        match order {
+            Order::Retention(range) => self.allow(*range),
+            Order::Erasure(seqs) => seqs.iter().for_each(|seq| self.allow((*seq, *seq))),
+            Order::FieldErasure => {}
+            Order::Hold(id, range) => drop(self.holds.insert(id.clone(), *range)),
+            Order::Release(id) => drop(self.holds.remove(id)),
+        }
+    }
+
+    /// Allows a range, but for what is held.
+    fn allow(&mut self, range: Range) {
+        let mut rest = vec![range];
+        for (from, to) in self.holds.values() {
+            rest = rest.into_iter().flat_map(|range| without(range, (*from, *to))).collect();
+        }
+        rest.into_iter().for_each(|range| self.insert(range));
+    }
+
+    fn insert(&mut self, (mut first, mut last): Range) {
+        // What touches the new range becomes one with it.
+        while let Some((&from, &to)) = self.allowed.range(..=last.saturating_add(1)).next_back()
+            && to.saturating_add(1) >= first
+        {
+            self.allowed.remove(&from);
+            (first, last) = (first.min(from), last.max(to));
+        }
+        self.allowed.insert(first, last);
+    }
+
+    /// The first number of a range that no order allows to lack its body.
+    pub(super) fn first_outside(&self, (first, last): Range) -> Option<u64> {
+        let covered_to = self.allowed.range(..=first).next_back().map(|(_, to)| *to).filter(|to| *to >= first);
+        match covered_to {
+            None => Some(first),
+            Some(to) if to >= last => None,
+            Some(to) => self.first_outside((to + 1, last)),
+        }
+    }
+}
+
+fn without((first, last): Range, (from, to): Range) -> impl Iterator<Item = Range> {
+    if to < first || last < from {
+        return [Some((first, last)), None].into_iter().flatten();
+    }
+    let before = (first < from).then(|| (first, from - 1));
+    let after = (to < last).then(|| (to + 1, last));
+    [before, after].into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_order() -> impl Strategy<Value = Order> {
+        let range = || (0..40_u64, 0..12_u64).prop_map(|(first, more)| (first, first + more));
+        prop_oneof![
+            range().prop_map(Order::Retention),
+            prop::collection::vec(0..40_u64, 0..5).prop_map(Order::Erasure),
+            ("[ab]", range()).prop_map(|(id, range)| Order::Hold(id, range)),
+            "[ab]".prop_map(Order::Release),
+            Just(Order::FieldErasure),
+        ]
+    }
+
+    proptest! {
+        /// The same, record by record.
+        #[test]
+        fn a_body_may_be_gone_when_an_order_says_so_and_no_hold_was_in_force(orders in prop::collection::vec(any_order(), 0..12)) {
+            let (mut authority, mut allowed) = (Authority::default(), [false; 60]);
+            let mut holds: BTreeMap<String, Range> = BTreeMap::new();
+            for order in &orders {
+                authority.add(order);
+                let held = |seq: u64| holds.values().any(|(from, to)| (*from..=*to).contains(&seq));
+                match order {
+                    Order::Retention((from, to)) => (*from..=*to).filter(|seq| !held(*seq)).for_each(|seq| allowed[seq as usize] = true),
+                    Order::Erasure(seqs) => seqs.iter().filter(|seq| !held(**seq)).for_each(|seq| allowed[*seq as usize] = true),
+                    Order::Hold(id, range) => drop(holds.insert(id.clone(), *range)),
+                    Order::Release(id) => drop(holds.remove(id)),
+                    Order::FieldErasure => {}
+                }
+            }
+            for first in 0..59_u64 {
+                let last = (first + 7).min(59);
+                let expected = (first..=last).find(|seq| !allowed[*seq as usize]);
+                prop_assert_eq!(authority.first_outside((first, last)), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn an_order_without_its_range_is_none() {
+        assert_eq!(parse(Kind::Retention, r#"{"first":3,"last":9}"#), Some(Order::Retention((3, 9))));
+        assert_eq!(parse(Kind::Retention, r#"{"first":9,"last":3}"#), None);
+        assert_eq!(parse(Kind::Hold, r#"{"actor":"x","hold":"h","release":true}"#), Some(Order::Release("h".into())));
+        assert_eq!(parse(Kind::Erasure, r#"{"fields":["a"],"seqs":[1]}"#), Some(Order::FieldErasure));
+        assert_eq!(parse(Kind::Erasure, r#"{"seqs":[1,"2"]}"#), None);
+    }
 }

@@ -1,10 +1,11 @@
 //! Reads sealed record lines in order, for delivery: only what a durable checkpoint covers, without the ledger's own
-//! lines.
+//! lines. A record whose body is gone is passed in silence; the place after it counts it.
 
 use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::entry::is_stub;
 use super::{LINE_BYTES_MAX, OWN_LINE};
 use crate::stdx::durable::{Error, Result};
 use crate::stdx::segments::{Piece, Position, SegmentsReader, path_of};
@@ -42,7 +43,8 @@ impl LedgerReader {
         self.segments.wait(position).await
     }
 
-    /// Reads the records after `from`: up to `bytes_max` bytes of the file, but at least one record. `None` at the end.
+    /// Reads the records after `from`: up to `bytes_max` bytes of the file, but at least one record, or the place behind
+    /// records whose bodies are gone. `None` at the end.
     ///
     /// # Errors
     /// When the disk refuses or the segment is gone.
@@ -55,7 +57,7 @@ impl LedgerReader {
                 continue;
             }
             let chunk = pick_records(piece, whole);
-            if chunk.records > 0 {
+            if chunk.next.record > from.record {
                 return Ok(Some(chunk));
             }
             (at, size) = (chunk.next, bytes_max.max(1));
@@ -78,16 +80,18 @@ impl LedgerReader {
 fn pick_records(piece: Piece, whole: usize) -> Chunk {
     let Piece { mut bytes, start, .. } = piece;
     let mut picked: Range<usize> = 0..0;
-    let (mut records, mut at) = (0, 0);
+    let (mut records, mut gone, mut at) = (0, 0, 0);
     while at < whole {
         let end = memchr::memchr(b'\n', &bytes[at..whole]).map_or(whole, |length| at + length + 1);
         if !bytes[at..end].starts_with(OWN_LINE) {
             records += 1;
             picked = add_line(&mut bytes, &picked, at..end);
+        } else if is_stub(&bytes[at..end]) {
+            gone += 1;
         }
         at = end;
     }
-    let next = Position { record: start.record + records, offset: start.offset + whole as u64, ..start };
+    let next = Position { record: start.record + records + gone, offset: start.offset + whole as u64, ..start };
     Chunk { lines: Bytes::from(bytes).slice(picked), records, next }
 }
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::EXTENSION;
 use super::anchor::{self, Publisher};
 use super::cert::Cert;
 use super::chain::Chain;
@@ -18,9 +17,9 @@ use super::entry::{ENTRY_BYTES, Entry, Kind, SEAL_BYTES_MAX, Stream, push_sealed
 use super::header::push_header_line;
 use super::keys::{Keys, Root, RootKey};
 use super::note::{CHECKPOINT_LINE_BYTES_MAX, Signer, VerifyingKey, push_checkpoint_line, sign_note};
-use super::order;
 use super::reader::LedgerReader;
 use super::recover::Recover;
+use super::{EXTENSION, close, files, order};
 use crate::stdx::clock::unix_nanos;
 use crate::stdx::durable;
 use crate::stdx::segments::{self, Cut, SEGMENT_BYTES_MAX, Segments};
@@ -111,6 +110,8 @@ pub struct Options {
     pub anchors: anchor::Settings,
     /// The wall clock, in nanoseconds since 1970.
     pub clock: fn() -> u64,
+    /// Closed segments are packed.
+    pub compression: bool,
 }
 
 impl Options {
@@ -126,6 +127,7 @@ impl Options {
             epoch_entries: EPOCH_ENTRIES,
             anchors: anchor::Settings::default(),
             clock: unix_nanos,
+            compression: true,
         }
     }
 }
@@ -171,7 +173,7 @@ pub struct Seal {
 #[derive(Debug)]
 pub struct Ledger {
     options: Options,
-    segments: Segments,
+    pub(super) segments: Segments,
     chain: Chain,
     keys: Keys,
     stream_text: [u8; 36],
@@ -183,6 +185,7 @@ pub struct Ledger {
     epoch_began_ns: u64,
     root_signed_ns: u64,
     publisher: Publisher,
+    closing: close::Closing,
     out: Vec<u8>,
 }
 
@@ -195,10 +198,15 @@ impl Ledger {
     /// When the disk refuses, the key is missing or another one, or the last segment does not verify.
     pub fn open(dir: &Path, options: &Options) -> Result<(Self, LedgerReader, Recovery), LedgerError> {
         durable::create_dir(dir)?;
-        let known: Vec<PathBuf> = segments::list(dir, EXTENSION)?.into_iter().map(|(_, path)| path).collect();
+        close::remove_unfinished(dir)?;
+        let known: Vec<PathBuf> = files::list(dir)?.into_iter().map(|file| file.path).collect();
         let root = Root::load(dir, options, &known)?;
         let mut found = Recover::new(root.key.clone());
-        let wanted = segments::Options { extension: EXTENSION, segment_bytes_max: options.segment_bytes_max };
+        let wanted = segments::Options {
+            extension: EXTENSION,
+            packed_extension: Some(files::PACKED_EXTENSION),
+            segment_bytes_max: options.segment_bytes_max,
+        };
         let (segments, cuts) = Segments::open(dir, &wanted, &mut found)?;
         let is_new = found.chain.is_none();
         if is_new && segments.end().segment > 0 {
@@ -228,6 +236,7 @@ impl Ledger {
             rotation: (!is_new).then_some("start"),
             root_signed_ns: 0,
             publisher,
+            closing: close::Closing::default(),
             out: Vec::new(),
         };
         ledger.seal_pending()?;
@@ -323,6 +332,17 @@ impl Ledger {
             self.pending.pop();
         }
         appended.map(|_| ())
+    }
+
+    /// Lets the segments before `keep` be closed: no exporter needs them as they are. Returns at once; one segment a call
+    /// is taken, in the background.
+    pub fn close_behind(&mut self, keep: segments::Position) {
+        if self.options.compression
+            && self.closing.is_idle()
+            && let Some(packing) = self.segments.to_pack(keep)
+        {
+            self.closing.begin(packing);
+        }
     }
 
     /// How many entries there are.

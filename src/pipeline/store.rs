@@ -183,10 +183,13 @@ impl Writer {
         }
     }
 
-    /// Deletes what all exporters have passed; a ledger is evidence and stays. `all` gives back the segment being
+    /// Deletes what all exporters have passed; a ledger is evidence and stays, but is packed. `all` gives back the segment being
     /// written as well, for a disk that is full.
     pub(super) fn trim(&mut self, cursors: &Cursors, all: bool) {
-        let Self::Spool { spool, reader, hold_bytes_max } = self else { return };
+        let (spool, reader, hold_bytes_max) = match self {
+            Self::Spool { spool, reader, hold_bytes_max } => (spool, reader, hold_bytes_max),
+            Self::Ledger(ledger, ..) => return ledger.close_behind(cursors.slowest().unwrap_or(ledger.end())),
+        };
         let keep = hold_bytes_max.map_or_else(Position::default, |hold| newest(reader.segments(), hold));
         let keep = cursors.slowest().unwrap_or_default().max(keep);
         let keep = if all { spool.roll_behind(keep) } else { Ok(keep) };

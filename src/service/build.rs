@@ -166,6 +166,7 @@ fn ledger_options(id: &PipelineId, seal: &seal::Config) -> ledger::Options {
         epoch_seconds: seal.keys.epoch.rotate.0.as_secs(),
         epoch_entries: seal.keys.epoch.entries,
         anchors: anchors(seal),
+        compression: seal.compression == seal::Compression::Zstd,
         ..ledger::Options::new(id.to_string())
     }
 }

@@ -103,7 +103,7 @@ impl Disk {
     /// # Errors
     /// When the disk refuses.
     pub fn open(dir: &Path, segment_bytes_max: u64) -> Result<(Self, DiskReader, Vec<Cut>), SpoolError> {
-        let options = segments::Options { extension: EXTENSION, segment_bytes_max };
+        let options = segments::Options { extension: EXTENSION, packed_extension: None, segment_bytes_max };
         let (segments, cuts) = Segments::open(dir, &options, &mut Frames)?;
         let reader = DiskReader { segments: segments.reader() };
         Ok((Self { segments }, reader, cuts))

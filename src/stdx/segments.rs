@@ -2,12 +2,14 @@
 //!
 //! A folder holds files named by the number of their first record (20 digits, so that names sort), of which only the
 //! last one grows. `append` returns after the disk has the bytes, and only then readers see them; a write that fails
-//! is cut off again. Limits: one writer a folder (`durable::lock_dir` is the owner's duty), any number of readers.
+//! is cut off again. Segments that grow no more may be packed (`stdx::packed`): places in them stay what they were.
+//! Limits: one writer a folder (`durable::lock_dir` is the owner's duty), any number of readers.
 
 pub mod position;
 pub mod reader;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +19,7 @@ use tokio::sync::watch;
 pub use self::position::{Cursor, CursorFile, Position};
 pub use self::reader::{Piece, SegmentsReader};
 use crate::stdx::durable::{self, AppendFile, Error, Result};
+use crate::stdx::packed;
 
 /// A new segment begins when the last one has reached this size.
 pub const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -26,6 +29,8 @@ pub const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub struct Options {
     /// The end of the file names, without the dot.
     pub extension: &'static str,
+    /// The end of the names of packed segments, where there can be any.
+    pub packed_extension: Option<&'static str>,
     /// The size at which [`Segments::is_full`] turns true.
     pub segment_bytes_max: u64,
 }
@@ -72,7 +77,9 @@ pub trait Format {
 #[derive(Debug, Clone, Copy)]
 struct Segment {
     records_before: u64,
+    /// How many bytes it has when it is not packed.
     bytes: u64,
+    is_packed: bool,
 }
 
 /// What writer and readers share.
@@ -80,12 +87,17 @@ struct Segment {
 struct Shared {
     dir: PathBuf,
     extension: &'static str,
+    packed_extension: Option<&'static str>,
     segments: Mutex<BTreeMap<u64, Segment>>,
 }
 
 impl Shared {
     fn path(&self, first: u64) -> PathBuf {
         path_of(&self.dir, first, self.extension)
+    }
+
+    fn packed_path(&self, first: u64) -> PathBuf {
+        path_of(&self.dir, first, self.packed_extension.unwrap_or(self.extension))
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Segment>> {
@@ -100,6 +112,8 @@ pub struct Segments {
     end: watch::Sender<Position>,
     file: AppendFile,
     segment_bytes_max: u64,
+    /// Every segment before this one is packed, or never will be.
+    pack_from: u64,
     /// A failed write could not be cut off: nothing may be appended before that has succeeded.
     uncertain: bool,
 }
@@ -126,7 +140,7 @@ impl Segments {
     /// Opens a folder: reads its last segment through `format`, cuts off what is not whole and reports that.
     ///
     /// A last segment with nothing whole in it is removed when there is one before it (a crash between the creation
-    /// and the first write), else it is emptied.
+    /// and the first write), else it is emptied. The last segment is never packed.
     ///
     /// # Errors
     /// When `format` or the disk refuses.
@@ -137,6 +151,10 @@ impl Segments {
     ) -> std::result::Result<(Self, Vec<Cut>), F::Error> {
         durable::create_dir(dir)?;
         let mut found = list(dir, options.extension)?;
+        let packed = options.packed_extension.map_or_else(|| Ok(Vec::new()), |packed| list(dir, packed))?;
+        if let (true, Some((_, path))) = (found.is_empty(), packed.last()) {
+            return Err(missing_after(path).into());
+        }
         let mut cuts = Vec::new();
         let (file, first, whole) = loop {
             let Some((first, path)) = found.pop() else {
@@ -153,12 +171,18 @@ impl Segments {
             }
             durable::remove(&path)?;
         };
-        let segments = survey(&found, format, whole)?;
-        let shared = Shared { dir: dir.to_owned(), extension: options.extension, segments: Mutex::new(segments) };
+        let mut segments = survey(&found, format, whole)?;
+        survey_packed(packed, first, format, &mut segments)?;
+        let shared = Shared {
+            dir: dir.to_owned(),
+            extension: options.extension,
+            packed_extension: options.packed_extension,
+            segments: Mutex::new(segments),
+        };
         let end = Position { segment: first, offset: whole.bytes, record: whole.records };
         let segment_bytes_max = options.segment_bytes_max;
         let end = watch::Sender::new(end);
-        Ok((Self { shared: Arc::new(shared), end, file, segment_bytes_max, uncertain: false }, cuts))
+        Ok((Self { shared: Arc::new(shared), end, file, segment_bytes_max, pack_from: 0, uncertain: false }, cuts))
     }
 
     /// A reader of what is committed.
@@ -203,7 +227,7 @@ impl Segments {
         }
         self.heal()?;
         self.file = AppendFile::create(&path)?;
-        self.shared.lock().insert(first, Segment { records_before: end.record, bytes: 0 });
+        self.shared.lock().insert(first, Segment { records_before: end.record, bytes: 0, is_packed: false });
         self.end.send_replace(Position { segment: first, offset: 0, record: end.record });
         Ok(())
     }
@@ -254,6 +278,23 @@ impl Segments {
         Ok(())
     }
 
+    /// The oldest segment that is not packed, when it lies before `keep` and grows no more. The last segment must have
+    /// something committed in it, so that no start ever goes back to the one before.
+    #[must_use]
+    pub fn to_pack(&mut self, keep: Position) -> Option<Packing> {
+        let end = self.end();
+        self.shared.packed_extension.filter(|_| end.offset > 0)?;
+        let last = keep.segment.min(end.segment);
+        let old = |segments: &BTreeMap<u64, Segment>| {
+            let mut old = segments.range(self.pack_from..last.max(self.pack_from));
+            old.find(|(_, segment)| !segment.is_packed).map(|(first, _)| *first)
+        };
+        let found = old(&self.shared.lock());
+        // What lies before is packed: it is not looked at again with every group.
+        self.pack_from = found.unwrap_or(last.max(self.pack_from));
+        Some(Packing { shared: self.shared.clone(), first: found? })
+    }
+
     /// Deletes whole segments that lie before `keep`; never the last one. Returns how many bytes that freed.
     ///
     /// # Errors
@@ -295,14 +336,77 @@ fn survey<F: Format>(
     let mut segments = BTreeMap::new();
     for (index, (first, path)) in found.iter().enumerate() {
         let segment = if index + 1 == found.len() && last.bytes == 0 {
-            Segment { records_before: last.records, bytes: 0 }
+            Segment { records_before: last.records, bytes: 0, is_packed: false }
         } else {
             let bytes = durable::ReadFile::open(path)?.bytes_len()?;
-            Segment { records_before: format.records_before(path, *first)?, bytes }
+            Segment { records_before: format.records_before(path, *first)?, bytes, is_packed: false }
         };
         segments.insert(*first, segment);
     }
     Ok(segments)
+}
+
+/// Where each packed segment begins and ends. One that is there in both forms counts as not packed: a crash came
+/// between the two steps, and it is packed again.
+fn survey_packed<F: Format>(
+    found: Vec<(u64, PathBuf)>,
+    last: u64,
+    format: &mut F,
+    segments: &mut BTreeMap<u64, Segment>,
+) -> std::result::Result<(), F::Error> {
+    for (first, path) in found {
+        if first > last {
+            return Err(missing_after(&path).into());
+        }
+        if let Entry::Vacant(place) = segments.entry(first) {
+            let (records_before, bytes) = (format.records_before(&path, first)?, packed::unpacked_bytes(&path)?);
+            place.insert(Segment { records_before, bytes, is_packed: true });
+        }
+    }
+    Ok(())
+}
+
+/// The last segment is never packed.
+fn missing_after(path: &Path) -> Error {
+    Error::content("go on after", path, "the segment after it is missing; put it back")
+}
+
+/// A segment that grows no more, to be packed by the owner, on a thread of its own.
+#[derive(Debug)]
+pub struct Packing {
+    shared: Arc<Shared>,
+    first: u64,
+}
+
+impl Packing {
+    /// The segment.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.shared.path(self.first)
+    }
+
+    /// Where it is to be put.
+    #[must_use]
+    pub fn packed_path(&self) -> PathBuf {
+        self.shared.packed_path(self.first)
+    }
+
+    /// The number in its name.
+    #[must_use]
+    pub fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The packed segment is on disk under its name: readers take it from now on, and the other one is removed.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn finish(self) -> Result<()> {
+        if let Some(segment) = self.shared.lock().get_mut(&self.first) {
+            segment.is_packed = true;
+        }
+        durable::remove(&self.path())
+    }
 }
 
 #[cfg(test)]

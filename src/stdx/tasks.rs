@@ -2,6 +2,8 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::{JoinHandle, JoinSet};
@@ -62,10 +64,59 @@ pub async fn blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'stat
     tokio::task::spawn_blocking(call).await.map_err(io::Error::other)
 }
 
+/// Calls `work` for 0 to `count - 1` on several threads at once, begun in this order, and waits for all. After a result
+/// that is not `good`, no later number is begun; the answer ends with the first such result.
+pub fn in_parallel<T: Send>(
+    count: usize,
+    threads: usize,
+    work: impl Fn(usize) -> T + Sync,
+    good: impl Fn(&T) -> bool + Sync,
+) -> Vec<T> {
+    let (next, end) = (AtomicUsize::new(0), AtomicUsize::new(count));
+    let results: Mutex<Vec<Option<T>>> = Mutex::new((0..count).map(|_| None).collect());
+    let run = || {
+        loop {
+            let index = next.fetch_add(1, Relaxed);
+            if index >= end.load(Relaxed) {
+                return;
+            }
+            let result = work(index);
+            if !good(&result) {
+                end.fetch_min(index + 1, Relaxed);
+            }
+            if let Some(place) = results.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index) {
+                *place = Some(result);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.min(count) {
+            scope.spawn(run);
+        }
+        run();
+    });
+    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.into_iter().take(end.load(Relaxed)).flatten().collect()
+}
+
 /// A thread of its own, for loops that block for their whole life.
 ///
 /// # Errors
 /// When the system refuses another thread.
 pub fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<std::thread::JoinHandle<()>> {
     std::thread::Builder::new().name(name.to_owned()).spawn(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_in_order_and_end_with_the_first_bad_one() {
+        for threads in [1, 2, 7] {
+            assert_eq!(in_parallel(50, threads, |n| n, |_| true), (0..50).collect::<Vec<_>>());
+            assert_eq!(in_parallel(50, threads, |n| n, |n| n % 20 != 19), (0..20).collect::<Vec<_>>());
+            assert!(in_parallel(0, threads, |n| n, |_| true).is_empty());
+        }
+    }
 }

@@ -1,14 +1,14 @@
 //! What a verification says, in numbers and in words.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::super::chain::Chain;
-use super::super::checker::Checked;
 use super::super::note::VerifyingKey;
+use super::facts::Gap;
 
 /// Where the public key came from: how much the proof is worth depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub struct LedgerReport {
     pub controls: u64,
     /// How many segments were read.
     pub segments: u64,
+    /// How many of them were packed.
+    pub packed: u64,
     /// How many checkpoints were checked.
     pub checkpoints: u64,
     /// How many bytes are proven.
@@ -54,56 +56,31 @@ pub struct LedgerReport {
     pub key: VerifyingKey,
     /// Where that key came from.
     pub key_from: KeyFrom,
-    /// Seen since the last checkpoint: records and controls.
-    unsigned: (u64, u64),
+    /// The first and the last epoch.
+    pub epochs: (u32, u32),
+    /// The size of the last checkpoint that the root key signed too; 0 when there is none.
+    pub root_signed: u64,
+    /// How many records follow that one.
+    pub records_after_root: u64,
+    /// How often a process began.
+    pub starts: u64,
+    /// How often that was after an end that was not orderly.
+    pub unclean_starts: u64,
+    /// The last entry is the orderly end of a run.
+    pub is_ended: bool,
+    /// How often the ledger says that it lives, as it says itself.
+    pub heartbeat_seconds: Option<u64>,
+    /// The longest time without an entry while a process ran, in nanoseconds.
+    pub silence_ns: u64,
+    /// When that time began.
+    pub silent_since_ns: u64,
+    /// How many records lack their body, each by an order.
+    pub bodies_gone: u64,
+    /// Records that the ledger itself says are missing, by cause.
+    pub gaps: BTreeMap<String, Gap>,
 }
 
 impl LedgerReport {
-    pub(super) fn new(path: &Path, key: VerifyingKey, key_from: KeyFrom) -> Self {
-        Self {
-            path: path.to_owned(),
-            stream: String::new(),
-            first: 0,
-            size: 0,
-            records: 0,
-            controls: 0,
-            segments: 0,
-            checkpoints: 0,
-            bytes: 0,
-            in_flight_bytes: 0,
-            root: [0; 32],
-            first_sealed_at_ns: 0,
-            last_sealed_at_ns: 0,
-            key,
-            key_from,
-            unsigned: (0, 0),
-        }
-    }
-
-    /// Takes a good line into account. Entries count when a checkpoint covers them.
-    pub(super) fn count(&mut self, checked: &Checked<'_>, chain: &Chain) {
-        match checked {
-            Checked::Record { entry, .. } => self.entry(entry.sealed_at_ns, (1, 0)),
-            Checked::Control { entry, .. } => self.entry(entry.sealed_at_ns, (0, 1)),
-            Checked::Checkpoint { .. } => {
-                let (records, controls) = std::mem::take(&mut self.unsigned);
-                self.records += records;
-                self.controls += controls;
-                self.checkpoints += 1;
-                self.size = chain.size();
-                self.last_sealed_at_ns = chain.sealed_at_ns;
-                self.root = chain.checkpoint().root;
-            }
-        }
-    }
-
-    fn entry(&mut self, sealed_at_ns: u64, (record, control): (u64, u64)) {
-        if self.first_sealed_at_ns == 0 {
-            self.first_sealed_at_ns = sealed_at_ns;
-        }
-        self.unsigned = (self.unsigned.0 + record, self.unsigned.1 + control);
-    }
-
     fn key_origin(&self) -> &'static str {
         match self.key_from {
             KeyFrom::Caller => "the key was given by the caller",
@@ -123,18 +100,76 @@ impl fmt::Display for LedgerReport {
             "  entries     {} to {last}: {} records, {} events of the ledger",
             self.first, self.records, self.controls
         )?;
+        let packed = if self.packed > 0 { format!(" ({} packed)", self.packed) } else { String::new() };
         writeln!(
             f,
-            "  files       {} segments, {} checkpoints, {} bytes",
+            "  files       {} segments{packed}, {} checkpoints, {} bytes",
             self.segments, self.checkpoints, self.bytes
         )?;
         writeln!(f, "  sealed      {} to {}", Utc(self.first_sealed_at_ns), Utc(self.last_sealed_at_ns))?;
         writeln!(f, "  head        {} at size {}", STANDARD.encode(self.root), self.size)?;
+        self.signed(f)?;
+        self.runs(f)?;
+        self.gone(f)?;
         writeln!(f, "  key         sha256 {}", self.key.fingerprint())?;
         writeln!(
             f,
             "  proven      every line is as it was sealed, none is missing between these entries, all are in order"
         )?;
+        self.not_proven(f)
+    }
+}
+
+impl LedgerReport {
+    fn signed(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first, last) = self.epochs;
+        let epochs = if first == last { format!("epoch {first}") } else { format!("epochs {first} to {last}") };
+        match self.root_signed {
+            0 => {
+                writeln!(f, "  signed      by {epochs}; the root key certified the first and signed no checkpoint here")
+            }
+            size => writeln!(
+                f,
+                "  signed      by {epochs}; by the root key up to size {size}, {} records follow",
+                self.records_after_root
+            ),
+        }
+    }
+
+    fn runs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.starts > 0 {
+            let end = if self.is_ended { "the last one ended in order" } else { "the last one has no end here" };
+            writeln!(f, "  runs        {} starts, {} after an unclean end; {end}", self.starts, self.unclean_starts)?;
+        }
+        let Some(heartbeat) = self.heartbeat_seconds else { return Ok(()) };
+        let longest = self.silence_ns / 1_000_000_000;
+        // A second for the clock, as much again for a slow disk.
+        let verdict = if longest > heartbeat.saturating_mul(2).max(heartbeat + 2) {
+            format!(": LONGER than that, from {}", Utc(self.silent_since_ns))
+        } else {
+            String::new()
+        };
+        writeln!(
+            f,
+            "  silence     {longest} s at most without an entry while running, heartbeat {heartbeat} s{verdict}"
+        )
+    }
+
+    fn gone(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (cause, Gap { entries, records }) in &self.gaps {
+            writeln!(f, "  gap         {records} records by {cause}, declared in {entries} entries")?;
+        }
+        if self.bodies_gone > 0 {
+            writeln!(
+                f,
+                "  bodies      {} records lack their body, each by an order of the root key",
+                self.bodies_gone
+            )?;
+        }
+        Ok(())
+    }
+
+    fn not_proven(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.key_from != KeyFrom::Caller {
             writeln!(f, "  not proven  {}", self.key_origin())?;
         }
@@ -164,7 +199,7 @@ impl fmt::Display for Report {
 }
 
 /// Nanoseconds since 1970 as `2026-11-21T10:02:11Z`.
-struct Utc(u64);
+pub(super) struct Utc(pub(super) u64);
 
 impl fmt::Display for Utc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -28,6 +28,12 @@ impl NewFile {
         Ok(Self { file, temporary, path: path.to_owned(), is_done: false })
     }
 
+    /// The name it will have.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Writes more of it.
     ///
     /// # Errors

@@ -3,19 +3,36 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
 use super::{Position, Segment, Shared};
 use crate::stdx::durable::{Error, ReadFile, Result};
+use crate::stdx::packed::Unpacker;
 
 /// A reader of a folder of segments. It sees only what the writer has committed.
 #[derive(Debug, Clone)]
 pub struct SegmentsReader {
     shared: Arc<Shared>,
     end: watch::Receiver<Position>,
-    open: Option<(u64, ReadFile)>,
+    open: Option<(u64, Open)>,
+}
+
+/// An open segment. A packed one is read from one place at a time.
+#[derive(Debug, Clone)]
+enum Open {
+    Plain(ReadFile),
+    Packed(Arc<Mutex<Unpacker>>),
+}
+
+impl Open {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
+        match self {
+            Self::Plain(file) => file.read_exact_at(buffer, offset),
+            Self::Packed(file) => file.lock().unwrap_or_else(PoisonError::into_inner).read_exact_at(buffer, offset),
+        }
+    }
 }
 
 /// Bytes that were read in one go, all from one segment.
@@ -129,15 +146,28 @@ impl SegmentsReader {
         }
     }
 
-    fn open(&mut self, segment: u64) -> Result<ReadFile> {
+    fn open(&mut self, segment: u64) -> Result<Open> {
         if let Some((open, file)) = &self.open
             && *open == segment
         {
             return Ok(file.clone());
         }
-        let file = ReadFile::open(&self.shared.path(segment))?;
+        let file = match self.try_open(segment) {
+            // It was packed between the look and the open.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.try_open(segment)?,
+            other => other?,
+        };
         self.open = Some((segment, file.clone()));
         Ok(file)
+    }
+
+    fn try_open(&self, segment: u64) -> Result<Open> {
+        let is_packed = self.shared.lock().get(&segment).is_some_and(|segment| segment.is_packed);
+        if is_packed {
+            let file = Unpacker::open(&self.shared.packed_path(segment))?;
+            return Ok(Open::Packed(Arc::new(Mutex::new(file))));
+        }
+        Ok(Open::Plain(ReadFile::open(&self.shared.path(segment))?))
     }
 }
 

@@ -30,7 +30,8 @@ fn unit(n: u64) -> Vec<u8> {
 }
 
 fn open(dir: &Path) -> (Segments, Vec<Cut>) {
-    Segments::open(dir, &Options { extension: "data", segment_bytes_max: 5 * UNIT }, &mut Units).unwrap()
+    Segments::open(dir, &Options { extension: "data", packed_extension: None, segment_bytes_max: 5 * UNIT }, &mut Units)
+        .unwrap()
 }
 
 fn append(segments: &mut Segments, count: u64) -> Result<()> {
