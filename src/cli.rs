@@ -1,17 +1,21 @@
 //! The command line: one file a subcommand, one table of exit codes for all.
 
+mod bytes;
 mod demo;
 mod export;
 mod failed;
 mod key;
 mod moment;
 mod progress;
+mod prove;
+mod reconcile;
 mod record;
 mod risk;
 mod run;
 mod select;
 mod validate;
 mod verify;
+mod verify_proof;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -68,13 +72,21 @@ enum Command {
         #[arg(long, short, value_name = "FILE")]
         config: PathBuf,
     },
-    /// Write verified records as CSV, NDJSON, OTLP or OCSF; not one of them when anything is wrong
-    Export(export::ExportArgs),
     /// Say what a command line, or an event of an AI agent, means: level, score, rules and reasons. Nothing is run
     Risk(risk::Options),
     /// Re-read a sealed ledger and say whether it is whole
     #[command(long_about = verify::ABOUT)]
     Verify(verify::Arguments),
+    /// Prove one entry: a small text file that can be checked without the ledger
+    Prove(prove::ProveArgs),
+    /// Check the proof of one entry, offline, with nothing but the ledger's public key
+    VerifyProof(verify_proof::VerifyProofArgs),
+    /// Print exactly the bytes that were hashed for an entry
+    Bytes(bytes::BytesArgs),
+    /// Write verified records as CSV, NDJSON, OTLP or OCSF; not one of them when anything is wrong
+    Export(export::ExportArgs),
+    /// Compare a copy (a SIEM's, a bucket's) with the ledger, and explain every record that it lacks
+    Reconcile(reconcile::ReconcileArgs),
     /// Send a bundled AI agent session through telseal on this machine and show what came of it
     Demo,
 }
@@ -89,9 +101,13 @@ pub fn main() -> Exit {
     match command {
         Command::Run { config, accept_rollback } => run::run(&config, accept_rollback),
         Command::Validate { config } => validate::validate(&config),
-        Command::Export(args) => export::export(&args),
         Command::Risk(options) => risk::risk(&options),
         Command::Verify(arguments) => verify::verify(&arguments),
+        Command::Prove(args) => prove::prove(&args),
+        Command::VerifyProof(args) => verify_proof::verify_proof(&args),
+        Command::Bytes(args) => bytes::bytes(&args),
+        Command::Export(args) => export::export(&args),
+        Command::Reconcile(args) => reconcile::reconcile(&args),
         Command::Demo => demo::demo(),
     }
 }

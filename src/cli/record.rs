@@ -38,6 +38,11 @@ impl<'a> Record<'a> {
         find(&self.members, name)
     }
 
+    /// All members.
+    pub(super) fn members(&self) -> &Members<'a> {
+        &self.members
+    }
+
     /// An attribute of the record, as JSON.
     pub(super) fn attribute(&self, name: &str) -> Option<&'a str> {
         find(&self.attributes, name)

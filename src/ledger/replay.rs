@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::entry::{Entry, leaf_of};
+use super::entry::{Entry, Kind, leaf_of};
 use super::hash::Hash;
 use super::note::Checkpoint;
 use super::tree::Frontier;
@@ -40,6 +40,8 @@ pub struct Seen<'a> {
     pub entry: Entry,
     /// Its leaf.
     pub leaf: [u8; 32],
+    /// How many records stand before it, from the very first one.
+    pub records_before: u64,
     /// The line; `None` when its body is gone.
     pub sealed: Option<Sealed<'a>>,
 }
@@ -56,7 +58,7 @@ pub fn replay<E>(
     verified: &Checkpoint,
     mut visit: impl FnMut(&Seen<'_>) -> Result<(), E>,
 ) -> Result<Option<String>, ReplayError<E>> {
-    let mut replay = Replay { tree: None, prev_leaf: None, note: None };
+    let mut replay = Replay { tree: None, records: 0, prev_leaf: None, note: None };
     for segment in &folder.segments {
         if replay.size() >= verified.size && replay.tree.is_some() {
             break;
@@ -72,6 +74,7 @@ pub fn replay<E>(
 
 struct Replay {
     tree: Option<Frontier>,
+    records: u64,
     prev_leaf: Option<Hash>,
     note: Option<String>,
 }
@@ -93,7 +96,7 @@ impl Replay {
             let what = "the segment does not continue the one before it";
             return Err(ReplayError::Changed { path: path.to_owned(), line: 1, what });
         }
-        self.tree = Some(header.frontier);
+        (self.tree, self.records) = (Some(header.frontier), header.records);
         loop {
             let line = reader.line_number() + 1;
             let Some(item) = reader.next_item()? else { return Ok(()) };
@@ -126,7 +129,9 @@ impl Replay {
         };
         tree.push(leaf);
         self.prev_leaf = Some(leaf);
-        Ok(Seen { entry, leaf, sealed })
+        let records_before = self.records;
+        self.records += u64::from(entry.kind == Kind::Record);
+        Ok(Seen { entry, leaf, records_before, sealed })
     }
 }
 

@@ -8,16 +8,12 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use super::entry::{ENTRY_BYTES, Entry, SealedLine};
+use super::entry::{ENTRY_BYTES, Entry, SealedLine, is_stub, parse_stub};
 use super::header::{Header, is_header};
 use super::note::{is_checkpoint, parse_checkpoint_line};
-use super::scan::Scan;
 use super::verify::LEDGER_DIR;
 use super::{LINE_BYTES_MAX, OWN_LINE};
 use crate::stdx::durable::{self, Error};
-
-/// How a stub begins: an entry whose body and salt are gone.
-const STUB: &[u8] = b"{\"audit.entry\":\"";
 
 /// The forms of a segment, the preferred one first.
 const FORMS: [&str; 3] = ["ndjson", "ndjson.zst", "seal.zst"];
@@ -171,12 +167,23 @@ impl Sealed<'_> {
     /// True when the body is what the entry commits to.
     #[must_use]
     pub fn is_genuine(&self) -> bool {
-        let entry = Entry::decode(&self.entry);
-        entry.is_some_and(|entry| {
-            u64::from(entry.body_len) == self.open_body.len() as u64 + 1
-                && super::hash::commit(&self.salt, self.open_body, b"}") == entry.commit
+        let hashed = || super::hash::commit(&self.salt, self.open_body, b"}");
+        Entry::decode(&self.entry).is_some_and(|entry| {
+            u64::from(entry.body_len) == self.open_body.len() as u64 + 1 && hashed() == entry.commit
         })
     }
+}
+
+/// True when a canonical line is what an entry with this salt commits to.
+#[must_use]
+pub fn is_committed(entry: &Entry, salt: &[u8; 16], canonical: &[u8]) -> bool {
+    u64::from(entry.body_len) == canonical.len() as u64 && super::hash::commit(salt, canonical, b"") == entry.commit
+}
+
+/// The leaf of an entry in the tree.
+#[must_use]
+pub fn leaf(entry: &[u8; ENTRY_BYTES]) -> [u8; 32] {
+    super::entry::leaf_of(entry)
 }
 
 /// A line of a segment.
@@ -294,21 +301,13 @@ fn parse(line: &[u8]) -> Result<Item<'_>, &'static str> {
         if is_checkpoint(line) {
             return parse_checkpoint_line(line).map(Item::Checkpoint).ok_or("the line is no whole checkpoint");
         }
-        if line.starts_with(STUB) {
-            return parse_stub(line).map(Item::Stub).ok_or("the line is no whole stub of an entry");
+        if is_stub(line) {
+            let entry = parse_stub(line).filter(|entry| Entry::decode(entry).is_some());
+            return entry.map(Item::Stub).ok_or("the line is no whole stub of an entry");
         }
     }
     let sealed = parse_sealed(line).ok_or("the line has no whole seal")?;
     Ok(Item::Sealed(sealed))
-}
-
-fn parse_stub(line: &[u8]) -> Option<[u8; ENTRY_BYTES]> {
-    let mut scan = Scan(line);
-    scan.literal(STUB)?;
-    let entry = scan.base64()?;
-    scan.literal(b"}")?;
-    scan.end()?;
-    Entry::decode(&entry).map(|_| entry)
 }
 
 /// Takes a sealed line apart: one of a segment, or a copy of one.

@@ -1,0 +1,180 @@
+//! The offline commands over a ledger as they are called: what they print where, and with which exit code they end.
+
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use telseal::ledger::{Drafts, Ledger, Options};
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn telseal(arguments: &[&str]) -> Ran {
+    let run = Command::new(env!("CARGO_BIN_EXE_telseal")).args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ran { code: run.status.code().unwrap(), out: text(run.stdout), err: text(run.stderr) }
+}
+
+/// A data directory with one pipeline and records that say their number.
+struct Site {
+    data: tempfile::TempDir,
+}
+
+impl Site {
+    fn new(records: u64) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let dir = data.path().join("logs/ledger");
+        fs::create_dir_all(&dir).unwrap();
+        let (mut ledger, ..) = Ledger::open(&dir, &Options::new("logs")).unwrap();
+        for n in 1..=records {
+            let mut drafts = Drafts::with_capacity(1, 100);
+            let line = format!(r#"{{"attributes":{{"session.id":"s{}"}},"body":"record {n}","signal":"log"}}"#, n % 2);
+            drafts.buffer().extend_from_slice(line.as_bytes());
+            drafts.finish_line(1, 0, 0).unwrap();
+            ledger.append(&[drafts]).unwrap();
+        }
+        Self { data }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.data.path().join(name).display().to_string()
+    }
+
+    fn root(&self) -> String {
+        self.data.path().display().to_string()
+    }
+
+    fn segment(&self) -> PathBuf {
+        self.data.path().join("logs/ledger/00000000000000000000.ndjson")
+    }
+
+    fn key(&self) -> String {
+        self.path("logs/ledger/key.pub")
+    }
+
+    /// The number of the entry whose line has this text, and that line.
+    fn find(&self, text: &str) -> (String, String) {
+        let lines = fs::read_to_string(self.segment()).unwrap();
+        let line = lines.lines().find(|line| line.contains(text)).unwrap();
+        let number = line.split("\"n\":").nth(1).unwrap().split(',').next().unwrap();
+        (number.to_owned(), line.to_owned())
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test writes what a person would")]
+fn write(path: &str, text: &str) {
+    fs::write(path, text).unwrap();
+}
+
+fn tamper(path: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains(from));
+    write(path.to_str().unwrap(), &text.replacen(from, to, 1));
+}
+
+#[test]
+fn a_record_is_handed_over_with_a_proof_below_2_kilobytes() {
+    let site = Site::new(5);
+    let (seq, line) = site.find("record 3");
+    let proof = site.path("3.tlog-proof");
+    let made = telseal(&["prove", "--seq", &seq, "--out", &proof, &site.root()]);
+    assert_eq!((made.code, made.out.as_str()), (0, ""), "{}", made.err);
+    assert!(fs::metadata(&proof).unwrap().len() < 2048);
+    write(&site.path("line"), &line);
+    let key = site.key();
+    let checked = telseal(&["verify-proof", &proof, "--key", &key, "--line", &site.path("line")]);
+    assert_eq!((checked.code, checked.err.as_str()), (0, ""));
+    assert!(checked.out.contains("proven      the line is the one that was sealed"), "{}", checked.out);
+    let without = telseal(&["verify-proof", &proof, "--key", &key]);
+    assert!(without.code == 0 && without.out.contains("not proven  what the record says"), "{}", without.out);
+    // Another record, a changed proof, no key, another key.
+    write(&site.path("line"), &site.find("record 4").1);
+    assert_eq!(telseal(&["verify-proof", &proof, "--key", &key, "--line", &site.path("line")]).code, 4);
+    assert_eq!(telseal(&["verify-proof", &proof]).code, 6);
+    assert_eq!(telseal(&["verify-proof", &proof, "--key", &Site::new(1).key()]).code, 4);
+    tamper(Path::new(&proof), "index ", "index 1");
+    let changed = telseal(&["verify-proof", &proof, "--key", &key]);
+    assert!(changed.code == 4 && changed.err.contains("modified"), "{}", changed.err);
+}
+
+#[test]
+fn a_proof_can_carry_its_line_and_a_policy_can_ask_for_witnesses() {
+    let site = Site::new(2);
+    let (seq, _) = site.find("record 1");
+    let proof = telseal(&["prove", "--seq", &seq, "--with-line", &site.root()]).out;
+    write(&site.path("p"), &proof);
+    let key = fs::read_to_string(site.key()).unwrap();
+    write(&site.path("policy"), &format!("log {}\nquorum none\n", key.trim()));
+    let checked = telseal(&["verify-proof", &site.path("p"), "--policy", &site.path("policy"), "--json"]);
+    assert_eq!(checked.code, 0, "{}", checked.err);
+    let said: serde_json::Value = serde_json::from_str(&checked.out).unwrap();
+    assert_eq!((&said["line"], &said["vkey"]), (&true.into(), &key.trim().into()));
+    let witness = "w.example/1+";
+    write(&site.path("policy"), &format!("log {}\nwitness w {witness}\nquorum w\n", key.trim()));
+    assert_eq!(telseal(&["verify-proof", &site.path("p"), "--policy", &site.path("policy")]).code, 2);
+}
+
+#[test]
+fn the_bytes_are_those_that_sha256sum_would_hash() {
+    let site = Site::new(2);
+    let (seq, _) = site.find("record 2");
+    let line = telseal(&["bytes", "--seq", &seq, "--line", &site.root()]);
+    assert_eq!(line.out, r#"{"attributes":{"session.id":"s0"},"body":"record 2","signal":"log"}"#);
+    let hashed = telseal(&["bytes", "--seq", &seq, &site.root()]);
+    assert!(hashed.out.starts_with("CR/1\0") && hashed.out.ends_with(&line.out), "{}", hashed.out);
+    assert!(hashed.err.contains("sha256      "), "{}", hashed.err);
+    let facts = telseal(&["bytes", "--seq", &seq, "--json", &site.root()]);
+    let facts: serde_json::Value = serde_json::from_str(&facts.out).unwrap();
+    assert!(hashed.err.contains(facts["commit_sha256"].as_str().unwrap()));
+    assert_eq!(facts["line"], line.out);
+    let absent = telseal(&["bytes", "--seq", "999", &site.root()]);
+    assert!(absent.code == 6 && absent.err.contains("entry 999"), "{}", absent.err);
+}
+
+#[test]
+fn an_export_is_whole_or_not_there() {
+    let site = Site::new(6);
+    let out = site.path("out.csv");
+    let arguments = ["export", "--format", "csv", "--out", &out, "--where", "session.id=s1", &site.root()];
+    let done = telseal(&arguments);
+    assert_eq!((done.code, done.out.as_str()), (0, ""), "{}", done.err);
+    assert!(done.err.contains("records     3"), "{}", done.err);
+    assert_eq!(fs::read_to_string(&out).unwrap().lines().count(), 4);
+    assert!(Path::new(&format!("{out}.proof.json")).is_file());
+    let streamed = telseal(&["export", "--format", "ndjson", &site.root()]);
+    assert_eq!((streamed.code, streamed.out.lines().count()), (0, 6));
+    let other = site.path("other.csv");
+    tamper(&site.segment(), "record 3", "record 9");
+    let refused = telseal(&["export", "--format", "csv", "--out", &other, &site.root()]);
+    assert_eq!((refused.code, refused.out.as_str()), (4, ""), "{}", refused.err);
+    assert!(["", ".tmp", ".proof.json"].iter().all(|end| !Path::new(&format!("{other}{end}")).exists()));
+    assert_eq!(telseal(&["export", "--format", "ndjson", &site.root()]).out, "");
+}
+
+#[test]
+fn a_copy_that_lacks_records_ends_with_4_and_their_numbers() {
+    let site = Site::new(4);
+    let whole = telseal(&["export", "--format", "ndjson", &site.root()]).out;
+    write(&site.path("copy"), &whole);
+    let same = telseal(&["reconcile", "--copy", &site.path("copy"), &site.root()]);
+    assert!(same.code == 0 && same.out.contains("A exact     4"), "{}{}", same.out, same.err);
+    let gone = site.find("record 2").0;
+    write(&site.path("copy"), &whole.lines().filter(|line| !line.contains("record 2")).collect::<Vec<_>>().join("\n"));
+    let less = telseal(&["reconcile", "--copy", &site.path("copy"), &site.root()]);
+    assert!(
+        less.code == 4
+            && less
+                .out
+                .contains(&format!("UNEXPLAINED 1: not in the copy, and there is no reason why not: entries {gone}")),
+        "{}",
+        less.out
+    );
+    let json = telseal(&["reconcile", "--json", "--copy", &site.path("copy"), &site.root()]);
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!((&json["exact"], &json["unexplained"]["count"]), (&3.into(), &1.into()));
+}
