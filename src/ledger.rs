@@ -46,6 +46,7 @@ mod header;
 mod lines;
 mod members;
 mod recover;
+mod run;
 mod scan;
 
 pub use self::control::Control;
@@ -53,6 +54,7 @@ pub use self::drafts::{Drafts, field_digest, random16};
 pub use self::entry::risk_of;
 pub use self::keys::RootKey;
 pub use self::reader::{Chunk, LedgerReader};
+pub use self::run::{Counters, DeclaredGap};
 pub use self::verify::{Anchor, Report, VerifyError, VerifyOptions, Violation, verify};
 pub use self::writer::{Ledger, LedgerError, Options, Recovery, Seal, Sealed};
 

@@ -9,9 +9,11 @@ pub mod lens;
 mod open;
 mod recent;
 mod rejected;
+mod sealer;
 mod sequencer;
 mod sessions;
 pub mod store;
+mod ticks;
 
 use std::future::Future;
 use std::pin::Pin;
