@@ -5,12 +5,13 @@
 //! nothing that the rules would find, and the rules themselves, on the strings in which the prefilter saw something.
 //! What cannot be scanned is replaced as a whole (`[REDACTED:unscanned]`); bytes that cannot be read refuse the request.
 
+mod detector;
 mod json;
 mod names;
 mod prefilter;
 mod record;
 mod rulebook;
-mod rules;
+
 mod text;
 
 use aho_corasick::BuildError;
@@ -18,9 +19,9 @@ use serde::Deserialize;
 
 use crate::otlp::DecodeError;
 use crate::otlp::model::Batch;
+use crate::processor::redact::detector::{DETECTORS, Detector};
 use crate::processor::redact::record::Pass;
 use crate::processor::redact::rulebook::Rulebook;
-use crate::processor::redact::rules::{Class, RULES};
 use crate::processor::redact::text::Counts;
 use crate::processor::{Outcome, Processor};
 use crate::stdx::problem::{At, Problems, did_you_mean};
@@ -57,18 +58,16 @@ impl Default for Config {
     }
 }
 
-/// The profiles, and the classes of rules each one has.
-const PROFILES: [(&str, &[Class]); 3] =
-    [("ai-agent", &[Class::Secret, Class::Personal]), ("secrets", &[Class::Secret]), ("pii", &[Class::Personal])];
+/// The profiles.
+const PROFILES: [&str; 3] = ["ai-agent", "secrets", "pii"];
 
 impl Config {
     /// Finds what is wrong: a profile or rule that does not exist, an empty name.
     pub fn check(&self, at: &At, problems: &mut Problems) {
-        if !PROFILES.iter().any(|(name, _)| *name == self.profile) {
-            let names = PROFILES.map(|(name, _)| name);
-            unknown(&at.key("profile"), "profile", &self.profile, &names, problems);
+        if !PROFILES.contains(&self.profile.as_str()) {
+            unknown(&at.key("profile"), "profile", &self.profile, &PROFILES, problems);
         }
-        let names: Vec<_> = RULES.iter().map(|rule| rule.id.name()).collect();
+        let names: Vec<_> = DETECTORS.iter().map(|detector| detector.id).collect();
         let rules = at.key("rules");
         for (key, list) in [("enabled", &self.rules.enabled), ("disabled", &self.rules.disabled)] {
             for (index, name) in list.iter().enumerate().filter(|(_, name)| !names.contains(&name.as_str())) {
@@ -82,15 +81,16 @@ impl Config {
         }
     }
 
-    /// The rules in force.
-    fn rules(&self) -> Vec<&'static rules::Rule> {
-        let classes =
-            PROFILES.iter().find(|(name, _)| *name == self.profile).map_or(PROFILES[0].1, |(_, classes)| *classes);
-        let named = |list: &[String], rule: &rules::Rule| list.iter().any(|name| name == rule.id.name());
-        RULES
+    /// The detectors in force.
+    fn detectors(&self) -> Vec<&'static Detector> {
+        let named = |list: &[String], detector: &Detector| list.iter().any(|name| name == detector.id);
+        DETECTORS
             .iter()
-            .filter(|rule| classes.contains(&rule.class) || named(&self.rules.enabled, rule))
-            .filter(|rule| !named(&self.rules.disabled, rule))
+            .filter(|detector| {
+                detector.profiles.contains(&self.profile.as_str()) || named(&self.rules.enabled, detector)
+            })
+            .filter(|detector| !named(&self.rules.disabled, detector))
+            .copied()
             .collect()
     }
 }
@@ -127,9 +127,10 @@ impl Processor for Redact {
 }
 
 fn count(counts: &Counts) {
-    let names = RULES.iter().map(|rule| rule.id.name()).chain(["unscanned"]);
-    for (name, count) in names.zip(counts).filter(|(_, count)| **count > 0) {
-        metrics::counter!("telseal_redactions_total", "rule" => name).increment(*count);
+    for (name, count) in counts.found().map(|(id, count)| (id.name(), count)).chain([("unscanned", counts.unscanned)]) {
+        if count > 0 {
+            metrics::counter!("telseal_redactions_total", "rule" => name).increment(count);
+        }
     }
 }
 

@@ -5,9 +5,9 @@
 
 use std::ops::Range;
 
+use crate::processor::redact::detector::ids;
 use crate::processor::redact::names::Strength;
 use crate::processor::redact::rulebook::Rulebook;
-use crate::processor::redact::rules::Id;
 use crate::processor::redact::text::Counts;
 use crate::stdx::json::{Error, Reader, Text, Value, write_str};
 
@@ -30,8 +30,9 @@ pub(super) fn redact(
     nested: usize,
     counts: &mut Counts,
 ) -> Result<Option<String>, Error> {
-    let mut found = *counts;
-    let mut walk = Walk { rules, nested, counts: &mut found, edits: Vec::new(), buffer: String::new() };
+    let mut found = counts.clone();
+    let (edits, buffer, key) = (Vec::new(), String::new(), String::new());
+    let mut walk = Walk { rules, nested, counts: &mut found, edits, buffer, key };
     walk.run(text)?;
     let edits = walk.edits;
     *counts = found;
@@ -45,6 +46,8 @@ struct Walk<'r> {
     /// What to put where, in order.
     edits: Vec<(Range<usize>, String)>,
     buffer: String,
+    /// The key above the value at hand, when it is a context; also of the elements of a list.
+    key: String,
 }
 
 /// An open container.
@@ -95,10 +98,14 @@ impl Walk<'_> {
         while let Some(key) = reader.next_member()? {
             let mut buffer = std::mem::take(&mut self.buffer);
             let name = key.read(&mut buffer);
-            if let Some(masked) = self.rules.redact_nested(name, self.nested + 1, self.counts) {
+            if let Some(masked) = self.rules.redact_nested("", name, self.nested + 1, self.counts) {
                 self.edits.push((key.range(), masked));
             }
             let masked = self.secret_value(name, reader);
+            self.key.clear();
+            if self.rules.scanner.is_context(name) {
+                self.key.push_str(name);
+            }
             self.buffer = buffer;
             if !masked? {
                 return Ok(true);
@@ -118,15 +125,15 @@ impl Walk<'_> {
                 _ => None,
             },
             [b'{', .., b'}'] | [b'[', .., b']'] if value.len() > 2 => {
-                Some((Id::SecretKeyName.mask().to_owned(), Id::SecretKeyName))
+                Some((ids::SECRET_KEY_NAME.mask().to_owned(), ids::SECRET_KEY_NAME))
             }
             [b'-' | b'0'..=b'9', ..] if strength == Strength::Strong => {
-                Some((Id::SecretKeyName.mask().to_owned(), Id::SecretKeyName))
+                Some((ids::SECRET_KEY_NAME.mask().to_owned(), ids::SECRET_KEY_NAME))
             }
             _ => None,
         };
         let Some((masked, id)) = masked else { return Ok(false) };
-        self.counts[id as usize] += 1;
+        self.counts.add(id);
         self.edits.push((value, masked));
         *reader = ahead;
         Ok(true)
@@ -142,7 +149,7 @@ impl Walk<'_> {
         let masked = if follows {
             self.rules.option_value(content, self.counts)
         } else {
-            self.rules.redact_nested(content, self.nested + 1, self.counts)
+            self.rules.redact_nested(&self.key, content, self.nested + 1, self.counts)
         };
         self.edits.extend(masked.map(|masked| (text.range(), masked)));
         self.buffer = buffer;
@@ -150,8 +157,8 @@ impl Walk<'_> {
 
     /// A card number may come as a number.
     fn number(&mut self, number: &str, end: usize) {
-        if number.len() >= NUMBER_LEN_MIN
-            && let Some(masked) = self.rules.scanner.redact(number, self.counts)
+        if (number.len() >= NUMBER_LEN_MIN || !self.key.is_empty())
+            && let Some(masked) = self.rules.scanner.redact_under(&self.key, number, self.counts)
         {
             self.edits.push((end - number.len()..end, masked));
         }
@@ -168,7 +175,7 @@ fn apply(text: &str, edits: &[(Range<usize>, String)]) -> String {
     }
     out.extend_from_slice(&text.as_bytes()[passed..]);
     // Cut and joined at quotes only, so it is UTF-8; if that were wrong, nothing of it may go on.
-    String::from_utf8(out).unwrap_or_else(|_| crate::processor::redact::rules::UNSCANNED.to_owned())
+    String::from_utf8(out).unwrap_or_else(|_| crate::processor::redact::detector::UNSCANNED.to_owned())
 }
 
 #[cfg(test)]

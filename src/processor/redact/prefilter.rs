@@ -11,9 +11,10 @@ use aho_corasick::packed;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, Input, Span};
 use memchr::memchr_iter;
 
+use crate::processor::redact::detector::bytes::{is_base64url, run_end_within};
+use crate::processor::redact::detector::{Detector, Find, aws, llm, us_ssn};
 use crate::processor::redact::names;
-use crate::processor::redact::rules::bytes::{is_base64url, run_end_within};
-use crate::processor::redact::rules::{Find, Id, Rule, aws, llm, us_ssn};
+use crate::processor::redact::text::spellings;
 
 /// More places than that in one record, and all of it is looked at.
 const HITS_MAX: usize = 32;
@@ -89,29 +90,33 @@ impl Places {
 impl Prefilter {
     /// # Errors
     /// When the automaton would be too large.
-    pub(super) fn new(rules: &[&'static Rule], keys: &[String]) -> Result<Self, BuildError> {
-        let has = |id: Id| rules.iter().any(|rule| rule.id == id);
-        let mut literals = vec!["\\u00"];
+    pub(super) fn new(rules: &[&'static Detector], keys: &[String]) -> Result<Self, BuildError> {
+        let has = |id: &str| rules.iter().any(|rule| rule.id == id);
+        let mut literals = vec!["\\u00".to_owned()];
         for rule in rules {
             let anchors = match rule.find {
                 Find::Anchors(anchors, _) => anchors,
+                Find::Near(_) => {
+                    literals.extend(rule.context.iter().flat_map(|word| spellings(word)));
+                    continue;
+                }
                 Find::Key => names::WORDS,
-                Find::Digits(_) => &[],
+                Find::Digits(..) => &[],
             };
-            // Both rules with an `@` in what they find are looked for by it.
-            let own = anchors.iter().filter(|_| !matches!(rule.id, Id::Email | Id::UrlCredentials));
-            literals.extend(own);
+            // Both detectors with an `@` in what they find are looked for by it.
+            let own = anchors.iter().filter(|_| !["email", "url-credentials"].contains(&rule.id));
+            literals.extend(own.map(|anchor| (*anchor).to_owned()));
         }
         let (short, long) = hints(literals, confirm).into_iter().partition(|hint| hint.literal.len() < LONG_LEN_MIN);
         // Apart from the others, because an anchor that is turned down must not hide a key that starts like it.
-        let keys = if has(Id::SecretKeyName) { keys.iter().map(String::as_str).collect() } else { Vec::new() };
+        let keys = if has("secret-key-name") { keys.to_vec() } else { Vec::new() };
         let groups: [Vec<Hint>; 3] = [short, long, hints(keys, |_| |_, _| true)];
         let groups = groups.into_iter().filter(|hints| !hints.is_empty()).map(Group::new);
         Ok(Self {
             groups: groups.collect::<Result<_, _>>()?,
-            at_sign: has(Id::Email) || has(Id::UrlCredentials),
-            cards: has(Id::PaymentCard),
-            ssns: has(Id::UsSsn),
+            at_sign: has("email") || has("url-credentials"),
+            cards: has("payment-card"),
+            ssns: has("us-ssn"),
         })
     }
 
@@ -236,8 +241,8 @@ impl Search {
     }
 }
 
-fn hints(literals: Vec<&str>, confirm: fn(&str) -> Confirm) -> Vec<Hint> {
-    let mut literals: Vec<String> = literals.into_iter().map(str::to_ascii_lowercase).collect();
+fn hints(literals: Vec<String>, confirm: fn(&str) -> Confirm) -> Vec<Hint> {
+    let mut literals: Vec<String> = literals.iter().map(|literal| literal.to_ascii_lowercase()).collect();
     literals.sort();
     // What a longer literal leads to, a shorter one at the same place leads to as well: `sk-` for `sk-ant-`.
     literals.dedup_by(|next, last| next.starts_with(&**last));
@@ -281,10 +286,10 @@ const fn is_inside(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::processor::redact::rules::RULES;
+    use crate::processor::redact::detector::DETECTORS;
 
     fn places(raw: &[u8]) -> Vec<Range<usize>> {
-        let prefilter = Prefilter::new(&RULES.iter().collect::<Vec<_>>(), &[]).unwrap();
+        let prefilter = Prefilter::new(DETECTORS, &[]).unwrap();
         let mut places = Places::default();
         prefilter.scan(raw, &mut places);
         places.hits
@@ -332,7 +337,7 @@ mod tests {
     #[test]
     fn a_configured_key_that_starts_like_an_anchor_is_found() {
         let keys = ["tokens_internal", "keyring", "basic_pin", "Id"].map(str::to_owned);
-        let prefilter = Prefilter::new(&RULES.iter().collect::<Vec<_>>(), &keys).unwrap();
+        let prefilter = Prefilter::new(DETECTORS, &keys).unwrap();
         for key in ["x.Tokens_Internal", "keyring", "BASIC_PIN", "ID"] {
             assert!(prefilter.scan(key.as_bytes(), &mut Places::default()), "{key}");
         }
@@ -340,7 +345,7 @@ mod tests {
 
     #[test]
     fn a_record_with_many_places_is_looked_at_everywhere() {
-        let prefilter = Prefilter::new(&RULES.iter().collect::<Vec<_>>(), &[]).unwrap();
+        let prefilter = Prefilter::new(DETECTORS, &[]).unwrap();
         let mut places = Places::default();
         assert!(prefilter.scan("a@".repeat(100).as_bytes(), &mut places));
         assert!(places.touch(&(1000..1001)));
@@ -348,7 +353,7 @@ mod tests {
 
     #[test]
     fn the_automaton_finds_what_the_packed_search_finds() {
-        let hints = hints(vec!["token", "key", "api"], confirm);
+        let hints = hints(["token", "key", "api"].map(str::to_owned).to_vec(), confirm);
         let automaton = AhoCorasick::builder()
             .match_kind(aho_corasick::MatchKind::LeftmostFirst)
             .build(hints.iter().map(|hint| &hint.literal))

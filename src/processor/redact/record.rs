@@ -12,10 +12,10 @@ use crate::otlp::DecodeError;
 use crate::otlp::model::{Attribute, Entity};
 use crate::otlp::rewrite::{Place, Visitor};
 use crate::otlp::value::Value;
+use crate::processor::redact::detector::{Id, ids};
 use crate::processor::redact::names::Strength;
 use crate::processor::redact::prefilter::Places;
 use crate::processor::redact::rulebook::Rulebook;
-use crate::processor::redact::rules::Id;
 use crate::processor::redact::text::Counts;
 
 /// How many clean texts are remembered.
@@ -69,7 +69,7 @@ impl<'a> Pass<'a> {
     fn is_suspicious(&mut self, attribute: &Attribute<'a>) -> bool {
         let key = attribute.key;
         let set = self.place(key.as_bytes()).is_none();
-        if set && (self.rules.secrecy(key).is_some() || !self.is_clean(key)) {
+        if set && (self.rules.secrecy(key).is_some() || self.rules.scanner.is_context(key) || !self.is_clean(key)) {
             return true;
         }
         match attribute.value {
@@ -116,12 +116,18 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// True when the key is a context of what stands under it. Such keys in received bytes hold an anchor.
+    fn is_context(&self, key: &str) -> bool {
+        let untouched = self.place(key.as_bytes()).is_some_and(|range| !self.places.touch(&range));
+        !untouched && self.rules.scanner.is_context(key)
+    }
+
     fn keep(&self, text: &str) -> &'a str {
         self.arena.alloc_str(text)
     }
 
     fn count(&mut self, id: Id) {
-        self.counts[id as usize] += 1;
+        self.counts.add(id);
     }
 }
 
@@ -141,7 +147,7 @@ impl<'a> Visitor<'a> for Pass<'a> {
             {
                 return None;
             }
-            _ => Id::SecretKeyName,
+            _ => ids::SECRET_KEY_NAME,
         };
         self.count(masked);
         Some(Value::Str(masked.mask()))
@@ -153,12 +159,13 @@ impl<'a> Visitor<'a> for Pass<'a> {
         if follows {
             return self.rules.option_value(text, &mut self.counts).map(|masked| self.keep(&masked));
         }
-        if !self.is_due(text) {
+        let context = key.filter(|key| self.is_context(key)).unwrap_or_default();
+        if context.is_empty() && !self.is_due(text) {
             return None;
         }
         if self.rules.is_option(text) {
             self.option = key;
         }
-        self.rules.redact(text, &mut self.counts).map(|masked| self.keep(&masked))
+        self.rules.redact_under(context, text, &mut self.counts).map(|masked| self.keep(&masked))
     }
 }

@@ -3,11 +3,11 @@
 use aho_corasick::BuildError;
 
 use crate::processor::redact::Config;
+use crate::processor::redact::detector::{Id, UNSCANNED, aws, bearer, ids, mask_len};
 use crate::processor::redact::json;
 use crate::processor::redact::names::{self, Strength};
 use crate::processor::redact::prefilter::Prefilter;
-use crate::processor::redact::rules::{Id, UNSCANNED, aws, bearer, mask_len};
-use crate::processor::redact::text::{Counts, Scanner, UNSCANNED_COUNT};
+use crate::processor::redact::text::{Counts, Scanner};
 
 /// JSON in a string in JSON in a string: so deep and no deeper.
 const NESTED_MAX: usize = 4;
@@ -25,7 +25,7 @@ impl Rulebook {
     /// # Errors
     /// When the automatons would be too large.
     pub(super) fn new(config: &Config) -> Result<Self, BuildError> {
-        let rules = config.rules();
+        let rules = config.detectors();
         let scanner = Scanner::new(&rules, &config.allowed)?;
         let prefilter = Prefilter::new(&rules, &config.keys)?;
         Ok(Self { scanner, prefilter, keys: config.keys.clone() })
@@ -33,17 +33,22 @@ impl Rulebook {
 
     /// The redacted text; `None` when there is nothing to mask.
     pub(super) fn redact(&self, text: &str, counts: &mut Counts) -> Option<String> {
-        self.redact_nested(text, 0, counts)
+        self.redact_nested("", text, 0, counts)
     }
 
-    pub(super) fn redact_nested(&self, text: &str, nested: usize, counts: &mut Counts) -> Option<String> {
+    /// The same for a text under a key that may be the context of what it holds.
+    pub(super) fn redact_under(&self, key: &str, text: &str, counts: &mut Counts) -> Option<String> {
+        self.redact_nested(key, text, 0, counts)
+    }
+
+    pub(super) fn redact_nested(&self, key: &str, text: &str, nested: usize, counts: &mut Counts) -> Option<String> {
         if nested < NESTED_MAX
             && json::is_likely(text)
             && let Ok(redacted) = json::redact(self, text, nested, counts)
         {
             return redacted;
         }
-        let masked = self.scanner.redact(text, counts);
+        let masked = self.scanner.redact_under(key, text, counts);
         self.redact_escaped(masked.as_deref().unwrap_or(text), counts).or(masked)
     }
 
@@ -59,7 +64,7 @@ impl Rulebook {
         if decode(&decoded).is_none() {
             return self.scanner.redact(&decoded, counts);
         }
-        counts[UNSCANNED_COUNT] += 1;
+        counts.unscanned += 1;
         Some(UNSCANNED.to_owned())
     }
 
@@ -67,7 +72,7 @@ impl Rulebook {
     pub(super) fn secrecy(&self, name: &str) -> Option<Strength> {
         // `[REDACTED:github-token]` is no name.
         let name = name.rfind("[REDACTED:").map_or(name, |at| &name[at + mask_len(&name.as_bytes()[at..])..]);
-        if !self.scanner.has(Id::SecretKeyName) {
+        if !self.scanner.has(ids::SECRET_KEY_NAME) {
             return None;
         }
         let extra = || self.keys.iter().any(|key| names::is_named(name.as_bytes(), key)).then_some(Strength::Strong);
@@ -86,8 +91,9 @@ impl Rulebook {
         {
             return header;
         }
-        let key = aws::is_secret(bytes) && names::is_aws(name.as_bytes()) && self.scanner.has(Id::AwsSecretAccessKey);
-        let id = if key { Id::AwsSecretAccessKey } else { Id::SecretKeyName };
+        let key =
+            aws::is_secret(bytes) && names::is_aws(name.as_bytes()) && self.scanner.has(ids::AWS_SECRET_ACCESS_KEY);
+        let id = if key { ids::AWS_SECRET_ACCESS_KEY } else { ids::SECRET_KEY_NAME };
         Some((id.mask().to_owned(), id))
     }
 
@@ -95,9 +101,9 @@ impl Rulebook {
     fn header(&self, text: &str) -> Option<Option<(String, Id)>> {
         let (scheme, credentials) = bearer::scheme_of(text)?;
         let id = if scheme.trim_ascii().eq_ignore_ascii_case("basic") {
-            Id::BasicCredentials
+            ids::BASIC_CREDENTIALS
         } else {
-            Id::BearerCredentials
+            ids::BEARER_CREDENTIALS
         };
         let masked = mask_len(credentials.as_bytes()) == credentials.len();
         self.scanner.has(id).then(|| (!masked).then(|| (format!("{scheme}{}", id.mask()), id)))
@@ -105,7 +111,7 @@ impl Rulebook {
 
     /// True for an option of a command that takes a secret: `--password`.
     pub(super) fn is_option(&self, text: &str) -> bool {
-        self.scanner.has(Id::SecretAssignment) && text.starts_with('-') && names::secrecy(text.as_bytes()).is_some()
+        self.scanner.has(ids::SECRET_ASSIGNMENT) && text.starts_with('-') && names::secrecy(text.as_bytes()).is_some()
     }
 
     /// What stands for the text behind such an option.
@@ -117,8 +123,8 @@ impl Rulebook {
         {
             return self.redact(text, counts);
         }
-        counts[Id::SecretAssignment as usize] += 1;
-        Some(Id::SecretAssignment.mask().to_owned())
+        counts.add(ids::SECRET_ASSIGNMENT);
+        Some(ids::SECRET_ASSIGNMENT.mask().to_owned())
     }
 }
 
@@ -163,14 +169,14 @@ pub(super) mod tests {
     fn values_of_secret_names_keep_schemes_and_masks() {
         let secret = |name, text| ALL.secret_text(name, text).map(|(masked, _)| masked);
         let mask = |id: Id| Some(id.mask().to_owned());
-        assert_eq!(secret("password", "x"), mask(Id::SecretKeyName));
+        assert_eq!(secret("password", "x"), mask(ids::SECRET_KEY_NAME));
         assert_eq!(secret("password", "[REDACTED:email]"), None);
         assert_eq!(secret("process.pwd", "/home/agent"), None);
-        assert_eq!(secret("authorization", "x"), mask(Id::SecretKeyName));
+        assert_eq!(secret("authorization", "x"), mask(ids::SECRET_KEY_NAME));
         assert_eq!(secret("authorization", "Basic eA==").as_deref(), Some("Basic [REDACTED:basic-credentials]"));
         assert_eq!(secret("authorization", "Basic [REDACTED:basic-credentials]"), None);
         let key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
-        assert_eq!(secret("aws_secret_access_key", key), mask(Id::AwsSecretAccessKey));
+        assert_eq!(secret("aws_secret_access_key", key), mask(ids::AWS_SECRET_ACCESS_KEY));
     }
 
     #[test]

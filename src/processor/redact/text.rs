@@ -3,32 +3,59 @@
 //! Findings that overlap are masked together. The masked text is scanned again until nothing is found, so redacting
 //! twice is redacting once; a text that does not come to rest is replaced as a whole.
 
+mod near;
+
 use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError};
 
-use crate::processor::redact::rules::{COUNT, Find, Id, Rule, UNSCANNED, Verdict};
+use crate::processor::redact::detector::{DETECTORS, Detector, Find, Finder, Id, UNSCANNED, Verdict};
+
+pub(super) use near::spellings;
 
 const ROUNDS_MAX: usize = 4;
 
-/// Findings by rule, and texts that could not be scanned.
-pub(super) type Counts = [u64; COUNT + 1];
+/// Findings by detector, and texts that could not be scanned.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    by_id: Vec<u64>,
+    pub(super) unscanned: u64,
+}
 
-/// Where [`Counts`] has the texts that could not be scanned.
-pub(super) const UNSCANNED_COUNT: usize = COUNT;
+impl Counts {
+    /// Counts a finding.
+    pub(super) fn add(&mut self, id: Id) {
+        if self.by_id.len() <= id.index() {
+            self.by_id.resize(id.index() + 1, 0);
+        }
+        self.by_id[id.index()] += 1;
+    }
 
-/// The rules in force, ready to run.
+    /// The detectors with findings, and how many.
+    pub(super) fn found(&self) -> impl Iterator<Item = (Id, u64)> {
+        (0..).map(Id).zip(self.by_id.iter().copied()).filter(|(_, count)| *count > 0)
+    }
+}
+
+/// The detectors in force, ready to run.
 #[derive(Debug)]
 pub(super) struct Scanner {
     anchors: AhoCorasick,
-    /// The rule of each anchor.
-    owners: Vec<(Id, Finder)>,
-    digits: Vec<Finder>,
+    /// Whose each anchor is.
+    owners: Vec<Owner>,
+    digits: Vec<(Id, Finder)>,
     allowed: Vec<String>,
-    in_force: [bool; COUNT],
+    in_force: Vec<bool>,
 }
 
-type Finder = fn(&[u8], usize) -> Verdict;
+/// What to do at an anchor.
+#[derive(Debug, Clone, Copy)]
+struct Owner {
+    id: Id,
+    find: Finder,
+    /// The anchor is a word of context.
+    near: bool,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Finding {
@@ -39,28 +66,39 @@ struct Finding {
 impl Scanner {
     /// # Errors
     /// When the automaton would be too large.
-    pub(super) fn new(rules: &[&'static Rule], allowed: &[String]) -> Result<Self, BuildError> {
+    pub(super) fn new(detectors: &[&'static Detector], allowed: &[String]) -> Result<Self, BuildError> {
         let (mut literals, mut owners, mut digits) = (Vec::new(), Vec::new(), Vec::new());
-        let mut in_force = [false; COUNT];
-        for rule in rules {
-            in_force[rule.id as usize] = true;
-            match rule.find {
-                Find::Anchors(anchors, find) => {
-                    literals.extend_from_slice(anchors);
-                    owners.extend(anchors.iter().map(|_| (rule.id, find)));
-                }
-                Find::Digits(find) => digits.push(find),
-                Find::Key => {}
+        let mut in_force = vec![false; DETECTORS.len()];
+        for (id, detector) in (0..).map(Id).zip(DETECTORS) {
+            if !detectors.iter().any(|other| other.id == detector.id) {
+                continue;
             }
+            in_force[id.index()] = true;
+            let (words, owner) = match detector.find {
+                Find::Anchors(anchors, find) => {
+                    (anchors.iter().map(|anchor| (*anchor).to_owned()).collect(), Owner { id, find, near: false })
+                }
+                Find::Near(find) => {
+                    let words: Vec<_> = detector.context.iter().flat_map(|word| spellings(word)).collect();
+                    (words, Owner { id, find, near: true })
+                }
+                Find::Digits(_, find) => {
+                    digits.push((id, find));
+                    continue;
+                }
+                Find::Key => continue,
+            };
+            owners.extend(words.iter().map(|_| owner));
+            literals.extend(words);
         }
         let anchors =
             AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(literals)?;
         Ok(Self { anchors, owners, digits, allowed: allowed.to_vec(), in_force })
     }
 
-    /// True when the rule is in force.
+    /// True when the detector is in force.
     pub(super) fn has(&self, id: Id) -> bool {
-        self.in_force[id as usize]
+        self.in_force[id.index()]
     }
 
     /// True for a value that the configuration lets pass.
@@ -68,38 +106,59 @@ impl Scanner {
         self.allowed.iter().any(|allowed| allowed == value)
     }
 
+    /// True when the key has a word of context, so that the value under it needs a look whatever it holds.
+    pub(super) fn is_context(&self, key: &str) -> bool {
+        self.contexts(key).next().is_some()
+    }
+
+    fn contexts(&self, key: &str) -> impl Iterator<Item = Owner> {
+        self.anchors.find_overlapping_iter(key).filter_map(move |anchor| {
+            let owner = self.owners[anchor.pattern().as_usize()];
+            (owner.near && near::is_word(key.as_bytes(), &anchor.range())).then_some(owner)
+        })
+    }
+
     /// The masked text; `None` when there is nothing to mask.
     pub(super) fn redact(&self, text: &str, counts: &mut Counts) -> Option<String> {
-        let mut masked = self.once(text, counts)?;
+        self.redact_under("", text, counts)
+    }
+
+    /// The same for a text whose key may be the context of what it holds.
+    pub(super) fn redact_under(&self, key: &str, text: &str, counts: &mut Counts) -> Option<String> {
+        let contexts: Vec<_> = if key.is_empty() { Vec::new() } else { self.contexts(key).collect() };
+        let mut masked = self.once(&contexts, text, counts)?;
         for _ in 1..ROUNDS_MAX {
-            match self.once(&masked, counts) {
+            match self.once(&contexts, &masked, counts) {
                 Some(again) => masked = again,
                 None => return Some(masked),
             }
         }
-        if self.findings(&masked).is_empty() {
+        if self.findings(&contexts, &masked).is_empty() {
             return Some(masked);
         }
         Some(unscanned(counts))
     }
 
-    fn once(&self, text: &str, counts: &mut Counts) -> Option<String> {
-        let findings = self.findings(text);
+    fn once(&self, contexts: &[Owner], text: &str, counts: &mut Counts) -> Option<String> {
+        let findings = self.findings(contexts, text);
         if findings.is_empty() {
             return None;
         }
         for finding in &findings {
-            counts[finding.id as usize] += 1;
+            counts.add(finding.id);
         }
         Some(apply(text, &findings).unwrap_or_else(|| unscanned(counts)))
     }
 
     /// What is to be masked: in order, apart from each other.
-    fn findings(&self, text: &str) -> Vec<Finding> {
+    fn findings(&self, contexts: &[Owner], text: &str) -> Vec<Finding> {
         let mut found = Vec::new();
         self.at_anchors(text, &mut found);
         if !self.digits.is_empty() {
             self.at_digits(text.as_bytes(), &mut found);
+        }
+        for owner in contexts {
+            near::under_key(text.as_bytes(), owner.find, |span| found.push(Finding { span, id: owner.id }));
         }
         if !self.allowed.is_empty() {
             found.retain(|finding| !text.get(finding.span.clone()).is_some_and(|value| self.allows(value)));
@@ -108,15 +167,24 @@ impl Scanner {
     }
 
     fn at_anchors(&self, text: &str, found: &mut Vec<Finding>) {
-        let mut resume = [0; COUNT];
+        let mut resume = Vec::new();
         for anchor in self.anchors.find_overlapping_iter(text) {
-            let (rule, find) = self.owners[anchor.pattern().as_usize()];
-            let resume = &mut resume[rule as usize];
+            let Owner { id, find, near } = self.owners[anchor.pattern().as_usize()];
+            if near {
+                if near::is_word(text.as_bytes(), &anchor.range()) {
+                    near::around(text.as_bytes(), &anchor.range(), find, |span| found.push(Finding { span, id }));
+                }
+                continue;
+            }
+            if resume.is_empty() {
+                resume = vec![0; self.in_force.len()];
+            }
+            let resume = &mut resume[id.index()];
             if anchor.start() < *resume {
                 continue;
             }
             match find(text.as_bytes(), anchor.start()) {
-                Verdict::Hit(span, id) => {
+                Verdict::Hit(span) => {
                     *resume = span.end;
                     found.push(Finding { span, id });
                 }
@@ -130,10 +198,10 @@ impl Scanner {
         while let Some(run) = text[at..].iter().position(u8::is_ascii_digit) {
             at += run;
             let mut end = at + text[at..].iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len() - at);
-            for find in &self.digits {
-                if let Verdict::Hit(span, id) = find(text, at) {
+            for (id, find) in &self.digits {
+                if let Verdict::Hit(span) = find(text, at) {
                     end = end.max(span.end);
-                    found.push(Finding { span, id });
+                    found.push(Finding { span, id: *id });
                 }
             }
             at = end;
@@ -142,7 +210,7 @@ impl Scanner {
 }
 
 fn unscanned(counts: &mut Counts) -> String {
-    counts[UNSCANNED_COUNT] += 1;
+    counts.unscanned += 1;
     UNSCANNED.to_owned()
 }
 
@@ -182,7 +250,7 @@ pub(super) mod tests {
     use crate::processor::redact::Config;
 
     pub(in super::super) static ALL: LazyLock<Scanner> =
-        LazyLock::new(|| Scanner::new(&Config::default().rules(), &[]).unwrap());
+        LazyLock::new(|| Scanner::new(&Config::default().detectors(), &[]).unwrap());
 
     pub(in super::super) fn redacted(text: &str) -> String {
         ALL.redact(text, &mut Counts::default()).unwrap_or_else(|| text.to_owned())
@@ -218,11 +286,11 @@ pub(super) mod tests {
 
     #[test]
     fn allowed_values_pass_and_only_they() {
-        let scanner = Scanner::new(&Config::default().rules(), &["bob@example.com".to_owned()]).unwrap();
+        let scanner = Scanner::new(&Config::default().detectors(), &["bob@example.com".to_owned()]).unwrap();
         let mut counts = Counts::default();
         let text = scanner.redact("bob@example.com, eve@example.com", &mut counts);
         assert_eq!(text.as_deref(), Some("bob@example.com, [REDACTED:email]"));
-        assert_eq!(counts[Id::Email as usize], 1);
+        assert_eq!(counts.found().collect::<Vec<_>>(), [(Id(DETECTORS.len() as u16 - 1), 1)]);
     }
 
     #[test]

@@ -1,14 +1,27 @@
 //! `jwt`: signed tokens of three parts, the first two being JSON objects in base64 (`eyJ`); also cut off after the
 //! second part, and encrypted ones of five parts.
 
-use crate::processor::redact::rules::bytes::{is_base64url, run_end};
-use crate::processor::redact::rules::{Id, Verdict};
+use crate::processor::redact::detector::bytes::{is_base64url, run_end};
+use crate::processor::redact::detector::{Class, Confidence, Detector, Family, Find, SECRET, Verdict};
 
-pub(super) const ANCHORS: &[&str] = &["eyJ"];
+pub(super) static DETECTOR: Detector = Detector {
+    id: "jwt",
+    title: "JSON web tokens, signed or encrypted",
+    class: Class::Secret,
+    family: Family::KnownSecret,
+    confidence: Confidence::High,
+    profiles: SECRET,
+    find: Find::Anchors(ANCHORS, find),
+    context: &[],
+    hits: &["jwt «eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1g»!"],
+    misses: &["eyJhbGciOiJIUzI1NiJ9.txt"],
+};
+
+const ANCHORS: &[&str] = &["eyJ"];
 
 const PART_LEN_MIN: usize = 10;
 
-pub(super) fn find(text: &[u8], at: usize) -> Verdict {
+fn find(text: &[u8], at: usize) -> Verdict {
     if !text[at..].starts_with(b"eyJ") {
         return Verdict::NO;
     }
@@ -21,7 +34,7 @@ pub(super) fn find(text: &[u8], at: usize) -> Verdict {
     }
     let signed = text[header..].starts_with(b".eyJ") && end - header > PART_LEN_MIN;
     if header - at >= PART_LEN_MIN && (signed || (parts == 5 && end - header > 4 * PART_LEN_MIN)) {
-        return Verdict::Hit(at..end, Id::Jwt);
+        return Verdict::Hit(at..end);
     }
     // The anchors within the header have the same parts behind them.
     Verdict::Miss(header)

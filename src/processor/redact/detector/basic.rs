@@ -4,19 +4,32 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-use crate::processor::redact::rules::bearer;
-use crate::processor::redact::rules::bytes::{has_at, run_end, word_starts};
-use crate::processor::redact::rules::{Id, Verdict};
+use crate::processor::redact::detector::bearer;
+use crate::processor::redact::detector::bytes::{has_at, run_end, word_starts};
+use crate::processor::redact::detector::{Class, Confidence, Detector, Family, Find, SECRET, Verdict};
 
-pub(super) const ANCHORS: &[&str] = &["basic", "authorization"];
+pub(super) static DETECTOR: Detector = Detector {
+    id: "basic-credentials",
+    title: "credentials of HTTP basic authentication",
+    class: Class::Secret,
+    family: Family::GenericSecret,
+    confidence: Confidence::High,
+    profiles: SECRET,
+    find: Find::Anchors(ANCHORS, find),
+    context: &[],
+    hits: &["Basic «dXNlcjpwYXNz»"],
+    misses: &["basic authentication"],
+};
+
+const ANCHORS: &[&str] = &["basic", "authorization"];
 
 const LEN_MIN: usize = 4;
 /// Longer than any credential: taken for one without decoding.
 const LEN_MAX: usize = 1024;
 
-pub(super) fn find(text: &[u8], at: usize) -> Verdict {
+fn find(text: &[u8], at: usize) -> Verdict {
     if has_at(text, at, "authorization") {
-        return bearer::header(text, at, true).map_or(Verdict::NO, |span| Verdict::Hit(span, Id::BasicCredentials));
+        return bearer::header(text, at, true).map_or(Verdict::NO, |span| Verdict::Hit(span));
     }
     if !word_starts(text, at) {
         return Verdict::NO;
@@ -26,7 +39,7 @@ pub(super) fn find(text: &[u8], at: usize) -> Verdict {
     let end = run_end(text, start, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));
     if start > word && is_pair(&text[start..end]) {
         let end = run_end(text, end, |byte| byte == b'=');
-        return Verdict::Hit(start..end, Id::BasicCredentials);
+        return Verdict::Hit(start..end);
     }
     Verdict::NO
 }

@@ -4,8 +4,21 @@
 
 use std::ops::Range;
 
-use crate::processor::redact::rules::bytes::{before, run_end_within, run_start_within};
-use crate::processor::redact::rules::{Id, Verdict};
+use crate::processor::redact::detector::bytes::{before, run_end_within, run_start_within};
+use crate::processor::redact::detector::{CARD, Class, Confidence, Detector, Family, Find, Shape, Verdict};
+
+pub(super) static DETECTOR: Detector = Detector {
+    id: "payment-card",
+    title: "numbers of payment cards: issuer, length, Luhn",
+    class: Class::Personal,
+    family: Family::Financial,
+    confidence: Confidence::High,
+    profiles: CARD,
+    find: Find::Digits(Shape::Long, find),
+    context: &[],
+    hits: &["paid with «4111 1111 1111 1111»", "«378282246310005»"],
+    misses: &["4111111111111112"],
+};
 
 const DIGITS_MAX: usize = 19;
 
@@ -17,12 +30,12 @@ struct Groups {
 }
 
 /// `at` is the start of a run of digits.
-pub(super) fn find(text: &[u8], at: usize) -> Verdict {
+fn find(text: &[u8], at: usize) -> Verdict {
     if !matches!(text.get(at), Some(b'2'..=b'6' | b'8' | b'9')) || is_fraction(text, at) {
         return Verdict::NO;
     }
     match longest(text, at) {
-        Some(span) if !is_part(text, &span) => Verdict::Hit(span, Id::PaymentCard),
+        Some(span) if !is_part(text, &span) => Verdict::Hit(span),
         _ => Verdict::NO,
     }
 }

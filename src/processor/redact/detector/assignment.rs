@@ -6,11 +6,37 @@
 
 use std::ops::Range;
 
+use crate::processor::redact::detector::bytes::{before, has_at, run_end, run_end_within, run_start_within};
+use crate::processor::redact::detector::{Class, Confidence, Detector, Family, Find, SECRET, Verdict, mask_len};
 use crate::processor::redact::names::{self, Strength};
-use crate::processor::redact::rules::bytes::{before, has_at, run_end, run_end_within, run_start_within};
-use crate::processor::redact::rules::{Id, Verdict, mask_len};
 
-pub(super) const ANCHORS: &[&str] = names::WORDS;
+pub(super) static DETECTOR: Detector = Detector {
+    id: "secret-assignment",
+    title: "values given to names of secrets, in any notation",
+    class: Class::Secret,
+    family: Family::GenericSecret,
+    confidence: Confidence::Medium,
+    profiles: SECRET,
+    find: Find::Anchors(ANCHORS, find),
+    context: &[],
+    hits: &["password=«hunter2» next"],
+    misses: &["password=$PASSWORD"],
+};
+
+pub(super) static KEY_NAME: Detector = Detector {
+    id: "secret-key-name",
+    title: "values under keys that are names of secrets",
+    class: Class::Secret,
+    family: Family::GenericSecret,
+    confidence: Confidence::Medium,
+    profiles: SECRET,
+    find: Find::Key,
+    context: &[],
+    hits: &[r#"{"db":{"password":"«hunter2»"}}"#],
+    misses: &[r#"{"input_tokens":"12"}"#],
+};
+
+const ANCHORS: &[&str] = names::WORDS;
 
 const NAME_LEN_MAX: usize = 64;
 const GAP_LEN_MAX: usize = 8;
@@ -41,9 +67,9 @@ pub(super) struct Found {
     pub(super) value: Range<usize>,
 }
 
-pub(super) fn find(text: &[u8], at: usize) -> Verdict {
+fn find(text: &[u8], at: usize) -> Verdict {
     match parse(text, at) {
-        Some(found) => Verdict::Hit(found.value, Id::SecretAssignment),
+        Some(found) => Verdict::Hit(found.value),
         None => Verdict::NO,
     }
 }

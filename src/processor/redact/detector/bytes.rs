@@ -39,7 +39,8 @@ pub(in super::super) fn word_starts(bytes: &[u8], at: usize) -> bool {
     }
 }
 
-fn escape_ends(bytes: &[u8], at: usize) -> bool {
+/// True when an escape such as `\n`, `\u0022` or `%3D` ends before `at`.
+pub(in super::super) fn escape_ends(bytes: &[u8], at: usize) -> bool {
     let back = |count: usize| at.checked_sub(count).and_then(|index| bytes.get(index)).copied();
     let hex =
         |range: Range<usize>| range.into_iter().all(|count| back(count).is_some_and(|byte| byte.is_ascii_hexdigit()));

@@ -1,10 +1,23 @@
 //! `email`: addresses. An address ends in a domain with a dot and a top-level domain of letters; `git@` remotes, package
 //! versions (`left-pad@1.3.0`) and image files (`logo@2x.png`) are none.
 
-use crate::processor::redact::rules::bytes::{run_end, run_start_within};
-use crate::processor::redact::rules::{Id, Verdict};
+use crate::processor::redact::detector::bytes::{run_end, run_start_within};
+use crate::processor::redact::detector::{Class, Confidence, Detector, Family, Find, PERSONAL, Verdict};
 
-pub(super) const ANCHORS: &[&str] = &["@"];
+pub(super) static DETECTOR: Detector = Detector {
+    id: "email",
+    title: "e-mail addresses",
+    class: Class::Personal,
+    family: Family::Contact,
+    confidence: Confidence::High,
+    profiles: PERSONAL,
+    find: Find::Anchors(ANCHORS, find),
+    context: &[],
+    hits: &["mail «bob@example.com»."],
+    misses: &["git@github.com:example/api.git"],
+};
+
+const ANCHORS: &[&str] = &["@"];
 
 /// Endings of files, none of which is a top-level domain.
 const FILES: &[&str] = &[
@@ -15,7 +28,7 @@ const FILES: &[&str] = &[
 const USERINFO_LEN_MAX: usize = 256;
 
 /// The `@` stops both walks, so addresses in a row are walked once.
-pub(super) fn find(text: &[u8], at: usize) -> Verdict {
+fn find(text: &[u8], at: usize) -> Verdict {
     let start = local_start(text, at);
     let local = &text[start..at];
     let worthy = local.iter().any(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());
@@ -23,7 +36,7 @@ pub(super) fn find(text: &[u8], at: usize) -> Verdict {
         return Verdict::NO;
     }
     match domain_end(text, at + 1) {
-        Some(end) if !is_userinfo(text, at) => Verdict::Hit(start..end, Id::Email),
+        Some(end) if !is_userinfo(text, at) => Verdict::Hit(start..end),
         _ => Verdict::NO,
     }
 }

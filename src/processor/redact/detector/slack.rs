@@ -1,17 +1,30 @@
 //! `slack-token`: `xoxb-`, `xoxp-`, `xoxa-`, `xoxr-`, `xoxs-`, `xoxe-`, `xoxe.xoxp-` and `xapp-` tokens.
 
-use crate::processor::redact::rules::bytes::{has_at, run_end};
-use crate::processor::redact::rules::{Id, Verdict};
+use crate::processor::redact::detector::bytes::{has_at, run_end};
+use crate::processor::redact::detector::{Class, Confidence, Detector, Family, Find, SECRET, Verdict};
 
-pub(super) const ANCHORS: &[&str] = &["xox", "xapp-"];
+pub(super) static DETECTOR: Detector = Detector {
+    id: "slack-token",
+    title: "tokens of Slack",
+    class: Class::Secret,
+    family: Family::KnownSecret,
+    confidence: Confidence::High,
+    profiles: SECRET,
+    find: Find::Anchors(ANCHORS, find),
+    context: &[],
+    hits: &[concat!("-H «xoxb-", "123456789012-1234567890123-AbCdEfGhIjKlMnOpQrStUvWx»;")],
+    misses: &["xoxb-your-token-here"],
+};
+
+const ANCHORS: &[&str] = &["xox", "xapp-"];
 
 const LEN_MIN: usize = 10;
 
-pub(super) fn find(text: &[u8], at: usize) -> Verdict {
+fn find(text: &[u8], at: usize) -> Verdict {
     let Some(body) = body(text, at) else { return Verdict::NO };
     let end = run_end(text, body, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'%' | b'_'));
     if end - body >= LEN_MIN && text[body..end].iter().any(u8::is_ascii_digit) {
-        return Verdict::Hit(at..end, Id::SlackToken);
+        return Verdict::Hit(at..end);
     }
     Verdict::Miss(end)
 }

@@ -1,16 +1,29 @@
 //! `us-ssn`: social security numbers written `ddd-dd-dddd`, by the rules of their issuer: no area 000, 666 or 9xx, no
 //! group 00, no serial 0000. Parts of longer numbers are none.
 
-use crate::processor::redact::rules::bytes::before;
-use crate::processor::redact::rules::{Id, Verdict};
+use crate::processor::redact::detector::bytes::before;
+use crate::processor::redact::detector::{Class, Confidence, Detector, Family, Find, PERSONAL, Shape, Verdict};
+
+pub(super) static DETECTOR: Detector = Detector {
+    id: "us-ssn",
+    title: "US social security numbers, written ddd-dd-dddd",
+    class: Class::Personal,
+    family: Family::GovernmentId,
+    confidence: Confidence::High,
+    profiles: PERSONAL,
+    find: Find::Digits(Shape::Like(&["999-99-9999"]), find),
+    context: &[],
+    hits: &["ssn «123-45-6789»."],
+    misses: &["666-12-3456"],
+};
 
 const LEN: usize = 11;
 
 /// `at` is the start of a run of digits.
-pub(super) fn find(text: &[u8], at: usize) -> Verdict {
+fn find(text: &[u8], at: usize) -> Verdict {
     let Some(number) = text.get(at..at + LEN) else { return Verdict::NO };
     if is_shaped(number) && is_issued(number) && !is_part(text, at) {
-        return Verdict::Hit(at..at + LEN, Id::UsSsn);
+        return Verdict::Hit(at..at + LEN);
     }
     Verdict::NO
 }

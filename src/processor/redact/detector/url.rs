@@ -2,22 +2,35 @@
 
 use std::ops::Range;
 
-use crate::processor::redact::rules::assignment;
-use crate::processor::redact::rules::bytes::{before, run_end, run_end_within};
-use crate::processor::redact::rules::{Id, Verdict, mask_len};
+use crate::processor::redact::detector::assignment;
+use crate::processor::redact::detector::bytes::{before, run_end, run_end_within};
+use crate::processor::redact::detector::{Class, Confidence, Detector, Family, Find, SECRET, Verdict, mask_len};
 
-pub(super) const ANCHORS: &[&str] = &["://"];
+pub(super) static DETECTOR: Detector = Detector {
+    id: "url-credentials",
+    title: "passwords in URLs",
+    class: Class::Secret,
+    family: Family::GenericSecret,
+    confidence: Confidence::High,
+    profiles: SECRET,
+    find: Find::Anchors(ANCHORS, find),
+    context: &[],
+    hits: &["postgres://app:«hunter2»@db.internal:5432/x"],
+    misses: &["https://u:$TOKEN@h"],
+};
+
+const ANCHORS: &[&str] = &["://"];
 
 /// How far an unescaped `/` in a password is followed.
 const STRAY_LEN_MAX: usize = 256;
 
-pub(super) fn find(text: &[u8], at: usize) -> Verdict {
+fn find(text: &[u8], at: usize) -> Verdict {
     let start = at + ANCHORS[0].len();
     if !before(text, at).is_some_and(|byte| byte.is_ascii_alphanumeric()) {
         return Verdict::NO;
     }
     match password(text, start) {
-        Some(span) if !is_harmless(&text[span.clone()]) => Verdict::Hit(span, Id::UrlCredentials),
+        Some(span) if !is_harmless(&text[span.clone()]) => Verdict::Hit(span),
         _ => Verdict::NO,
     }
 }

@@ -1,11 +1,37 @@
 //! `anthropic-key` (`sk-ant-`) and `openai-key` (`sk-`, `sk-proj-`, `sk-svcacct-`, `sk-admin-`; other vendors' `sk-`
 //! keys of that shape too).
 
-use crate::processor::redact::rules::bytes::{has_at, is_base64url, run_end, word_starts};
-use crate::processor::redact::rules::{Id, Verdict};
+use crate::processor::redact::detector::bytes::{has_at, is_base64url, run_end, word_starts};
+use crate::processor::redact::detector::{Class, Confidence, Detector, Family, Find, SECRET, Verdict};
 
-pub(super) const ANTHROPIC: &[&str] = &["sk-ant-"];
-pub(super) const OPENAI: &[&str] = &["sk-"];
+pub(super) static ANTHROPIC: Detector = Detector {
+    id: "anthropic-key",
+    title: "keys of Anthropic",
+    class: Class::Secret,
+    family: Family::KnownSecret,
+    confidence: Confidence::High,
+    profiles: SECRET,
+    find: Find::Anchors(ANTHROPIC_ANCHORS, anthropic),
+    context: &[],
+    hits: &["use «sk-ant-api03-abcdefghijklmnopqrstuvwx», please"],
+    misses: &["sk-ant-x"],
+};
+
+pub(super) static OPENAI: Detector = Detector {
+    id: "openai-key",
+    title: "keys of OpenAI, and those of other vendors with the same prefix",
+    class: Class::Secret,
+    family: Family::KnownSecret,
+    confidence: Confidence::High,
+    profiles: SECRET,
+    find: Find::Anchors(OPENAI_ANCHORS, openai),
+    context: &[],
+    hits: &["use «sk-proj-a1B2c3D4e5F6g7H8i9J0a1B2»"],
+    misses: &["task-runner-service-deployment-7"],
+};
+
+const ANTHROPIC_ANCHORS: &[&str] = &["sk-ant-"];
+const OPENAI_ANCHORS: &[&str] = &["sk-"];
 
 const ANTHROPIC_LEN_MIN: usize = 16;
 /// What follows `sk-`, at least.
@@ -13,16 +39,16 @@ pub(in super::super) const OPENAI_LEN_MIN: usize = 20;
 /// The longest part without a dash, at least.
 const PART_LEN_MIN: usize = 16;
 
-pub(super) fn anthropic(text: &[u8], at: usize) -> Verdict {
-    let body = at + ANTHROPIC[0].len();
+fn anthropic(text: &[u8], at: usize) -> Verdict {
+    let body = at + ANTHROPIC_ANCHORS[0].len();
     let end = run_end(text, body, is_base64url);
-    if end - body >= ANTHROPIC_LEN_MIN { Verdict::Hit(at..end, Id::AnthropicKey) } else { Verdict::NO }
+    if end - body >= ANTHROPIC_LEN_MIN { Verdict::Hit(at..end) } else { Verdict::NO }
 }
 
 /// A key has a long part with letters and digits; `task-runner-with-many-parts` has none.
-pub(super) fn openai(text: &[u8], at: usize) -> Verdict {
-    let body = at + OPENAI[0].len();
-    if has_at(text, at, ANTHROPIC[0]) || !word_starts(text, at) {
+fn openai(text: &[u8], at: usize) -> Verdict {
+    let body = at + OPENAI_ANCHORS[0].len();
+    if has_at(text, at, ANTHROPIC_ANCHORS[0]) || !word_starts(text, at) {
         return Verdict::NO;
     }
     let end = run_end(text, body, is_base64url);
@@ -30,7 +56,7 @@ pub(super) fn openai(text: &[u8], at: usize) -> Verdict {
         part.len() >= PART_LEN_MIN && part.iter().any(u8::is_ascii_digit) && part.iter().any(u8::is_ascii_alphabetic)
     };
     if end - body >= OPENAI_LEN_MIN && text[body..end].split(|byte| *byte == b'-').any(random) {
-        return Verdict::Hit(at..end, Id::OpenaiKey);
+        return Verdict::Hit(at..end);
     }
     Verdict::Miss(end)
 }

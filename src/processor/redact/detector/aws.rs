@@ -1,12 +1,38 @@
 //! `aws-access-key-id` by its prefix; `aws-secret-access-key`, forty characters without a mark, by the name before it.
 
+use crate::processor::redact::detector::assignment;
+use crate::processor::redact::detector::bytes::run_end;
+use crate::processor::redact::detector::{Class, Confidence, Detector, Family, Find, SECRET, Verdict};
 use crate::processor::redact::names;
-use crate::processor::redact::rules::assignment;
-use crate::processor::redact::rules::bytes::run_end;
-use crate::processor::redact::rules::{Id, Verdict};
 
-pub(super) const ANCHORS: &[&str] = &["AKIA", "ASIA", "ABIA", "ACCA"];
-pub(super) const SECRET_ANCHORS: &[&str] = &["secret"];
+pub(super) static ACCESS_KEY_ID: Detector = Detector {
+    id: "aws-access-key-id",
+    title: "ids of access keys of AWS",
+    class: Class::Secret,
+    family: Family::KnownSecret,
+    confidence: Confidence::High,
+    profiles: SECRET,
+    find: Find::Anchors(ANCHORS, access_key_id),
+    context: &[],
+    hits: &["AWS_ACCESS_KEY_ID=«AKIAIOSFODNN7EXAMPLE» aws"],
+    misses: &["ASIA_PACIFIC_REGION"],
+};
+
+pub(super) static SECRET_ACCESS_KEY: Detector = Detector {
+    id: "aws-secret-access-key",
+    title: "secret access keys of AWS, by the name before them",
+    class: Class::Secret,
+    family: Family::KnownSecret,
+    confidence: Confidence::High,
+    profiles: SECRET,
+    find: Find::Anchors(SECRET_ANCHORS, secret_access_key),
+    context: &[],
+    hits: &["aws_secret_access_key = «wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY»"],
+    misses: &["wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"],
+};
+
+const ANCHORS: &[&str] = &["AKIA", "ASIA", "ABIA", "ACCA"];
+const SECRET_ANCHORS: &[&str] = &["secret"];
 
 const PREFIX_LEN: usize = 4;
 /// Sixteen since there are access keys; the documentation allows more.
@@ -14,7 +40,7 @@ pub(in super::super) const ID_LEN: usize = 16;
 const ID_LEN_MAX: usize = 124;
 const SECRET_LEN: usize = 40;
 
-pub(super) fn access_key_id(text: &[u8], at: usize) -> Verdict {
+fn access_key_id(text: &[u8], at: usize) -> Verdict {
     if !text[at..at + PREFIX_LEN].iter().all(u8::is_ascii_uppercase) {
         return Verdict::NO;
     }
@@ -22,8 +48,8 @@ pub(super) fn access_key_id(text: &[u8], at: usize) -> Verdict {
     let end = run_end(text, body, is_id);
     let digits = text[body..end].iter().any(u8::is_ascii_digit);
     match end - body {
-        ID_LEN => Verdict::Hit(at..end, Id::AwsAccessKeyId),
-        ID_LEN..=ID_LEN_MAX if digits => Verdict::Hit(at..end, Id::AwsAccessKeyId),
+        ID_LEN => Verdict::Hit(at..end),
+        ID_LEN..=ID_LEN_MAX if digits => Verdict::Hit(at..end),
         _ => Verdict::Miss(end),
     }
 }
@@ -34,10 +60,10 @@ pub(in super::super) fn is_id(byte: u8) -> bool {
 }
 
 /// An assignment to a name such as `aws_secret_access_key` of a value of the right length.
-pub(super) fn secret_access_key(text: &[u8], at: usize) -> Verdict {
+fn secret_access_key(text: &[u8], at: usize) -> Verdict {
     let Some(found) = assignment::parse(text, at) else { return Verdict::NO };
     if names::is_aws(&text[found.name.clone()]) && is_secret(&text[found.value.clone()]) {
-        return Verdict::Hit(found.value, Id::AwsSecretAccessKey);
+        return Verdict::Hit(found.value);
     }
     Verdict::NO
 }

@@ -3,11 +3,24 @@
 
 use std::ops::Range;
 
-use crate::processor::redact::rules::assignment::{self, Operator};
-use crate::processor::redact::rules::bytes::{before, has_at, run_end, run_end_within, word_starts};
-use crate::processor::redact::rules::{Id, Verdict, mask_len};
+use crate::processor::redact::detector::assignment::{self, Operator};
+use crate::processor::redact::detector::bytes::{before, has_at, run_end, run_end_within, word_starts};
+use crate::processor::redact::detector::{Class, Confidence, Detector, Family, Find, SECRET, Verdict, mask_len};
 
-pub(super) const ANCHORS: &[&str] = &["bearer", "authorization"];
+pub(super) static DETECTOR: Detector = Detector {
+    id: "bearer-credentials",
+    title: "bearer tokens, and the credentials of authorization headers",
+    class: Class::Secret,
+    family: Family::GenericSecret,
+    confidence: Confidence::High,
+    profiles: SECRET,
+    find: Find::Anchors(ANCHORS, find),
+    context: &[],
+    hits: &["sent Bearer «abc123def456» to"],
+    misses: &["a bearer token is needed"],
+};
+
+const ANCHORS: &[&str] = &["bearer", "authorization"];
 
 /// Credentials are judged by their head.
 const HEAD_LEN_MAX: usize = 256;
@@ -31,9 +44,9 @@ const SCHEMES: &[(&str, bool)] = &[
     ("key", true),
 ];
 
-pub(super) fn find(text: &[u8], at: usize) -> Verdict {
+fn find(text: &[u8], at: usize) -> Verdict {
     if has_at(text, at, "authorization") {
-        return header(text, at, false).map_or(Verdict::NO, |span| Verdict::Hit(span, Id::BearerCredentials));
+        return header(text, at, false).map_or(Verdict::NO, |span| Verdict::Hit(span));
     }
     if !word_starts(text, at) {
         return Verdict::NO;
@@ -41,7 +54,7 @@ pub(super) fn find(text: &[u8], at: usize) -> Verdict {
     let start = gap_end(text, at + "bearer".len());
     let end = run_end(text, start, is_token);
     if start > at + "bearer".len() && is_credential(&text[start..end]) {
-        return Verdict::Hit(start..end, Id::BearerCredentials);
+        return Verdict::Hit(start..end);
     }
     Verdict::NO
 }

@@ -3,21 +3,34 @@
 
 use memchr::memmem;
 
-use crate::processor::redact::rules::bytes::run_end;
-use crate::processor::redact::rules::{Id, Verdict};
+use crate::processor::redact::detector::bytes::run_end;
+use crate::processor::redact::detector::{Class, Confidence, Detector, Family, Find, SECRET, Verdict};
 
-pub(super) const ANCHORS: &[&str] = &["-----BEGIN"];
+pub(super) static DETECTOR: Detector = Detector {
+    id: "private-key",
+    title: "private keys in armour: PEM, OpenSSH, PGP",
+    class: Class::Secret,
+    family: Family::KnownSecret,
+    confidence: Confidence::High,
+    profiles: SECRET,
+    find: Find::Anchors(ANCHORS, find),
+    context: &[],
+    hits: &["key: «-----BEGIN RSA PRIVATE KEY-----\nMIIEvQ\nqkiG9w0\n-----END RSA PRIVATE KEY-----»\nnext"],
+    misses: &["-----BEGIN CERTIFICATE-----"],
+};
+
+const ANCHORS: &[&str] = &["-----BEGIN"];
 
 const LABEL_LEN_MAX: usize = 64;
 
-pub(super) fn find(text: &[u8], at: usize) -> Verdict {
+fn find(text: &[u8], at: usize) -> Verdict {
     let body = at + ANCHORS[0].len();
     let label = &text[body..text.len().min(body + LABEL_LEN_MAX)];
     let label = &label[..memmem::find(label, b"--").unwrap_or(label.len())];
     if memmem::find(&label.to_ascii_uppercase(), b"PRIVATE KEY").is_none() {
         return Verdict::NO;
     }
-    Verdict::Hit(at..block_end(text, body), Id::PrivateKey)
+    Verdict::Hit(at..block_end(text, body))
 }
 
 fn block_end(text: &[u8], body: usize) -> usize {
