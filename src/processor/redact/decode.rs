@@ -74,7 +74,7 @@ fn undo(text: &str, mark: u8, read: impl Fn(&[u8]) -> Option<(Cow<'static, str>,
     Some(decoded)
 }
 
-/// Undoes the backslash escapes of JSON, and `\x40`.
+/// Undoes backslash escapes as most notations have them, and `\x40`. `\b` and `\f` are parts of Windows paths more often.
 pub(super) fn backslashes(text: &str) -> Option<Decoded> {
     undo(text, b'\\', |bytes| {
         let plain = match bytes.get(1)? {
@@ -88,6 +88,24 @@ pub(super) fn backslashes(text: &str) -> Option<Decoded> {
             b'x' => return Some((Cow::Owned(char::from(hex(bytes.get(2..4)?)?).to_string()), 4)),
             b'u' => return unicode(bytes),
             _ => return None,
+        };
+        Some((Cow::Borrowed(plain), 2))
+    })
+}
+
+/// Undoes the escapes of the content of a JSON string.
+pub(super) fn json_escapes(content: &str) -> Option<Decoded> {
+    undo(content, b'\\', |bytes| {
+        let plain = match bytes.get(1)? {
+            b'"' => "\"",
+            b'\\' => "\\",
+            b'/' => "/",
+            b'n' => "\n",
+            b'r' => "\r",
+            b't' => "\t",
+            b'b' => "\u{8}",
+            b'f' => "\u{c}",
+            _ => return unicode(bytes),
         };
         Some((Cow::Borrowed(plain), 2))
     })

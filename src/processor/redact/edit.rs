@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::processor::redact::rules::Id;
+use crate::processor::redact::detector::Id;
 
 /// One replacement. Lists of edits are in order and do not overlap.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +66,8 @@ pub(super) fn composed(first: Vec<Edit>, later: Vec<Edit>) -> Vec<Edit> {
                 out.push(made);
             }
         }
-        edit.span = start.unwrap_or(edit.span.start.wrapping_sub(shift))..end.unwrap_or(edit.span.end.wrapping_sub(shift));
+        edit.span =
+            start.unwrap_or(edit.span.start.wrapping_sub(shift))..end.unwrap_or(edit.span.end.wrapping_sub(shift));
         out.push(edit);
     }
     out.extend(first);
@@ -78,7 +79,7 @@ mod tests {
     use super::*;
 
     fn edit(span: Range<usize>, new: &str) -> Edit {
-        Edit { span, id: Id::default(), new: new.to_owned() }
+        Edit { span, id: Id(0), new: new.to_owned() }
     }
 
     #[test]
