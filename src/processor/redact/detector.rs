@@ -10,12 +10,17 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use crate::processor::redact::detector::format::Format;
+use crate::processor::redact::names;
+use crate::processor::redact::text::spellings;
+
 pub(super) mod assignment;
 pub(super) mod aws;
 pub(super) mod basic;
 pub(super) mod bearer;
 pub(super) mod bytes;
 pub(super) mod email;
+pub(super) mod format;
 pub(super) mod github;
 pub(super) mod jwt;
 pub(super) mod llm;
@@ -96,6 +101,41 @@ pub(super) struct Detector {
     pub(super) misses: &'static [&'static str],
 }
 
+impl Detector {
+    /// A secret in a published format.
+    const fn token(
+        id: &'static str,
+        title: &'static str,
+        formats: &'static [&'static str],
+        hits: &'static [&'static str],
+        misses: &'static [&'static str],
+    ) -> Self {
+        Self {
+            id,
+            title,
+            class: Class::Secret,
+            family: Family::KnownSecret,
+            confidence: Confidence::High,
+            profiles: SECRET,
+            find: Find::Formats(formats),
+            context: &[],
+            hits,
+            misses,
+        }
+    }
+
+    /// The literals of which a text with a finding has one, in any case; none for digits.
+    pub(super) fn literals(&self) -> Vec<String> {
+        match self.find {
+            Find::Anchors(anchors, _) => anchors.iter().map(|anchor| (*anchor).to_owned()).collect(),
+            Find::Formats(formats) => formats.iter().map(|format| Format::new(format).anchor).collect(),
+            Find::Near(_) => self.context.iter().flat_map(|word| spellings(word)).collect(),
+            Find::Key => names::WORDS.iter().map(|word| (*word).to_owned()).collect(),
+            Find::Digits(..) => Vec::new(),
+        }
+    }
+}
+
 /// Looks at one place of a text.
 pub(super) type Finder = fn(&[u8], usize) -> Verdict;
 
@@ -104,6 +144,8 @@ pub(super) type Finder = fn(&[u8], usize) -> Verdict;
 pub(super) enum Find {
     /// At each of these literals (any case): the text, and where the literal starts.
     Anchors(&'static [&'static str], Finder),
+    /// Where one of these published formats is; see [`format`] for how they are written.
+    Formats(&'static [&'static str]),
     /// At the start of each run of digits; the shape is what the prefilter looks for.
     Digits(Shape, Finder),
     /// At each start of a word near one of the words of context.

@@ -15,9 +15,8 @@ use crate::processor::redact::BuildError;
 use crate::processor::redact::config::Config;
 use crate::processor::redact::decode;
 use crate::processor::redact::detector::bytes::{is_base64url, run_end_within};
-use crate::processor::redact::detector::{DETECTORS, Find, aws, llm, us_ssn};
+use crate::processor::redact::detector::{DETECTORS, aws, llm, us_ssn};
 use crate::processor::redact::names;
-use crate::processor::redact::text::spellings;
 
 /// More places than that in one record, and all of it is looked at.
 const HITS_MAX: usize = 32;
@@ -102,18 +101,10 @@ impl Prefilter {
         let has = |id: &str| rules.iter().any(|rule| rule.id == id);
         let mut literals = vec!["\\u00".to_owned(), "\\x".to_owned()];
         for rule in &rules {
-            let anchors = match rule.find {
-                Find::Anchors(anchors, _) => anchors,
-                Find::Near(_) => {
-                    literals.extend(rule.context.iter().flat_map(|word| spellings(word)));
-                    continue;
-                }
-                Find::Key => names::WORDS,
-                Find::Digits(..) => &[],
-            };
             // Both detectors with an `@` in what they find are looked for by it.
-            let own = anchors.iter().filter(|_| !["email", "url-credentials"].contains(&rule.id));
-            literals.extend(own.map(|anchor| (*anchor).to_owned()));
+            if !["email", "url-credentials"].contains(&rule.id) {
+                literals.extend(rule.literals());
+            }
         }
         let (short, long) = hints(literals, confirm).into_iter().partition(|hint| hint.literal.len() < LONG_LEN_MIN);
         // Apart from the others, because an anchor that is turned down must not hide a word that starts like it.

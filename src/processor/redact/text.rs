@@ -10,6 +10,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use crate::processor::redact::BuildError;
 use crate::processor::redact::config::Config;
+use crate::processor::redact::detector::format::Format;
 use crate::processor::redact::detector::{DETECTORS, Find, Finder, Id, Verdict};
 use crate::processor::redact::user::Compiled;
 
@@ -60,12 +61,18 @@ impl Pattern {
 }
 
 /// What to do at an anchor.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Owner {
     id: Id,
-    find: Finder,
+    look: Look,
+}
+
+#[derive(Debug, Clone)]
+enum Look {
+    At(Finder),
+    Format(Format),
     /// The anchor is a word of context.
-    near: bool,
+    Near(Finder),
 }
 
 /// What was found where.
@@ -73,6 +80,12 @@ struct Owner {
 pub(super) struct Finding {
     pub(super) span: Range<usize>,
     pub(super) id: Id,
+}
+
+impl Owner {
+    fn format(id: Id, format: &str) -> Self {
+        Self { id, look: Look::Format(Format::new(format)) }
+    }
 }
 
 impl Scanner {
@@ -83,22 +96,18 @@ impl Scanner {
         let mut in_force = vec![false; DETECTORS.len() + config.detectors.len()];
         for (id, detector) in (0..).map(Id).zip(DETECTORS).filter(|(_, detector)| config.has(detector)) {
             in_force[id.index()] = true;
-            let (words, owner) = match detector.find {
+            match detector.find {
+                Find::Formats(formats) => owners.extend(formats.iter().map(|format| Owner::format(id, format))),
                 Find::Anchors(anchors, find) => {
-                    (anchors.iter().map(|anchor| (*anchor).to_owned()).collect(), Owner { id, find, near: false })
+                    owners.extend(anchors.iter().map(|_| Owner { id, look: Look::At(find) }))
                 }
                 Find::Near(find) => {
-                    let words: Vec<_> = detector.context.iter().flat_map(|word| spellings(word)).collect();
-                    (words, Owner { id, find, near: true })
+                    owners.extend(detector.literals().iter().map(|_| Owner { id, look: Look::Near(find) }));
                 }
-                Find::Digits(_, find) => {
-                    digits.push((id, find));
-                    continue;
-                }
+                Find::Digits(_, find) => digits.push((id, find)),
                 Find::Key => continue,
-            };
-            owners.extend(words.iter().map(|_| owner));
-            literals.extend(words);
+            }
+            literals.extend(detector.literals());
         }
         let anchors =
             AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(literals)?;
@@ -128,15 +137,17 @@ impl Scanner {
         self.contexts(key).next().is_some()
     }
 
-    fn contexts(&self, key: &str) -> impl Iterator<Item = Owner> {
+    fn contexts(&self, key: &str) -> impl Iterator<Item = (Id, Finder)> {
         self.anchors.find_overlapping_iter(key).filter_map(move |anchor| {
-            let owner = self.owners[anchor.pattern().as_usize()];
-            (owner.near && near::is_word(key.as_bytes(), &anchor.range())).then_some(owner)
+            let owner = &self.owners[anchor.pattern().as_usize()];
+            match owner.look {
+                Look::Near(find) if near::is_word(key.as_bytes(), &anchor.range()) => Some((owner.id, find)),
+                _ => None,
+            }
         })
     }
 
-    /// What is to be masked: in order, apart from each other.
-    /// What the key of the text says may be the context of what it holds.
+    /// What is to be masked, in order and apart from each other. The key of the text may be the context of what it holds.
     pub(super) fn findings(&self, key: &str, text: &str) -> Vec<Finding> {
         let contexts: Vec<_> = if key.is_empty() { Vec::new() } else { self.contexts(key).collect() };
         let mut found = Vec::new();
@@ -144,8 +155,8 @@ impl Scanner {
         if !self.digits.is_empty() {
             self.at_digits(text.as_bytes(), &mut found);
         }
-        for owner in contexts {
-            near::under_key(text.as_bytes(), owner.find, |span| found.push(Finding { span, id: owner.id }));
+        for (id, find) in &contexts {
+            near::under_key(text.as_bytes(), *find, |span| found.push(Finding { span, id: *id }));
         }
         for (id, own) in &self.own {
             own.each(text, |span| found.push(Finding { span, id: *id }));
@@ -159,24 +170,27 @@ impl Scanner {
     fn at_anchors(&self, text: &str, found: &mut Vec<Finding>) {
         let mut resume = Vec::new();
         for anchor in self.anchors.find_overlapping_iter(text) {
-            let Owner { id, find, near } = self.owners[anchor.pattern().as_usize()];
-            if near {
-                if near::is_word(text.as_bytes(), &anchor.range()) {
-                    near::around(text.as_bytes(), &anchor.range(), find, |span| found.push(Finding { span, id }));
-                }
-                continue;
-            }
+            let Owner { id, look } = &self.owners[anchor.pattern().as_usize()];
             if resume.is_empty() {
                 resume = vec![0; self.in_force.len()];
             }
             let resume = &mut resume[id.index()];
-            if anchor.start() < *resume {
-                continue;
-            }
-            match find(text.as_bytes(), anchor.start()) {
+            let verdict = match look {
+                Look::Near(find) => {
+                    if near::is_word(text.as_bytes(), &anchor.range()) {
+                        let found = |span| found.push(Finding { span, id: *id });
+                        near::around(text.as_bytes(), &anchor.range(), *find, found);
+                    }
+                    continue;
+                }
+                _ if anchor.start() < *resume => continue,
+                Look::At(find) => find(text.as_bytes(), anchor.start()),
+                Look::Format(format) => format.find(text.as_bytes(), anchor.start()),
+            };
+            match verdict {
                 Verdict::Hit(span) => {
                     *resume = span.end;
-                    found.push(Finding { span, id });
+                    found.push(Finding { span, id: *id });
                 }
                 Verdict::Miss(until) => *resume = until,
             }

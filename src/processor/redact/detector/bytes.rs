@@ -46,7 +46,15 @@ pub(in super::super) fn escape_ends(bytes: &[u8], at: usize) -> bool {
         |range: Range<usize>| range.into_iter().all(|count| back(count).is_some_and(|byte| byte.is_ascii_hexdigit()));
     (back(2) == Some(b'\\') && matches!(back(1), Some(b'n' | b't' | b'r' | b'b' | b'f')))
         || (back(3) == Some(b'%') && hex(1..3))
+        || colour_ends(&bytes[..at])
         || (back(6) == Some(b'\\') && back(5) == Some(b'u') && hex(1..5))
+}
+
+/// `\x1b[31m` and its like, of which terminals make colours.
+fn colour_ends(head: &[u8]) -> bool {
+    let Some((b'm', head)) = head.split_last() else { return false };
+    let start = run_start_within(head, head.len(), 10, |byte| byte.is_ascii_digit() || byte == b';');
+    before(head, start) == Some(b'[')
 }
 
 /// Letters, digits, `-` and `_`.
@@ -60,7 +68,7 @@ mod tests {
 
     #[test]
     fn words_start_after_escapes_too() {
-        for text in ["x", " x", "\\nx", "%3Dx", "\\u0022x", "=x"] {
+        for text in ["x", " x", "\\nx", "%3Dx", "\\u0022x", "=x", "\x1b[1;31mx"] {
             assert!(word_starts(text.as_bytes(), text.len() - 1), "{text}");
         }
         for text in ["ax", "nx", "3Dx", "0022x"] {
