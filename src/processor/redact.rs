@@ -110,6 +110,12 @@ impl Redact {
         (redacted, found.collect())
     }
 
+    /// True when a detector of that name is in force.
+    #[must_use]
+    pub fn has(&self, detector: &str) -> bool {
+        self.rules.has_name(detector)
+    }
+
     /// The pseudonym that `hash` gives a value found by this detector, under the named key or the current one.
     ///
     /// # Errors

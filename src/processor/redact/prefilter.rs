@@ -341,7 +341,6 @@ const fn is_inside(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::processor::redact::detector::DETECTORS;
 
     fn places(raw: &[u8]) -> Vec<Range<usize>> {
         let prefilter = Prefilter::new(&Config::default()).unwrap();

@@ -89,6 +89,12 @@ impl Rulebook {
         &rule.mask[MASK_START.len()..MASK_START.len() + rule.name_len]
     }
 
+    /// True when a detector of that name is in force.
+    pub(super) fn has_name(&self, name: &str) -> bool {
+        let ids = (0..).map(Id).zip(&self.rules).map(|(id, _)| id);
+        ids.into_iter().any(|id| self.name(id) == name && self.scanner.has(id))
+    }
+
     /// The redacted text; `None` when there is nothing to redact.
     pub(super) fn redact(&self, text: &str) -> Option<Redacted> {
         self.redact_under("", text)
