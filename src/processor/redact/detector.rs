@@ -19,16 +19,19 @@ pub(super) mod aws;
 pub(super) mod basic;
 pub(super) mod bearer;
 pub(super) mod bytes;
+mod code;
 pub(super) mod email;
 pub(super) mod format;
 pub(super) mod github;
 pub(super) mod jwt;
 pub(super) mod llm;
+mod national;
 pub(super) mod payment_card;
 pub(super) mod private_key;
 pub(super) mod slack;
 pub(super) mod url;
 pub(super) mod us_ssn;
+mod vendor;
 
 /// What a detector protects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,8 +218,186 @@ pub(super) static DETECTORS: &[&Detector] = &[
     &slack::DETECTOR,
     &aws::ACCESS_KEY_ID,
     &aws::SECRET_ACCESS_KEY,
+    &vendor::adobe::DETECTOR,
+    &vendor::age::DETECTOR,
+    &vendor::airtable::DETECTOR,
+    &vendor::alibaba::DETECTOR,
+    &vendor::amazon_appsync::DETECTOR,
+    &vendor::amazon_bedrock::DETECTOR,
+    &vendor::amazon_mws::DETECTOR,
+    &vendor::amazon_session::DETECTOR,
+    &vendor::atlassian::DETECTOR,
+    &vendor::azure_ad::DETECTOR,
+    &vendor::azure_identifiable::DETECTOR,
+    &vendor::braintree::DETECTOR,
+    &vendor::brevo::DETECTOR,
+    &vendor::buildkite::DETECTOR,
+    &vendor::cerebras::DETECTOR,
+    &vendor::circleci::DETECTOR,
+    &vendor::clickhouse::DETECTOR,
+    &vendor::clojars::DETECTOR,
+    &vendor::cloudflare::DETECTOR,
+    &vendor::confluent::DETECTOR,
+    &vendor::contentful::DETECTOR,
+    &vendor::convex::DETECTOR,
+    &vendor::crates_io::DETECTOR,
+    &vendor::cursor::DETECTOR,
+    &vendor::databricks::DETECTOR,
+    &vendor::defined::DETECTOR,
+    &vendor::digitalocean::DETECTOR,
+    &vendor::discord_webhook::DETECTOR,
+    &vendor::docker::DETECTOR,
+    &vendor::doppler::DETECTOR,
+    &vendor::dropbox::DETECTOR,
+    &vendor::duffel::DETECTOR,
+    &vendor::dynatrace::DETECTOR,
+    &vendor::easypost::DETECTOR,
+    &vendor::elevenlabs::DETECTOR,
+    &vendor::facebook::DETECTOR,
+    &vendor::factory::DETECTOR,
+    &vendor::figma::DETECTOR,
+    &vendor::firecrawl::DETECTOR,
+    &vendor::fireworks::DETECTOR,
+    &vendor::flutterwave::DETECTOR,
+    &vendor::fly::DETECTOR,
+    &vendor::frameio::DETECTOR,
+    &vendor::gitlab::DETECTOR,
+    &vendor::google::DETECTOR,
+    &vendor::google_fcm::DETECTOR,
+    &vendor::google_oauth::DETECTOR,
+    &vendor::grafana::DETECTOR,
+    &vendor::groq::DETECTOR,
+    &vendor::harness::DETECTOR,
+    &vendor::heroku::DETECTOR,
+    &vendor::honeycomb::DETECTOR,
+    &vendor::hubspot::DETECTOR,
+    &vendor::huggingface::DETECTOR,
+    &vendor::infracost::DETECTOR,
+    &vendor::intercom::DETECTOR,
+    &vendor::jfrog::DETECTOR,
+    &vendor::jina::DETECTOR,
+    &vendor::langfuse::DETECTOR,
+    &vendor::langsmith::DETECTOR,
+    &vendor::launchdarkly::DETECTOR,
+    &vendor::linear::DETECTOR,
+    &vendor::lob::DETECTOR,
+    &vendor::localstack::DETECTOR,
+    &vendor::mailchimp::DETECTOR,
+    &vendor::mailersend::DETECTOR,
+    &vendor::mailgun::DETECTOR,
+    &vendor::mapbox::DETECTOR,
+    &vendor::maxmind::DETECTOR,
+    &vendor::mongodb::DETECTOR,
+    &vendor::neon::DETECTOR,
+    &vendor::netlify::DETECTOR,
+    &vendor::newrelic::DETECTOR,
+    &vendor::ngrok::DETECTOR,
+    &vendor::nightfall::DETECTOR,
+    &vendor::notion::DETECTOR,
+    &vendor::npm::DETECTOR,
+    &vendor::nuget::DETECTOR,
+    &vendor::nvidia::DETECTOR,
+    &vendor::onepassword::DETECTOR,
+    &vendor::packagist::DETECTOR,
+    &vendor::perplexity::DETECTOR,
+    &vendor::pinecone::DETECTOR,
+    &vendor::plaid::DETECTOR,
+    &vendor::planetscale::DETECTOR,
+    &vendor::posthog::DETECTOR,
+    &vendor::postman::DETECTOR,
+    &vendor::prefect::DETECTOR,
+    &vendor::pulumi::DETECTOR,
+    &vendor::pypi::DETECTOR,
+    &vendor::razorpay::DETECTOR,
+    &vendor::readme::DETECTOR,
+    &vendor::render::DETECTOR,
+    &vendor::replicate::DETECTOR,
+    &vendor::resend::DETECTOR,
+    &vendor::rubygems::DETECTOR,
+    &vendor::scalingo::DETECTOR,
+    &vendor::segment::DETECTOR,
+    &vendor::sendgrid::DETECTOR,
+    &vendor::sentry::DETECTOR,
+    &vendor::settlemint::DETECTOR,
+    &vendor::shippo::DETECTOR,
+    &vendor::shopify::DETECTOR,
+    &vendor::slack_webhook::DETECTOR,
+    &vendor::sonar::DETECTOR,
+    &vendor::sourcegraph::DETECTOR,
+    &vendor::square::DETECTOR,
+    &vendor::statsig::DETECTOR,
+    &vendor::stripe::DETECTOR,
+    &vendor::supabase::DETECTOR,
+    &vendor::tailscale::DETECTOR,
+    &vendor::tavily::DETECTOR,
+    &vendor::teams_webhook::DETECTOR,
+    &vendor::telegram::DETECTOR,
+    &vendor::tencent::DETECTOR,
+    &vendor::terraform::DETECTOR,
+    &vendor::together::DETECTOR,
+    &vendor::twilio::DETECTOR,
+    &vendor::twitter::DETECTOR,
+    &vendor::typeform::DETECTOR,
+    &vendor::vault::DETECTOR,
+    &vendor::vercel::DETECTOR,
+    &vendor::voyage::DETECTOR,
+    &vendor::wakatime::DETECTOR,
+    &vendor::weights::DETECTOR,
+    &vendor::xai::DETECTOR,
+    &vendor::yandex::DETECTOR,
     &payment_card::DETECTOR,
     &us_ssn::DETECTOR,
+    &national::us::SSN_PLAIN,
+    &national::us::ITIN,
+    &national::us::EIN,
+    &national::us::MBI,
+    &national::us::NPI,
+    &national::us::DEA,
+    &national::us::ABA,
+    &national::britain::NHS,
+    &national::britain::NINO,
+    &national::britain::SORT,
+    &national::britain::UTR,
+    &national::britain::PPS,
+    &national::india::AADHAAR,
+    &national::india::PAN,
+    &national::india::GSTIN,
+    &national::latin_america::CPF,
+    &national::latin_america::CNPJ,
+    &national::latin_america::CUIT,
+    &national::latin_america::RUT,
+    &national::latin_america::CURP,
+    &national::latin_america::RFC,
+    &national::southern_europe::DNI,
+    &national::southern_europe::NIF_PT,
+    &national::southern_europe::CODICE,
+    &national::southern_europe::NIR,
+    &national::southern_europe::AMKA,
+    &national::southern_europe::AHV,
+    &national::central_europe::STEUER_ID,
+    &national::central_europe::BSN,
+    &national::central_europe::NRN,
+    &national::central_europe::PESEL,
+    &national::central_europe::RODNE,
+    &national::central_europe::CNP,
+    &national::central_europe::EGN,
+    &national::central_europe::OIB,
+    &national::nordic::PERSONNUMMER,
+    &national::nordic::FODSELSNUMMER,
+    &national::nordic::CPR,
+    &national::nordic::HETU,
+    &national::asia::RRN,
+    &national::asia::MY_NUMBER,
+    &national::asia::NRIC,
+    &national::asia::HKID,
+    &national::asia::TCKN,
+    &national::asia::TEUDAT,
+    &national::asia::THAI,
+    &national::commonwealth::SIN,
+    &national::commonwealth::TFN,
+    &national::commonwealth::MEDICARE,
+    &national::commonwealth::IRD,
+    &national::commonwealth::ZA,
     &url::DETECTOR,
     &basic::DETECTOR,
     &bearer::DETECTOR,
@@ -272,33 +453,4 @@ pub(super) fn mask_len(bytes: &[u8]) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_unique_and_fit_into_masks() {
-        let mut names: Vec<_> = DETECTORS.iter().map(|detector| detector.id).collect();
-        let fits =
-            |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-        assert!(names.iter().all(|name| fits(name)));
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), DETECTORS.len());
-        assert_eq!(ids::SECRET_KEY_NAME.name(), "secret-key-name");
-    }
-
-    #[test]
-    fn exactly_the_detectors_that_need_context_have_words_for_it() {
-        for detector in DETECTORS {
-            assert_eq!(matches!(detector.find, Find::Near(_)), !detector.context.is_empty(), "{}", detector.id);
-            assert!(!detector.hits.is_empty() && !detector.misses.is_empty(), "{}", detector.id);
-        }
-    }
-
-    #[test]
-    fn only_our_own_masks_are_masks() {
-        assert_eq!(mask_len(b"[REDACTED:jwt] rest"), 14);
-        assert_eq!(mask_len(UNSCANNED.as_bytes()), UNSCANNED.len());
-        assert_eq!(mask_len(b"[REDACTED:hunter2]"), 0);
-    }
-}
+pub(super) mod tests;

@@ -14,8 +14,9 @@ use memchr::{memchr_iter, memchr2_iter};
 use crate::processor::redact::BuildError;
 use crate::processor::redact::config::Config;
 use crate::processor::redact::decode;
-use crate::processor::redact::detector::bytes::{is_base64url, run_end_within};
-use crate::processor::redact::detector::{DETECTORS, aws, llm, us_ssn};
+use crate::processor::redact::detector::bytes::{has_at, is_base64url, run_end_within};
+use crate::processor::redact::detector::format::Format;
+use crate::processor::redact::detector::{DETECTORS, Detector, Find, aws, llm, us_ssn};
 use crate::processor::redact::names;
 
 /// More places than that in one record, and all of it is looked at.
@@ -55,10 +56,28 @@ enum Search {
 #[derive(Debug)]
 struct Hint {
     literal: Vec<u8>,
-    confirm: Confirm,
+    /// One of these must agree. Several, because a literal stands for all that start like it.
+    checks: Vec<(String, Check)>,
 }
 
-type Confirm = fn(&[u8], Range<usize>) -> bool;
+/// A closer look at a place.
+#[derive(Debug, Clone)]
+enum Check {
+    Always,
+    Around(fn(&[u8], Range<usize>) -> bool),
+    Format(Format),
+}
+
+impl Check {
+    fn agrees(&self, raw: &[u8], at: usize, literal: &str) -> bool {
+        has_at(raw, at, literal)
+            && match self {
+                Self::Always => true,
+                Self::Around(confirm) => confirm(raw, at..at + literal.len()),
+                Self::Format(format) => format.may_be(raw, at),
+            }
+    }
+}
 
 /// The places found in one record; reused from record to record.
 #[derive(Debug, Default)]
@@ -99,19 +118,20 @@ impl Prefilter {
     pub(super) fn new(config: &Config) -> Result<Self, BuildError> {
         let rules: Vec<_> = DETECTORS.iter().filter(|detector| config.has(detector)).collect();
         let has = |id: &str| rules.iter().any(|rule| rule.id == id);
-        let mut literals = vec!["\\u00".to_owned(), "\\x".to_owned()];
+        let mut literals = vec![("\\u00".to_owned(), Check::Always), ("\\x".to_owned(), Check::Always)];
         for rule in &rules {
             // Both detectors with an `@` in what they find are looked for by it.
             if !["email", "url-credentials"].contains(&rule.id) {
-                literals.extend(rule.literals());
+                literals.extend(checked(rule));
             }
         }
-        let (short, long) = hints(literals, confirm).into_iter().partition(|hint| hint.literal.len() < LONG_LEN_MIN);
+        let (short, long) = hints(literals).into_iter().partition(|hint| hint.literal.len() < LONG_LEN_MIN);
         // Apart from the others, because an anchor that is turned down must not hide a word that starts like it.
         let mut words = if has("secret-key-name") { config.secret_names.clone() } else { Vec::new() };
         let own: Vec<_> = config.detectors.iter().filter(|own| config.has_own(own)).collect();
         words.extend(own.iter().flat_map(|own| own.keywords.iter().cloned()));
-        let groups: [Vec<Hint>; 3] = [short, long, hints(words, |_| |_, _| true)];
+        let words = words.into_iter().map(|word| (word, Check::Always)).collect();
+        let groups: [Vec<Hint>; 3] = [short, long, hints(words)];
         let groups = groups.into_iter().filter(|hints| !hints.is_empty()).map(Group::new);
         Ok(Self {
             groups: groups.collect::<Result<_, _>>()?,
@@ -264,7 +284,7 @@ impl Group {
         while let Some((start, index)) = self.search.find(folded, at).filter(|_| !places.everywhere) {
             let hint = &self.hints[index];
             let end = start + hint.literal.len();
-            if (hint.confirm)(raw, start..end) {
+            if hint.checks.iter().any(|(literal, check)| check.agrees(raw, start, literal)) {
                 places.add(start..end);
             }
             at = start + 1;
@@ -296,18 +316,39 @@ impl Search {
     }
 }
 
-fn hints(literals: Vec<String>, confirm: fn(&str) -> Confirm) -> Vec<Hint> {
-    let mut literals: Vec<String> = literals.iter().map(|literal| literal.to_ascii_lowercase()).collect();
-    literals.sort();
-    // What a longer literal leads to, a shorter one at the same place leads to as well: `sk-` for `sk-ant-`.
-    literals.dedup_by(|next, last| next.starts_with(&**last));
-    let hint = |literal: &String| Hint { literal: literal.bytes().map(fold).collect(), confirm: confirm(literal) };
-    literals.iter().map(hint).collect()
+/// The literals of a detector, and what to ask where they stand.
+fn checked(detector: &Detector) -> Vec<(String, Check)> {
+    let literals = detector.literals();
+    match detector.find {
+        Find::Formats(formats) => {
+            literals.into_iter().zip(formats.iter().map(|format| Check::Format(Format::new(format)))).collect()
+        }
+        Find::Near(_) => literals.into_iter().map(|literal| (literal, Check::Always)).collect(),
+        Find::Anchors(..) | Find::Digits(..) | Find::Key => {
+            let check = |literal: &String| confirm(&literal.to_ascii_lowercase());
+            literals.into_iter().map(|literal| (literal.clone(), check(&literal))).collect()
+        }
+    }
+}
+
+fn hints(mut literals: Vec<(String, Check)>) -> Vec<Hint> {
+    literals.iter_mut().for_each(|(literal, _)| literal.make_ascii_lowercase());
+    literals.sort_by_cached_key(|(literal, _)| literal.bytes().map(fold).collect::<Vec<_>>());
+    let mut hints: Vec<Hint> = Vec::new();
+    for (literal, check) in literals {
+        // What a longer literal leads to, a shorter one at the same place leads to as well: `sk-` for `sk-ant-`.
+        let folded: Vec<u8> = literal.bytes().map(fold).collect();
+        match hints.last_mut().filter(|shorter| folded.starts_with(&shorter.literal)) {
+            Some(shorter) => shorter.checks.push((literal, check)),
+            None => hints.push(Hint { literal: folded, checks: vec![(literal, check)] }),
+        }
+    }
+    hints
 }
 
 /// What must follow or precede an anchor for its rules to have a chance.
-fn confirm(literal: &str) -> Confirm {
-    match literal {
+fn confirm(literal: &str) -> Check {
+    let around: fn(&[u8], Range<usize>) -> bool = match literal {
         "token" | "pwd" | "_pass" | "authorization" | "passphrase" | "passcode" => {
             |raw, at| ends_word(raw, at.end, false)
         }
@@ -319,8 +360,9 @@ fn confirm(literal: &str) -> Confirm {
         "sk-" => |raw, at| has_run(raw, at.end, llm::OPENAI_LEN_MIN, is_base64url),
         "eyj" => |raw, at| &raw[at] == b"eyJ",
         "bearer" | "basic" => |raw, at| matches!(raw.get(at.end), Some(b' ' | b'\t' | b'+' | b':' | b'%' | b'\\')),
-        _ => |_, _| true,
-    }
+        _ => return Check::Always,
+    };
+    Check::Around(around)
 }
 
 fn has_run(raw: &[u8], at: usize, len: usize, is: fn(u8) -> bool) -> bool {
@@ -407,7 +449,7 @@ mod tests {
 
     #[test]
     fn the_automaton_finds_what_the_packed_search_finds() {
-        let hints = hints(["token", "key", "api"].map(str::to_owned).to_vec(), confirm);
+        let hints = hints(["token", "key", "api"].map(|text| (text.to_owned(), Check::Always)).to_vec());
         let automaton = AhoCorasick::builder()
             .match_kind(aho_corasick::MatchKind::LeftmostFirst)
             .build(hints.iter().map(|hint| &hint.literal))

@@ -161,6 +161,8 @@ fn metrics(text: &str) -> Vec<u8> {
     ExportMetricsServiceRequest { resource_metrics: vec![group] }.encode_to_vec()
 }
 
+static REDACT: std::sync::LazyLock<Redact> = std::sync::LazyLock::new(|| Redact::new(&quiet()).unwrap());
+
 fn requests(text: &str) -> [(Signal, Vec<u8>); 3] {
     [(Signal::Logs, logs(text)), (Signal::Traces, traces(text)), (Signal::Metrics, metrics(text))]
 }
@@ -171,7 +173,7 @@ fn quiet() -> Config {
 }
 
 fn redacted(signal: Signal, request: &[u8]) -> (Vec<u8>, u64) {
-    let redact = Redact::new(&quiet()).unwrap();
+    let redact = &*REDACT;
     let arena = Bump::new();
     let mut batch = Batch::open(signal, request, &arena).unwrap();
     let outcome = redact.process(&mut batch).unwrap();
@@ -220,7 +222,7 @@ fn values_under_secret_keys_are_masked_whatever_their_type() {
 
 #[test]
 fn what_earlier_processors_set_is_scanned_too() {
-    let redact = Redact::new(&quiet()).unwrap();
+    let redact = &*REDACT;
     let request = logs("benign");
     let arena = Bump::new();
     let mut batch = Batch::open(Signal::Logs, &request, &arena).unwrap();
@@ -267,7 +269,7 @@ impl<'a> Visitor<'a> for Plain<'a> {
 }
 
 fn redacted_without_prefilter(signal: Signal, request: &[u8]) -> Vec<u8> {
-    let redact = Redact::new(&quiet()).unwrap();
+    let redact = &*REDACT;
     let arena = Bump::new();
     let mut batch = Batch::open(signal, request, &arena).unwrap();
     let mut plain = Plain(&redact.rules, &arena);

@@ -7,7 +7,7 @@ use crate::processor::redact::detector::Verdict;
 use crate::processor::redact::detector::bytes::{before, has_at, run_end_within, run_start_within, word_starts};
 
 /// A format, ready to be looked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(in super::super) struct Format {
     lead: Option<Run>,
     /// The first literal, by which the format is found.
@@ -15,14 +15,14 @@ pub(in super::super) struct Format {
     parts: Vec<Part>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 enum Part {
     Literal(String),
     Run(Run),
 }
 
 /// So many bytes of a kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct Run {
     set: Set,
     min: usize,
@@ -90,6 +90,20 @@ impl Format {
         if body.is_random() && !names_a_stand_in(&text[start..end]) { Verdict::Hit(start..end) } else { Verdict::NO }
     }
 
+    /// False when no token can stand at this anchor, whatever follows: the prefilter's question, in bytes of which those
+    /// before and behind the text may be anything.
+    pub(in super::super) fn may_be(&self, raw: &[u8], at: usize) -> bool {
+        let lead = |run: &Run| at - run_start_within(raw, at, run.max, run.set) >= run.min;
+        let follows = match self.parts.first() {
+            Some(Part::Run(run)) => {
+                let end = at + self.anchor.len();
+                run_end_within(raw, end, run.min, run.set) == end + run.min
+            }
+            _ => true,
+        };
+        raw[at..].starts_with(self.anchor.as_bytes()) && self.lead.as_ref().is_none_or(lead) && follows
+    }
+
     fn start(&self, text: &[u8], at: usize) -> Option<usize> {
         let start = match &self.lead {
             None => at,
@@ -98,7 +112,9 @@ impl Format {
                 (at - start >= run.min && !before(text, start).is_some_and(run.set)).then_some(start)?
             }
         };
-        word_starts(text, start).then_some(start)
+        // `cache-key-0a1b…` is a longer name.
+        let named = matches!(before(text, start), Some(b'-' | b'_'));
+        (!named && word_starts(text, start)).then_some(start)
     }
 }
 

@@ -22,7 +22,7 @@ const LEN: usize = 11;
 /// `at` is the start of a run of digits.
 fn find(text: &[u8], at: usize) -> Verdict {
     let Some(number) = text.get(at..at + LEN) else { return Verdict::NO };
-    if is_shaped(number) && is_issued(number) && !is_part(text, at) {
+    if is_shaped(number) && is_issued(&number[..3], &number[4..6], &number[7..]) && !is_part(text, at) {
         return Verdict::Hit(at..at + LEN);
     }
     Verdict::NO
@@ -36,9 +36,9 @@ pub(in super::super) fn is_shaped(number: &[u8]) -> bool {
     })
 }
 
-fn is_issued(number: &[u8]) -> bool {
-    let area = &number[..3];
-    area != b"000" && area != b"666" && area[0] != b'9' && &number[4..6] != b"00" && &number[7..] != b"0000"
+/// True for an area, a group and a serial number that may have been given out.
+pub(super) fn is_issued(area: &[u8], group: &[u8], serial: &[u8]) -> bool {
+    area != b"000" && area != b"666" && area[0] != b'9' && group != b"00" && serial != b"0000"
 }
 
 fn is_part(text: &[u8], at: usize) -> bool {
