@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand, one table of exit codes for all.
 
 mod demo;
+mod redact;
 mod run;
 mod validate;
 mod verify;
@@ -65,6 +66,10 @@ enum Command {
         #[arg(long, value_name = "VKEY|FILE")]
         key: Option<String>,
     },
+    /// Redact standard input with the rules of the processor `redact`, or look up a pseudonym
+    Redact(redact::RedactArgs),
+    /// Print the values behind tokens that `redact` made; leaves a line in an audit file
+    Detokenize(redact::Detokenize),
     /// Send a bundled AI agent session through telseal on this machine and show what came of it
     Demo,
 }
@@ -72,6 +77,7 @@ enum Command {
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> Exit {
+    quiet_panics();
     let command = match Cli::try_parse() {
         Ok(cli) => cli.command,
         Err(error) => return usage(&error),
@@ -80,8 +86,18 @@ pub fn main() -> Exit {
         Command::Run { config } => run::run(&config),
         Command::Validate { config } => validate::validate(&config),
         Command::Verify { path, key } => verify::verify(&path, key.as_deref()),
+        Command::Redact(args) => redact::redact(&args),
+        Command::Detokenize(args) => redact::detokenize(&args),
         Command::Demo => demo::demo(),
     }
+}
+
+/// A panic's message may hold the text it was about, so only its place is told.
+fn quiet_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
+        complain(format!("telseal: internal error{place}\n"));
+    }));
 }
 
 /// `--help` and `--version` come as errors too; they are none.

@@ -34,7 +34,7 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
     ("telseal_exporter_lag_bytes", Kind::Gauge, "their size as stored"),
     ("telseal_exporter_paused", Kind::Gauge, "1 while a credential or an address must be mended"),
     ("telseal_in_flight_bytes", Kind::Gauge, "bytes of requests under way"),
-    ("telseal_redactions_total", Kind::Counter, "strings masked, by rule"),
+    ("telseal_redactions_total", Kind::Counter, "findings replaced, by rule and position"),
     ("telseal_risk_records_total", Kind::Counter, "records tagged, by level"),
     ("telseal_receiver_accepted_records_total", Kind::Counter, "records taken from senders"),
     ("telseal_receiver_refused_records_total", Kind::Counter, "records not taken, by reason"),

@@ -69,7 +69,10 @@ fn what_was_masked_is_counted_by_rule() {
     let request = json::to_protobuf(Signal::Logs, request.to_string().as_bytes()).unwrap();
     metrics::with_local_recorder(&recorder, || redacted("{}", Signal::Logs, &request));
     let metrics = recorder.handle().render();
-    assert!(metrics.contains("telseal_redactions_total{rule=\"email\"} 2\n"), "{metrics}");
-    assert!(metrics.contains("telseal_redactions_total{rule=\"aws-access-key-id\"} 1\n"), "{metrics}");
+    assert!(metrics.contains("telseal_redactions_total{rule=\"email\",position=\"body\"} 2\n"), "{metrics}");
+    assert!(
+        metrics.contains("telseal_redactions_total{rule=\"aws-access-key-id\",position=\"body\"} 1\n"),
+        "{metrics}"
+    );
     assert!(!metrics.contains("example.com"));
 }

@@ -24,6 +24,12 @@ pub trait Visitor<'a> {
 
     /// A string. `Some` replaces it.
     fn text(&mut self, place: Place<'a>, text: &'a str) -> Option<&'a str>;
+
+    /// A number, whole or not, below this key, perhaps inside lists. `Some` replaces it.
+    fn number(&mut self, key: &'a str, value: Value<'a>) -> Option<Value<'a>> {
+        let _ = (key, value);
+        None
+    }
 }
 
 /// Where a string stands.
@@ -123,7 +129,8 @@ pub fn pair<'a>(
     let new_value = match (visitor.pair(key, value), value) {
         (Some(new), _) => Some(new),
         (None, Value::Str(text)) => visitor.text(Place::Value { key }, text).map(Value::Str),
-        (None, Value::Null | Value::Bool(_) | Value::Int(_) | Value::Double(_)) => None,
+        (None, Value::Int(_) | Value::Double(_)) => visitor.number(key, value),
+        (None, Value::Null | Value::Bool(_)) => None,
         (None, _) => {
             let mut walk = Walk { arena, visitor, out: Builder::default() };
             let changed = walk.value(key, value, 0)?;
@@ -315,7 +322,8 @@ impl<'a> Walk<'a, '_> {
             Value::Unknown(bytes) => return self.unknown_in(key, bytes, |_| false),
             Value::Array(items) => return self.nested(ARRAY, |walk| walk.items(key, items, depth)),
             Value::Map(entries) => return self.nested(MAP, |walk| walk.entries(key, entries, depth)),
-            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Double(_) => None,
+            Value::Int(_) | Value::Double(_) => self.visitor.number(key, value),
+            Value::Null | Value::Bool(_) => None,
         };
         new.unwrap_or(value).put(self.out.raw());
         Ok(new.is_some())
