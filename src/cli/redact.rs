@@ -5,6 +5,7 @@
 //! `--explain` prints, holds a value that was found.
 
 mod detokenize;
+mod evaluate;
 mod input;
 mod jsonl;
 mod stream;
@@ -59,6 +60,21 @@ struct From {
 
 #[derive(Debug, Subcommand)]
 enum RedactCommand {
+    /// Judge the detectors by a folder of labelled texts: precision, recall, false findings per MB
+    #[command(
+        after_help = "Each *.ndjson file has lines {\"id\",\"text\",\"labels\":[{\"start\",\"end\",\"family\"}]}, in code points; lines \
+                      without labels are benign.\n\nExample: telseal redact evaluate tests/corpus/redact"
+    )]
+    Evaluate {
+        /// The folder
+        folder: PathBuf,
+        /// Also list what was missed or wrongly found: ids and positions, never values
+        #[arg(long)]
+        notes: bool,
+        /// The profile
+        #[arg(long, value_name = "PROFILE", default_value = "ai-agent")]
+        profile: String,
+    },
     /// Print the pseudonym of the value on standard input, to search for it
     #[command(
         after_help = "Example: printf %s bob@example.com | telseal redact hash-value --detector email -c telseal.yaml"
@@ -81,6 +97,7 @@ type Failed = (Exit, String);
 pub(super) fn redact(args: &RedactArgs) -> Exit {
     let done = match &args.command {
         Some(RedactCommand::HashValue { detector, key_id, from }) => hash_value(detector, key_id.as_deref(), from),
+        Some(RedactCommand::Evaluate { folder, notes, profile }) => evaluated(folder, *notes, profile),
         None => run(args),
     };
     match done {
@@ -109,6 +126,16 @@ fn run(args: &RedactArgs) -> Result<(), Failed> {
         io::ErrorKind::BrokenPipe => Ok(()),
         _ => Err(runtime(&error)),
     })
+}
+
+fn evaluated(folder: &Path, notes: bool, profile: &str) -> Result<(), Failed> {
+    let report = evaluate::run(&of_profile(profile)?, folder)
+        .map_err(|error| (Exit::Runtime, format!("telseal: {}: {error}\n", folder.display())))?;
+    say(report.table());
+    if notes {
+        report.notes().iter().for_each(|note| say(format!("{note}\n")));
+    }
+    Ok(())
 }
 
 fn runtime(error: &dyn std::fmt::Display) -> Failed {

@@ -16,6 +16,7 @@ mod names;
 mod prefilter;
 mod provenance;
 mod record;
+mod reference;
 mod rulebook;
 mod strict;
 mod text;
@@ -35,6 +36,7 @@ pub use action::{Action, Ends};
 pub use config::{Config, PROFILES, Rules};
 pub use keys::{KeyConfig, KeyError};
 pub use provenance::{COUNT, POLICY, RULES};
+pub use reference::{family, reference};
 pub use user::{UserClass, UserDetector, UserTests, Validator};
 
 /// Why a checked configuration cannot run after all.

@@ -19,14 +19,20 @@ pub(super) mod aws;
 pub(super) mod basic;
 pub(super) mod bearer;
 pub(super) mod bytes;
+mod card_data;
 mod code;
+mod command;
 pub(super) mod email;
 pub(super) mod format;
 pub(super) mod github;
+mod iban;
+mod identity;
 pub(super) mod jwt;
 pub(super) mod llm;
 mod national;
+mod network;
 pub(super) mod payment_card;
+mod phone;
 pub(super) mod private_key;
 pub(super) mod slack;
 pub(super) mod url;
@@ -81,6 +87,10 @@ pub(super) type Profiles = &'static [&'static str];
 pub(super) const SECRET: Profiles = &["ai-agent", "secrets", "pci", "hipaa-safe-harbor", "gdpr", "strict"];
 /// Data about people that is seldom mistaken.
 pub(super) const PERSONAL: Profiles = &["ai-agent", "pii", "hipaa-safe-harbor", "gdpr", "strict"];
+/// Data about people that developer text is full of as well.
+pub(super) const WIDE: Profiles = &["pii", "hipaa-safe-harbor", "gdpr", "strict"];
+/// What only those want who must remove all that says where somebody lives.
+pub(super) const HEALTH: Profiles = &["hipaa-safe-harbor", "strict"];
 /// Card data.
 pub(super) const CARD: Profiles = &["ai-agent", "pii", "pci", "hipaa-safe-harbor", "gdpr", "strict"];
 
@@ -101,6 +111,7 @@ pub(super) struct Detector {
     /// Texts with a finding: the part to be masked stands between `«` and `»`.
     pub(super) hits: &'static [&'static str],
     /// Texts in which this detector finds nothing.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only tests ask what is not found"))]
     pub(super) misses: &'static [&'static str],
 }
 
@@ -345,8 +356,12 @@ pub(super) static DETECTORS: &[&Detector] = &[
     &vendor::weights::DETECTOR,
     &vendor::xai::DETECTOR,
     &vendor::yandex::DETECTOR,
+    &card_data::TRACK,
     &payment_card::DETECTOR,
     &us_ssn::DETECTOR,
+    &card_data::SECURITY_CODE,
+    &card_data::EXPIRY,
+    &iban::DETECTOR,
     &national::us::SSN_PLAIN,
     &national::us::ITIN,
     &national::us::EIN,
@@ -398,7 +413,36 @@ pub(super) static DETECTORS: &[&Detector] = &[
     &national::commonwealth::MEDICARE,
     &national::commonwealth::IRD,
     &national::commonwealth::ZA,
+    &phone::INTERNATIONAL,
+    &phone::NORTH_AMERICAN,
+    &phone::NEAR,
+    &identity::DATE_OF_BIRTH,
+    &identity::PASSPORT,
+    &identity::DRIVING_LICENCE,
+    &identity::MEDICAL_RECORD,
+    &identity::HEALTH_PLAN,
+    &identity::VIN,
+    &identity::BANK_ACCOUNT,
+    &identity::BIC,
+    &identity::US_ZIP,
+    &identity::POSTAL_CODE,
+    &identity::COORDINATES,
+    &identity::NAME,
+    &identity::TITLED_NAME,
+    &network::IPV4,
+    &network::IPV6,
+    &network::MAC,
+    &network::IMEI,
+    &network::ICCID,
     &url::DETECTOR,
+    &command::CURL,
+    &command::COMMAND,
+    &command::NETRC,
+    &command::PGPASS,
+    &command::DOCKER_AUTH,
+    &command::PUTTY,
+    &command::PASSWORD_HASH,
+    &command::SEED_PHRASE,
     &basic::DETECTOR,
     &bearer::DETECTOR,
     &assignment::DETECTOR,

@@ -5,6 +5,8 @@
 //! only counts when it cannot be a tag (see [`is_inside`]). `\u00` is an anchor too, because JSON in a string may
 //! spell any other anchor with it.
 
+mod shapes;
+
 use std::ops::Range;
 
 use aho_corasick::packed;
@@ -16,13 +18,13 @@ use crate::processor::redact::config::Config;
 use crate::processor::redact::decode;
 use crate::processor::redact::detector::bytes::{has_at, is_base64url, run_end_within};
 use crate::processor::redact::detector::format::Format;
-use crate::processor::redact::detector::{DETECTORS, Detector, Find, aws, llm, us_ssn};
+use crate::processor::redact::detector::{DETECTORS, Detector, Find, aws, llm};
 use crate::processor::redact::names;
+use crate::processor::redact::prefilter::shapes::Shapes;
 
 /// More places than that in one record, and all of it is looked at.
 const HITS_MAX: usize = 32;
 const CARD_LEN_MIN: usize = 13;
-const SSN_LEN: usize = 11;
 const LONG_LEN_MIN: usize = 4;
 const BLOCK_WORDS: usize = 32;
 
@@ -32,7 +34,7 @@ pub(super) struct Prefilter {
     groups: Vec<Group>,
     at_sign: bool,
     cards: bool,
-    ssns: bool,
+    shapes: Shapes,
     /// A detector of the user's own has no keywords: everything is looked at.
     blind: bool,
     /// A record this long may hold a text that must not pass unscanned.
@@ -85,6 +87,8 @@ pub(super) struct Places {
     folded: Vec<u8>,
     /// 0xff for each byte that may be part of a number.
     parts: Vec<u8>,
+    /// The class of each byte, for shapes.
+    classes: Vec<u8>,
     hits: Vec<Range<usize>>,
     everywhere: bool,
 }
@@ -137,7 +141,10 @@ impl Prefilter {
             groups: groups.collect::<Result<_, _>>()?,
             at_sign: has("email") || has("url-credentials"),
             cards: has("payment-card"),
-            ssns: has("us-ssn"),
+            shapes: Shapes::new(rules.iter().filter_map(|rule| match rule.find {
+                Find::Digits(shape, _) => Some(shape),
+                _ => None,
+            })),
             blind: own.iter().any(|own| !own.is_anchored()),
             long_max: u64::try_from(config.value_bytes_max.as_usize()).unwrap_or(u64::MAX),
         })
@@ -159,14 +166,17 @@ impl Prefilter {
         folded.extend(raw.iter().map(|byte| fold(*byte)));
         self.groups.iter().for_each(|group| group.scan(raw, &folded, places));
         places.folded = folded;
-        if self.cards || self.ssns {
-            self.scan_digits(raw, places);
+        if self.cards {
+            Self::scan_digits(raw, places);
         }
+        let mut classes = std::mem::take(&mut places.classes);
+        self.shapes.scan(raw, &mut classes, &mut |place| places.add(place));
+        places.classes = classes;
         places.any()
     }
 
     /// Whatever has eleven digits and separators in a row fills two words of four bytes in a row, at multiples of four.
-    fn scan_digits(&self, raw: &[u8], places: &mut Places) {
+    fn scan_digits(raw: &[u8], places: &mut Places) {
         let mut parts = std::mem::take(&mut places.parts);
         parts.clear();
         parts.extend(raw.iter().map(|byte| if is_number_part(*byte) { 0xff } else { 0 }));
@@ -175,13 +185,13 @@ impl Prefilter {
         for start in (0..words.len()).step_by(BLOCK_WORDS) {
             let block = &words[start..words.len().min(start + BLOCK_WORDS + 1)];
             if has_two_words(block) {
-                self.look_at_words(raw, start * 4..(start + block.len()) * 4, &mut passed, places);
+                Self::look_at_words(raw, start * 4..(start + block.len()) * 4, &mut passed, places);
             }
         }
         places.parts = parts;
     }
 
-    fn look_at_words(&self, raw: &[u8], block: Range<usize>, passed: &mut usize, places: &mut Places) {
+    fn look_at_words(raw: &[u8], block: Range<usize>, passed: &mut usize, places: &mut Places) {
         for at in block.step_by(4) {
             if at < *passed || !raw[at..at + 4].iter().all(|byte| is_number_part(*byte)) {
                 continue;
@@ -190,13 +200,13 @@ impl Prefilter {
             let tail = raw[at..].iter().take_while(|byte| is_number_part(**byte)).count();
             let run = at - head..at + tail;
             *passed = run.end;
-            if self.may_be_number(&raw[run.clone()]) {
+            if Self::may_be_number(&raw[run.clone()]) {
                 places.add(run);
             }
         }
     }
 
-    fn may_be_number(&self, run: &[u8]) -> bool {
+    fn may_be_number(run: &[u8]) -> bool {
         let (mut digits, mut most, mut last) = (0, 0, 0);
         for byte in run {
             match (byte.is_ascii_digit(), u8::is_ascii_digit(&last)) {
@@ -207,7 +217,7 @@ impl Prefilter {
             most = most.max(digits);
             last = *byte;
         }
-        (self.cards && most >= CARD_LEN_MIN) || (self.ssns && run.windows(SSN_LEN).any(us_ssn::is_shaped))
+        most >= CARD_LEN_MIN
     }
 }
 

@@ -7,7 +7,9 @@
 use std::ops::Range;
 
 use crate::processor::redact::detector::bytes::{before, has_at, run_end, run_end_within, run_start_within};
-use crate::processor::redact::detector::{Class, Confidence, Detector, Family, Find, SECRET, Verdict, mask_len};
+use crate::processor::redact::detector::{
+    Class, Confidence, Detector, Family, Find, SECRET, Verdict, format, mask_len,
+};
 use crate::processor::redact::names::{self, Strength};
 
 pub(super) static DETECTOR: Detector = Detector {
@@ -158,7 +160,7 @@ pub(super) fn open_quote(text: &[u8], at: usize) -> Option<Quote> {
 fn quoted(text: &[u8], quote: &Quote) -> Option<Range<usize>> {
     let value = quote.content..quote_end(text, quote);
     let content = &text[value.clone()];
-    (mask_len(content) < content.len() && !is_reference(content)).then_some(value)
+    (mask_len(content) < content.len() && !is_stand_in(content)).then_some(value)
 }
 
 /// A text without its closing quote ends with the line.
@@ -183,7 +185,7 @@ fn unquoted(text: &[u8], at: usize, strength: Strength, operator: Operator) -> O
     }
     let value = without_commas(&text[at..head]);
     let nested = value.starts_with(b"{") || (value.starts_with(b"[") && operator != Operator::Tight);
-    let harmless = value.is_empty() || nested || is_reference(value) || is_word(value) || is_code(value, operator);
+    let harmless = value.is_empty() || nested || is_stand_in(value) || is_word(value) || is_code(value, operator);
     if harmless || !is_convincing(value, strength, operator) {
         return None;
     }
@@ -238,6 +240,11 @@ pub(super) fn is_reference(value: &[u8]) -> bool {
         }
         _ => false,
     }
+}
+
+/// A reference, or what people write where a secret belongs: `<password>`, `your-password`, `changeme`, `xxxx`.
+pub(super) fn is_stand_in(value: &[u8]) -> bool {
+    is_reference(value) || format::names_a_stand_in(value)
 }
 
 /// Key words, types, and the words with which people go on after `password:`.

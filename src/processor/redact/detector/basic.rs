@@ -44,7 +44,7 @@ fn find(text: &[u8], at: usize) -> Verdict {
     Verdict::NO
 }
 
-fn is_pair(encoded: &[u8]) -> bool {
+pub(super) fn is_pair(encoded: &[u8]) -> bool {
     if encoded.len() < LEN_MIN {
         return false;
     }
