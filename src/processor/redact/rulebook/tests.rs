@@ -185,8 +185,9 @@ proptest! {
 
     #[test]
     fn actions_come_to_rest_too(text in pieces()) {
-        let rules = with(&[("email", Action::Hash), ("payment-card", Action::Partial(Ends { first: 6, last: 4 })), ("us-ssn", Action::Tokenize)]);
-        let once = redacted_by(&rules, &text);
-        prop_assert_eq!(redacted_by(&rules, &once), once);
+        static RULES: LazyLock<Rulebook> = LazyLock::new(|| with(&[("email", Action::Hash), ("payment-card", Action::Partial(Ends { first: 6, last: 4 })), ("us-ssn", Action::Tokenize)]));
+        let rules = &*RULES;
+        let once = redacted_by(rules, &text);
+        prop_assert_eq!(redacted_by(rules, &once), once);
     }
 }
