@@ -40,7 +40,7 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
     ("telseal_enrich_lookups_total", Kind::Counter, "keys looked up in a table, by result"),
     ("telseal_enrich_table_rows", Kind::Gauge, "rows of a lookup table in force"),
     ("telseal_enrich_table_reloads_total", Kind::Counter, "lookup tables read again, by result"),
-    ("telseal_redactions_total", Kind::Counter, "strings masked, by rule"),
+    ("telseal_redactions_total", Kind::Counter, "findings replaced, by rule and position"),
     ("telseal_risk_records_total", Kind::Counter, "records tagged, by level"),
     ("telseal_risk_events_total", Kind::Counter, "verdicts, by level, category of the worst rule, and agent"),
     ("telseal_receiver_accepted_records_total", Kind::Counter, "records taken from senders"),

@@ -8,6 +8,8 @@
 mod anchors;
 #[path = "e2e/books.rs"]
 mod books;
+#[path = "e2e/canary.rs"]
+mod canary;
 #[path = "e2e/cli.rs"]
 mod cli;
 #[path = "e2e/integrity.rs"]

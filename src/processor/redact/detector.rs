@@ -22,6 +22,7 @@ pub(super) mod bytes;
 mod card_data;
 mod code;
 mod command;
+mod cookie;
 pub(super) mod email;
 pub(super) mod format;
 pub(super) mod github;
@@ -37,6 +38,7 @@ pub(super) mod private_key;
 pub(super) mod slack;
 pub(super) mod url;
 pub(super) mod us_ssn;
+mod value;
 mod vendor;
 
 /// What a detector protects.
@@ -111,6 +113,7 @@ pub(super) struct Detector {
     /// Texts with a finding: the part to be masked stands between `«` and `»`.
     pub(super) hits: &'static [&'static str],
     /// Texts in which this detector finds nothing.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only tests ask what is not found"))]
     pub(super) misses: &'static [&'static str],
 }
 
@@ -436,6 +439,7 @@ pub(super) static DETECTORS: &[&Detector] = &[
     &url::DETECTOR,
     &command::CURL,
     &command::COMMAND,
+    &command::SQL,
     &command::NETRC,
     &command::PGPASS,
     &command::DOCKER_AUTH,
@@ -444,6 +448,7 @@ pub(super) static DETECTORS: &[&Detector] = &[
     &command::SEED_PHRASE,
     &basic::DETECTOR,
     &bearer::DETECTOR,
+    &cookie::DETECTOR,
     &assignment::DETECTOR,
     &assignment::KEY_NAME,
     &email::DETECTOR,

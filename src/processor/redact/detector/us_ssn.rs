@@ -29,7 +29,7 @@ fn find(text: &[u8], at: usize) -> Verdict {
 }
 
 /// True for `ddd-dd-dddd`.
-pub(in super::super) fn is_shaped(number: &[u8]) -> bool {
+fn is_shaped(number: &[u8]) -> bool {
     number.iter().enumerate().all(|(index, byte)| match index {
         3 | 6 => *byte == b'-',
         _ => byte.is_ascii_digit(),

@@ -109,12 +109,17 @@ mod tests {
 
     #[test]
     fn shapes_are_found_at_every_offset_and_at_both_ends() {
-        for (shape, text) in [("AA99", "DE89"), ("999-99-9999", "123-45-6789"), ("+9", "+4"), ("999-9999", "555-2671")] {
+        for (shape, text) in [("AA99", "DE89"), ("999-99-9999", "123-45-6789"), ("+9", "+4"), ("999-9999", "555-2671")]
+        {
             let patterns: &'static [&'static str] = Box::leak(Box::new([shape]));
             for offset in 0..200 {
                 for tail in ["", "z", "zzzzzzzzzzzz"] {
                     let raw = format!("{}{text}{tail}", "x".repeat(offset));
-                    assert_eq!(places(Shape::Like(patterns), &raw), vec![Range { start: offset, end: offset + text.len() }], "{raw}");
+                    assert_eq!(
+                        places(Shape::Like(patterns), &raw),
+                        vec![Range { start: offset, end: offset + text.len() }],
+                        "{raw}"
+                    );
                 }
             }
         }
@@ -122,9 +127,9 @@ mod tests {
 
     #[test]
     fn other_texts_have_no_shape() {
-        assert_eq!(places(Shape::Like(&["AA99"]), "de89 D89 DE8 DEE8 9999 AAAA"), []);
-        assert_eq!(places(Shape::Like(&["999-99-9999"]), "12-45-6789 123-45-678"), []);
+        assert!(places(Shape::Like(&["AA99"]), "de89 D89 DE8 DEE8 9999 AAAA").is_empty());
+        assert!(places(Shape::Like(&["999-99-9999"]), "12-45-6789 123-45-678").is_empty());
         assert_eq!(places(Shape::Any, "a1b").len(), 1);
-        assert_eq!(places(Shape::Like(&["AA99"]), ""), []);
+        assert!(places(Shape::Like(&["AA99"]), "").is_empty());
     }
 }
