@@ -63,7 +63,7 @@ pub struct Config {
     /// Detectors replace what the sender has said. Default: false.
     #[serde(rename = "override")]
     pub overrule: bool,
-    /// How long `ec2`, `gcp` and `azure` may take together, at start. Default: 2s.
+    /// How long each of `ec2`, `gcp` and `azure` may take, at start. Default: 2s.
     pub timeout: Span,
     /// What `k8s` reads.
     pub k8s: K8s,

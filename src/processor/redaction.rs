@@ -9,6 +9,7 @@
 mod pass;
 mod rules;
 mod summary;
+mod url;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -52,10 +53,28 @@ pub struct Config {
     pub hmac_key: Option<Secret>,
     /// What is written on the record about it: `silent` nothing, `info` counts, `debug` counts and keys. Default: `silent`.
     pub summary: Summary,
-    /// Not known to telseal: refused, so that nobody relies on it.
-    pub url_sanitizer: Option<IgnoredAny>,
+    /// Takes ids out of the paths of URLs. Default: off.
+    pub url_sanitizer: UrlSanitizer,
     /// Not known to telseal: refused, so that nobody relies on it.
     pub db_sanitizer: Option<IgnoredAny>,
+}
+
+/// Takes ids out of the paths of URLs.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UrlSanitizer {
+    /// Whether it runs. Default: false.
+    pub enabled: bool,
+    /// Attributes whose value is a URL or the path of one. Default: none.
+    pub attributes: Vec<String>,
+    /// Also in the names of spans, where a word is a URL or begins with `/`. Default: true.
+    pub sanitize_span_name: bool,
+}
+
+impl Default for UrlSanitizer {
+    fn default() -> Self {
+        Self { enabled: false, attributes: vec![], sanitize_span_name: true }
+    }
 }
 
 /// What is written on the record.
@@ -86,7 +105,7 @@ impl Default for Config {
             hash_function: String::new(),
             hmac_key: None,
             summary: Summary::Silent,
-            url_sanitizer: None,
+            url_sanitizer: UrlSanitizer::default(),
             db_sanitizer: None,
         }
     }
@@ -108,11 +127,9 @@ impl Config {
             }
         }
         self.check_hash(at, problems);
-        for (key, given) in [("url_sanitizer", &self.url_sanitizer), ("db_sanitizer", &self.db_sanitizer)] {
-            if given.is_some() {
-                let hint = "take it out and write `blocked_values`, or add the processor `redact`";
-                problems.add_hint(&at.key(key), "telseal has no such sanitizer", hint);
-            }
+        if self.db_sanitizer.is_some() {
+            let hint = "take it out and write `blocked_values`, or add the processor `redact`";
+            problems.add_hint(&at.key("db_sanitizer"), "telseal has no such sanitizer", hint);
         }
     }
 
@@ -216,5 +233,6 @@ mod tests {
         assert!(of("hmac_key: 0123456789abcdef0123456789abcdef").contains("without `hash_function`"));
         assert!(of("blocked_values: ['(']").contains("r.blocked_values[0]: not a regular expression"));
         assert!(of("db_sanitizer: {sql: {enabled: true}}").contains("no such sanitizer"));
+        assert_eq!(of("url_sanitizer: {enabled: true, attributes: [url.full]}"), "");
     }
 }

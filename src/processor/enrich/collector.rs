@@ -45,7 +45,7 @@ pub struct ResourceDetection {
     /// Whether to replace what the sender has said. Default: true, as in the Collector; `enrich` has false.
     #[serde(rename = "override")]
     pub overrule: bool,
-    /// How long detectors that ask over the network may take together. Default: 5s.
+    /// How long each detector that asks over the network may take, at start. Default: 5s.
     pub timeout: Span,
 }
 

@@ -35,6 +35,7 @@ pub(super) struct Pass<'a> {
     values: Vec<u64>,
     keys: Vec<u64>,
     removed: u64,
+    urls: u64,
 }
 
 impl<'a> Pass<'a> {
@@ -51,6 +52,7 @@ impl<'a> Pass<'a> {
             values: vec![0; values],
             keys: vec![0; keys],
             removed: 0,
+            urls: 0,
         }
     }
 
@@ -120,6 +122,15 @@ impl<'a> Pass<'a> {
         Some(self.arena.alloc_str(&masked))
     }
 
+    /// The same for a text of which, without ids, `url` is left.
+    fn scan_url(&mut self, owner: Owner, key: &'a str, text: &'a str, url: Option<String>) -> Option<&'a str> {
+        let Some(url) = url else { return self.scan(owner, key, text) };
+        self.urls += 1;
+        self.note(Deed::Masked, owner, key);
+        let url = self.arena.alloc_str(&url);
+        Some(self.scan(owner, key, url).unwrap_or(url))
+    }
+
     /// Counts what was done, by rule.
     pub(super) fn publish(&self) {
         let count = |rule: String, count: u64| {
@@ -131,6 +142,7 @@ impl<'a> Pass<'a> {
             counts.iter().enumerate().for_each(|(number, found)| count(format!("{list}[{number}]"), *found));
         }
         count("allowed_keys".to_owned(), self.removed);
+        count("url_sanitizer".to_owned(), self.urls);
     }
 }
 
@@ -156,7 +168,14 @@ impl<'a> Visitor<'a> for Pass<'a> {
         match place {
             Place::Key if self.rules.is_ignored(text) => None,
             Place::Key => self.scan(Owner::Part, text, text),
-            Place::Value { key } => self.scan(self.owner(), key, text),
+            Place::Value { key } => {
+                let url = self.rules.url(key, text);
+                self.scan_url(self.owner(), key, text, url)
+            }
+            Place::Field { name: "name" } if self.signal == Signal::Traces => {
+                let url = self.rules.name(text);
+                self.scan_url(Owner::Part, "name", text, url)
+            }
             Place::Field { name } => self.scan(Owner::Part, name, text),
         }
     }

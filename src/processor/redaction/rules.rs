@@ -7,7 +7,7 @@ use std::ops::Range;
 use aws_lc_rs::hmac;
 use regex::{Regex, RegexSet};
 
-use super::{Config, Summary};
+use super::{Config, Summary, url};
 use crate::otlp::value::Value;
 use crate::processor::scalar;
 use crate::stdx::json::write::write_hex;
@@ -28,6 +28,8 @@ pub(super) struct Rules {
     pub(super) all_types: bool,
     hash: Option<hmac::Key>,
     pub(super) summary: Summary,
+    urls: HashSet<String>,
+    urls_in_names: bool,
 }
 
 /// What came of a text.
@@ -47,6 +49,7 @@ impl Rules {
     pub(super) fn new(config: &Config) -> Result<Self, regex::Error> {
         let compile = |list: &[String]| list.iter().map(|pattern| Regex::new(pattern)).collect::<Result<Vec<_>, _>>();
         let algorithm = if config.hash_function == super::KEYED[1] { hmac::HMAC_SHA512 } else { hmac::HMAC_SHA256 };
+        let sanitizer = &config.url_sanitizer;
         let key = config.hmac_key.as_ref().filter(|_| !config.hash_function.is_empty());
         Ok(Self {
             allowed_keys: (!config.allow_all_keys).then(|| config.allowed_keys.iter().cloned().collect()),
@@ -59,6 +62,8 @@ impl Rules {
             all_types: config.redact_all_types,
             hash: key.map(|key| hmac::Key::new(algorithm, key.reveal().as_bytes())),
             summary: config.summary,
+            urls: sanitizer.attributes.iter().filter(|_| sanitizer.enabled).cloned().collect(),
+            urls_in_names: sanitizer.enabled && sanitizer.sanitize_span_name,
         })
     }
 
@@ -84,6 +89,16 @@ impl Rules {
             return None;
         }
         self.blocked_key_patterns.matches(key).iter().next()
+    }
+
+    /// The URL without ids, if the value under this key is one and has any.
+    pub(super) fn url(&self, key: &str, text: &str) -> Option<String> {
+        if self.urls.is_empty() || !self.urls.contains(key) { None } else { url::sanitized(text) }
+    }
+
+    /// The same for the URLs in the name of a span.
+    pub(super) fn name(&self, name: &str) -> Option<String> {
+        if self.urls_in_names && name.contains('/') { url::sanitized_words(name) } else { None }
     }
 
     /// What stands for a whole value.
