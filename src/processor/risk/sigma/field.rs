@@ -90,7 +90,7 @@ of_command! {
     Children = "children", "Programs that this one runs, or whose output it takes as text.";
     Redirects = "redirects", "Redirections as operator and target: `>/etc/passwd`.";
     Writes = "writes", "Files that redirections write.";
-    Reads = "reads", "Files that redirections read.";
+    Reads = "reads", "Files that redirections read, and the texts of here-documents.";
     ParentText = "parent.command", "The command that runs this one, as text.";
     ParentPath = "parent.path", "The program that runs this one, as `program.path`.";
 }
@@ -197,7 +197,7 @@ fn each_of_command(field: OfCommand, unit: Unit<'_, '_>, command: &Command<'_>, 
         OfCommand::Flags => words::flags(command.argv, visit),
         OfCommand::Words => words::words(command.argv, visit),
         OfCommand::Verb => words::verbs(command, visit),
-        OfCommand::PipesTo => words::downstream(commands, command.pipes_to, visit),
+        OfCommand::PipesTo => words::downstream(commands, me, visit),
         OfCommand::PipesFrom => words::upstream(commands, me, visit),
         OfCommand::Parents => words::parents(commands, command).try_for_each(|parent| visit(parent.program)),
         OfCommand::Children => {
@@ -211,8 +211,7 @@ fn each_of_command(field: OfCommand, unit: Unit<'_, '_>, command: &Command<'_>, 
             writes.try_for_each(|to| visit(to.target))
         }
         OfCommand::Reads => {
-            let mut reads =
-                command.redirects.iter().filter(|from| from.operator.ends_with('<') && from.operator.len() < 2);
+            let mut reads = command.redirects.iter().filter(|from| from.operator.contains('<'));
             reads.try_for_each(|from| visit(from.target))
         }
         OfCommand::ParentText => parent.map_or(ControlFlow::Continue(()), |parent| visit(parent.text)),

@@ -115,20 +115,29 @@ pub(super) fn verbs(command: &Command<'_>, visit: Visit<'_>) -> ControlFlow<()> 
     ControlFlow::Continue(())
 }
 
-/// The programs that read from `first` on, and what runs inside them.
-pub(super) fn downstream(commands: &[Command<'_>], first: Option<usize>, visit: Visit<'_>) -> ControlFlow<()> {
-    let mut next = first;
+/// The programs that read what `me` writes, what wraps them, and what runs inside them.
+pub(super) fn downstream(commands: &[Command<'_>], me: usize, visit: Visit<'_>) -> ControlFlow<()> {
+    let mut next = commands.get(me).and_then(|command| command.pipes_to);
     for _ in 0..CHAIN_MAX {
         let Some((place, command)) = next.and_then(|place| Some((place, commands.get(place)?))) else { break };
         visit(command.program)?;
-        for (inner, _) in
-            commands.iter().enumerate().filter(|(inner, _)| *inner != place && is_below(commands, *inner, place))
-        {
-            visit(commands[inner].program)?;
+        for (inner, below) in commands.iter().enumerate() {
+            if inner != place && is_below(commands, inner, place) {
+                visit(below.program)?;
+            }
         }
+        wrappers(commands, place).filter(|above| !is_below(commands, me, *above)).try_for_each(|above| {
+            visit(commands[above].program)
+        })?;
         next = command.pipes_to;
     }
     ControlFlow::Continue(())
+}
+
+/// The places of what runs `place`, nearest first.
+fn wrappers<'c>(commands: &'c [Command<'_>], place: usize) -> impl Iterator<Item = usize> + 'c {
+    let up = |place: &usize| commands.get(*place).and_then(|command| command.parent);
+    std::iter::successors(Some(place), up).skip(1).take(CHAIN_MAX).filter(|place| *place < commands.len())
 }
 
 /// The programs whose output `me` reads, itself or through what wraps it.
@@ -165,8 +174,7 @@ pub(super) fn parents<'c, 'a>(
 
 /// `place` is run by `above`, or by something that it runs.
 fn is_below(commands: &[Command<'_>], place: usize, above: usize) -> bool {
-    let up = |place: &usize| commands.get(*place).and_then(|command| command.parent);
-    std::iter::successors(Some(place), up).skip(1).take(CHAIN_MAX).any(|parent| parent == above)
+    wrappers(commands, place).any(|parent| parent == above)
 }
 
 #[cfg(test)]
@@ -210,9 +218,11 @@ mod tests {
             Command { pipes_to: Some(2), ..command(&tee) },
             command(&sudo),
             Command { parent: Some(2), ..command(&sh) },
+            Command { pipes_to: Some(3), ..command(&curl) },
         ];
-        assert_eq!(all(|v| downstream(&commands, commands[0].pipes_to, v)), ["tee", "sudo", "sh"]);
-        assert_eq!(all(|v| upstream(&commands, 3, v)), ["tee", "curl"]);
+        assert_eq!(all(|v| downstream(&commands, 4, v)), ["sh", "sudo"]);
+        assert_eq!(all(|v| downstream(&commands, 0, v)), ["tee", "sudo", "sh"]);
+        assert_eq!(all(|v| upstream(&commands, 3, v)), ["curl", "tee", "curl"]);
         assert_eq!(parents(&commands, &commands[3]).map(|parent| parent.program).collect::<Vec<_>>(), ["sudo"]);
     }
 }
