@@ -126,9 +126,9 @@ pub(super) fn downstream(commands: &[Command<'_>], me: usize, visit: Visit<'_>) 
                 visit(below.program)?;
             }
         }
-        wrappers(commands, place).filter(|above| !is_below(commands, me, *above)).try_for_each(|above| {
-            visit(commands[above].program)
-        })?;
+        wrappers(commands, place)
+            .filter(|above| !is_below(commands, me, *above))
+            .try_for_each(|above| visit(commands[above].program))?;
         next = command.pipes_to;
     }
     ControlFlow::Continue(())
