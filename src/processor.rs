@@ -27,6 +27,8 @@ pub trait Processor: Send + Sync + 'static {
 pub struct Outcome {
     /// Records it changed.
     pub changed: u64,
+    /// Records it added.
+    pub added: u64,
     /// Records it took out, by reason.
     pub dropped: Vec<(&'static str, u64)>,
 }

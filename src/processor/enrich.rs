@@ -270,7 +270,7 @@ impl Processor for Enrich {
                 }
             }
         }
-        Ok(Outcome { changed, dropped: vec![] })
+        Ok(Outcome { changed, ..Outcome::default() })
     }
 }
 

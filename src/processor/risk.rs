@@ -12,6 +12,8 @@ mod agents;
 pub mod assess;
 pub mod context;
 pub mod event;
+mod incident;
+pub mod memory;
 pub mod packs;
 mod patch;
 pub mod score;
@@ -30,11 +32,15 @@ use crate::otlp::model::{Batch, Entity};
 use crate::otlp::wire::{put_bytes, put_tag, put_varint};
 use crate::otlp::{DecodeError, Signal};
 use crate::processor::{Outcome, Processor};
+use crate::stdx::clock;
 use crate::stdx::problem::{At, Problems, did_you_mean};
 
 use agents::{Agents, Target};
 use context::Context;
 use event::{Event, Field, Hits, Level, RuleEngine};
+use memory::session::Note;
+use memory::{Memory, Pending};
+use sigma::correlation::Heard;
 use verdict::{OWN, Style, Verdict, set_aside};
 use view::Sender;
 
@@ -135,6 +141,7 @@ pub struct RiskTag {
     engine: RwLock<Arc<dyn RuleEngine>>,
     context: Context,
     style: Style,
+    memory: Arc<Memory>,
 }
 
 impl RiskTag {
@@ -155,12 +162,39 @@ impl RiskTag {
             engine: RwLock::new(engine),
             context: config.context.clone(),
             style: Style { compat: config.compat.clone(), raise_severity: config.raise_severity },
+            memory: Arc::default(),
         }
     }
 
     /// Other rules from the next batch on.
     pub fn replace_rules(&self, engine: Arc<dyn RuleEngine>) {
         *self.engine.write().unwrap_or_else(PoisonError::into_inner) = engine;
+    }
+
+    /// What it remembers between batches.
+    #[must_use]
+    pub fn memory(&self) -> Arc<Memory> {
+        Arc::clone(&self.memory)
+    }
+
+    /// Reports what the records of this batch, with those before it, mean together.
+    fn correlate<'a>(&self, batch: &mut Batch<'a>, pending: Vec<Pending>, work: &Work<'a>) -> Result<u64, DecodeError> {
+        if pending.is_empty() {
+            return Ok(0);
+        }
+        let arena = batch.arena();
+        let mut added = 0;
+        for (at, report) in self.memory.take(pending, &*work.engine, work.now) {
+            counter!("telseal_risk_incidents_total", "rule" => report.rule.id.clone()).increment(1);
+            let Some(group) = batch.groups.get_mut(at[0]) else { continue };
+            if batch.signal == Signal::Logs {
+                incident::add(&report, work.engine.ruleset(), work.now, group, arena)?;
+                added += 1;
+            } else if let Some(record) = group.scopes.get_mut(at[1]).and_then(|scope| scope.records.get_mut(at[2])) {
+                incident::note(&report, record, arena);
+            }
+        }
+        Ok(added)
     }
 
     fn engine(&self) -> Arc<dyn RuleEngine> {
@@ -175,9 +209,10 @@ impl RiskTag {
         work: &mut Work<'a>,
         arena: &'a Bump,
     ) -> Result<bool, DecodeError> {
-        let Work { engine, event, hits, counts } = work;
+        let Work { engine, event, hits, heard, counts, .. } = work;
         event.clear();
         hits.clear();
+        heard.clear();
         let seen = view::read(&self.agents, sender, record, event, arena)?;
         if seen.reported {
             set_aside(record);
@@ -185,7 +220,7 @@ impl RiskTag {
         if seen.blank {
             return Ok(seen.reported);
         }
-        engine.evaluate(event, hits);
+        engine.evaluate(event, hits, heard);
         if !seen.acts && hits.is_empty() {
             return Ok(seen.reported);
         }
@@ -204,7 +239,22 @@ struct Work<'a> {
     engine: Arc<dyn RuleEngine>,
     event: Event<'a>,
     hits: Hits,
+    heard: Vec<Heard>,
     counts: Counts,
+    /// The time of arrival, Unix nanoseconds.
+    now: u64,
+}
+
+impl Work<'_> {
+    /// What the record just tagged adds to memory.
+    fn pending(&mut self, at: [usize; 3], signal: Signal) -> Option<Pending> {
+        let note = if signal == Signal::Logs { Note::of(&self.event) } else { None };
+        if note.is_none() && self.heard.is_empty() {
+            return None;
+        }
+        let time = if self.event.time_unix_nano == 0 { self.now } else { self.event.time_unix_nano };
+        Some(Pending { at, time, heard: std::mem::take(&mut self.heard), note })
+    }
 }
 
 /// Verdicts by level, category and vendor.
@@ -257,17 +307,26 @@ impl Processor for RiskTag {
             return Ok(outcome);
         }
         let arena = batch.arena();
-        let mut work =
-            Work { engine: self.engine(), event: Event::default(), hits: Hits::default(), counts: Counts::default() };
-        for group in &mut batch.groups {
+        let mut work = Work {
+            engine: self.engine(),
+            event: Event::default(),
+            hits: Hits::default(),
+            heard: vec![],
+            counts: Counts::default(),
+            now: clock::unix_nanos(),
+        };
+        let mut pending = vec![];
+        for (g, group) in batch.groups.iter_mut().enumerate() {
             let resource = &group.resource;
-            for scope in &mut group.scopes {
+            for (s, scope) in group.scopes.iter_mut().enumerate() {
                 let sender = Sender::new(&self.agents, resource, &scope.scope)?;
-                for record in &mut scope.records {
+                for (r, record) in scope.records.iter_mut().enumerate() {
                     outcome.changed += u64::from(self.tag(record, &sender, &mut work, arena)?);
+                    pending.extend(work.pending([g, s, r], batch.signal));
                 }
             }
         }
+        outcome.added = self.correlate(batch, pending, &work)?;
         work.counts.report();
         Ok(outcome)
     }

@@ -4,8 +4,7 @@ use bumpalo::Bump;
 
 use super::super::event::{Event, Field};
 use super::super::shell;
-use super::field::{Dialect, Unit};
-use super::index::Index;
+use super::field::Dialect;
 use super::rule::Rule;
 use super::yaml::Node;
 use super::{Finding, Ruleset};
