@@ -15,6 +15,7 @@ pub mod event;
 mod incident;
 pub mod memory;
 pub mod packs;
+mod patch;
 pub mod score;
 pub mod shell;
 pub mod sigma;

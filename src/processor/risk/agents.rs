@@ -311,6 +311,12 @@ impl Vendor {
         prefixes.filter_map(|prefix| event.strip_prefix(&**prefix)).next().unwrap_or(event)
     }
 
+    /// The event's name: of `execute_tool Bash` the first word, where only that is known.
+    pub(super) fn event<'e>(&self, name: &'e str) -> &'e str {
+        let first = name.split_once(' ').map(|(first, _)| first).filter(|_| !self.events.contains_key(name));
+        first.filter(|first| self.events.contains_key(*first)).unwrap_or(name)
+    }
+
     /// The kinds of an event; spans say more behind the first word, as in `execute_tool Bash`.
     pub(super) fn kinds(&self, event: &str) -> &[String] {
         let first = || event.split_once(' ').and_then(|(first, _)| self.events.get(first));

@@ -18,6 +18,7 @@ use crate::otlp::{DEPTH_MAX, DecodeError};
 
 use super::agents::{Agents, Target, Vendor};
 use super::event::{Event, Field};
+use super::patch;
 
 /// Field numbers of OTLP.
 const LOG_EVENT_NAME: u32 = 12;
@@ -90,7 +91,7 @@ pub(super) fn read<'a>(
         let name = record.text(if is_span { SPAN_NAME } else { LOG_EVENT_NAME })?;
         vendor = agents.of_event(name);
     }
-    let known = vendor.is_some();
+    let known = vendor.is_some() || record.attributes().iter().any(|attribute| attribute.key.starts_with("gen_ai."));
     let vendor = vendor.unwrap_or_else(|| agents.other());
     let mut view = View {
         agents,
@@ -161,7 +162,7 @@ impl<'a> View<'_, '_, 'a> {
                 self.event.push(field, text);
             }
             Target::Program => self.program = self.program.or(Some(text)),
-            Target::Patch => derive::patch(self.event, text),
+            Target::Patch => patch::read(self.event, text),
             Target::Content => self.content = Some(text),
             Target::Arguments | Target::Ignore | Target::When(_) | Target::Own => {}
         }
@@ -202,6 +203,9 @@ impl<'a> View<'_, '_, 'a> {
             return;
         }
         self.seen.blank = false;
+        if let ["apply_patch", rest @ ..] = words {
+            return rest.iter().for_each(|text| patch::read(self.event, text));
+        }
         if let [line] = words {
             return self.event.push(Field::CommandLine, line);
         }

@@ -1,6 +1,8 @@
 //! What a program runs in turn: wrappers, shells, `find -exec`, containers, interpreters.
 
 use super::output::Out;
+use crate::processor::risk::patch;
+
 use super::wrappers::{self, SHELLS, SUBCOMMANDS, TEXT_OPTIONS, Wrapper, interpreter, skip_options};
 use super::{Ran, Walker, decode};
 
@@ -26,6 +28,11 @@ impl<'a> Walker<'a, '_> {
             | "microk8s" | "lxc-attach" => self.container(place, program, argv),
             "powershell" | "pwsh" | "powershell.exe" | "pwsh.exe" => self.powershell(place, argv),
             "cmd" | "cmd.exe" => None,
+            "apply_patch" | "git-apply" | "patch" => {
+                let text = if stdin.text.is_empty() { argv.get(1).copied().unwrap_or_default() } else { stdin.text };
+                patch::read(self.event, text);
+                None
+            }
             "trap" => argv.get(1).map(|text| self.script(text, Some(place))),
             "at" | "crontab" if !stdin.text.is_empty() => Some(self.script(stdin.text, Some(place))),
             "tmux" | "screen" => self.terminal(place, argv),
@@ -54,8 +61,29 @@ impl<'a> Walker<'a, '_> {
         if let Some((_, subcommands)) = SUBCOMMANDS.iter().find(|(name, _)| *name == program) {
             return self.subcommand(place, subcommands, argv, stdin);
         }
-        let text = self.file(argv.first()?)?;
+        if let Some((_, body)) = self.functions.iter().rev().find(|(name, _)| *name == program).copied() {
+            return self.call(place, body, argv);
+        }
+        if program == "make" && !stdin.text.is_empty() {
+            return self.run_text(place, stdin);
+        }
+        let first = argv.first()?;
+        if first.contains(' ') {
+            // No program is called so: the words were quoted as one.
+            return Some(self.script(first, Some(place)));
+        }
+        let text = self.file(first)?;
         Some(self.script(text, Some(place)))
+    }
+
+    /// Calls a function of this line.
+    fn call(&mut self, place: usize, body: &'a str, argv: &'a [&'a str]) -> Option<Ran<'a>> {
+        if argv.len() < 2 {
+            // Without arguments it does what was read where it is defined.
+            return None;
+        }
+        self.set_positional(argv);
+        Some(self.script(body, Some(place)))
     }
 
     fn joined_script(&mut self, place: usize, words: &[&'a str]) -> Ran<'a> {
@@ -268,7 +296,8 @@ impl<'a> Walker<'a, '_> {
         let mark = argv[1..at].windows(2).find(|pair| matches!(pair[0], "-I" | "-J")).map(|pair| pair[1]);
         let mark = mark
             .or_else(|| argv[1..at].iter().find_map(|word| word.strip_prefix("-I").filter(|mark| !mark.is_empty())));
-        let input: Vec<&'a str> = stdin.text.split_ascii_whitespace().take(XARGS_WORDS_MAX).collect();
+        let input: Vec<&'a str> =
+            stdin.text.split([' ', '\t', '\n', '\0']).filter(|word| !word.is_empty()).take(XARGS_WORDS_MAX).collect();
         let mut words: Vec<&'a str> = Vec::with_capacity(rest.len() + input.len());
         match mark {
             Some(mark) if !input.is_empty() => {

@@ -7,14 +7,15 @@ use crate::processor::risk::event::Field;
 use crate::stdx::json::{self, Reader};
 
 use super::View;
+use super::derive::Shell;
 
 impl<'a> View<'_, '_, 'a> {
-    /// Opens arguments; `is_shell` says that plain text is a command line.
-    pub(super) fn arguments(&mut self, value: Value<'a>, is_shell: bool) -> Result<(), DecodeError> {
+    /// Opens arguments; `shell` says whether plain text is a command line.
+    pub(super) fn arguments(&mut self, value: Value<'a>, shell: Shell) -> Result<(), DecodeError> {
         match value {
             Value::Str(text) => {
                 self.event.push(Field::Arguments, text);
-                self.argument_text(text, is_shell);
+                self.argument_text(text, shell);
             }
             Value::Map(_) | Value::Array(_) => self.argument_map(value, None, DEPTH_MAX)?,
             _ => {}
@@ -22,10 +23,10 @@ impl<'a> View<'_, '_, 'a> {
         Ok(())
     }
 
-    fn argument_text(&mut self, text: &'a str, is_shell: bool) {
+    fn argument_text(&mut self, text: &'a str, shell: Shell) {
         let start = text.trim_start();
         if !start.starts_with(['{', '[']) {
-            if is_shell {
+            if shell == Shell::Is {
                 self.text(Target::Field(Field::CommandLine), text);
             } else {
                 self.text(Target::Patch, text);
@@ -35,7 +36,7 @@ impl<'a> View<'_, '_, 'a> {
         let mut reader = Reader::over(start);
         if let Err(error) = self.json(&mut reader, &[], DEPTH_MAX).and_then(|()| reader.end()) {
             self.event.set(Field::Truncated, "true");
-            self.broken(&start[error.at.min(start.len())..], start, is_shell);
+            self.broken(&start[error.at.min(start.len())..], start, shell);
         }
     }
 
@@ -119,7 +120,7 @@ impl<'a> View<'_, '_, 'a> {
 
     /// JSON that breaks off: the string in which it does counts for the member it belongs to. What cannot be understood
     /// must not look harmless, so a shell's or an unknown tool's arguments are a command line as they stand.
-    fn broken(&mut self, rest: &'a str, whole: &'a str, is_shell: bool) {
+    fn broken(&mut self, rest: &'a str, whole: &'a str, shell: Shell) {
         let rest =
             rest.strip_prefix('"').map_or_else(|| whole.rfind("\":\"").map_or("", |at| &whole[at + 3..]), |rest| rest);
         let before = &whole[..whole.len() - rest.len()];
@@ -130,7 +131,7 @@ impl<'a> View<'_, '_, 'a> {
             .arena
             .alloc_str(&rest.replace("\\n", "\n").replace("\\\"", "\"").replace("\\\\", "\\").replace("\\u0026", "&"));
         targets.iter().for_each(|target| self.text(*target, text));
-        if is_shell && self.event.values(Field::CommandLine).is_empty() {
+        if shell != Shell::IsNot && self.event.values(Field::CommandLine).is_empty() {
             self.text(Target::Field(Field::CommandLine), whole);
         }
     }

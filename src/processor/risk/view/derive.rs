@@ -48,8 +48,16 @@ impl<'a> View<'_, '_, 'a> {
             self.event.push(Field::McpTool, name);
         }
         let arguments = std::mem::take(&mut self.arguments);
-        let is_shell = matches!(kind, Some("command")) || (kind.is_none() && !tool.is_empty());
-        arguments.into_iter().try_for_each(|value| self.arguments(value, is_shell))?;
+        let shell = match kind {
+            Some("command") => Shell::Is,
+            None if !tool.is_empty() => Shell::MayBe,
+            _ => Shell::IsNot,
+        };
+        arguments.into_iter().try_for_each(|value| self.arguments(value, shell))?;
+        if !tool.is_empty() && kind.is_none() && !self.event.values(Field::McpServer).is_empty() {
+            kind = Some("mcp");
+            self.event.push(Field::McpTool, tool);
+        }
         self.only_program();
         let arena = self.arena;
         let kind = kind.map(|kind| &*arena.alloc_str(kind));
@@ -69,7 +77,8 @@ impl<'a> View<'_, '_, 'a> {
 
     fn event_name(&mut self) {
         if let Some(name) = self.event.first(Field::EventName) {
-            self.event.set(Field::EventName, self.vendor.bare(name));
+            let name = self.vendor.bare(name);
+            self.event.set(Field::EventName, self.vendor.event(name));
         }
         let known = self.known || self.event.first(Field::ToolName).is_some() || !self.arguments.is_empty();
         if known {
@@ -187,11 +196,7 @@ impl<'a> View<'_, '_, 'a> {
         }
         for words in std::mem::take(&mut self.words) {
             self.event.push(Field::CommandLine, self.arena.alloc_str(&words.join(" ")));
-            if words.first() == Some(&"apply_patch") {
-                words[1..].iter().for_each(|text| patch(self.event, text));
-            } else {
-                shell::analyse_words(words, self.event, self.arena);
-            }
+            shell::analyse_words(words, self.event, self.arena);
         }
         if self.event.commands().iter().any(|command| command.program == "git") {
             self.event.push(Field::Kind, "git");
@@ -208,37 +213,30 @@ impl<'a> View<'_, '_, 'a> {
 
     fn acts(&mut self) {
         let kinds = self.event.values(Field::Kind);
-        self.seen.acts |= kinds.iter().any(|kind| {
-            matches!(*kind, "command" | "file" | "network" | "permission" | "mcp" | "git" | "config" | "tool")
-        });
+        // Any web server reports addresses and paths; an agent has a tool, a command or a mode.
+        let shows = [Field::ToolName, Field::CommandLine, Field::ModeTo, Field::McpTool];
+        let agent = self.known || shows.iter().any(|field| !self.event.values(*field).is_empty());
+        self.seen.acts |= agent
+            && kinds.iter().any(|kind| {
+                matches!(*kind, "command" | "file" | "network" | "permission" | "mcp" | "git" | "config" | "tool")
+            });
         self.seen.blank &= kinds.is_empty();
     }
+}
+
+/// Whether arguments that are plain text are a command line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shell {
+    /// The tool is a shell.
+    Is,
+    /// Nothing is known about the tool.
+    MayBe,
+    /// The tool does something else.
+    IsNot,
 }
 
 /// Server and tool of `mcp__server__tool`.
 fn mcp_tool(name: &str) -> Option<(&str, &str)> {
     let rest = name.strip_prefix("mcp__").or_else(|| name.strip_prefix("mcp_"))?;
     rest.split_once("__").or_else(|| rest.split_once('_'))
-}
-
-/// The files that a patch names, and what it adds.
-pub(super) fn patch<'a>(event: &mut Event<'a>, text: &'a str) {
-    if !text.contains("*** ") && !text.contains("+++ ") {
-        return;
-    }
-    for line in text.lines() {
-        for (mark, op) in [
-            ("*** Update File: ", "write"),
-            ("*** Add File: ", "create"),
-            ("*** Delete File: ", "delete"),
-            ("*** Move to: ", "write"),
-            ("+++ b/", "write"),
-        ] {
-            if let Some(path) = line.strip_prefix(mark) {
-                event.push(Field::FilePath, path.trim());
-                event.push(Field::FileOp, op);
-            }
-        }
-    }
-    event.push(Field::FileContent, text);
 }
