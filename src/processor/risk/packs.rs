@@ -11,6 +11,7 @@ pub const NAME: &str = "telseal-agent@2.0.0";
 const FILES: &[(&str, &str)] = &[
     ("cloud/cloud.yml", include_str!("../../../config/rules/cloud/cloud.yml")),
     ("code/code.yml", include_str!("../../../config/rules/code/code.yml")),
+    ("correlations/sessions.yml", include_str!("../../../config/rules/correlations/sessions.yml")),
     ("exfiltration/exfiltration.yml", include_str!("../../../config/rules/exfiltration/exfiltration.yml")),
     ("guardrails/guardrails.yml", include_str!("../../../config/rules/guardrails/guardrails.yml")),
     ("mcp/mcp.yml", include_str!("../../../config/rules/mcp/mcp.yml")),

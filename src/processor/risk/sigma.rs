@@ -371,3 +371,6 @@ impl RuleEngine for Ruleset {
         self.correlations.all.iter().map(|correlation| correlation.span_nanos).max().unwrap_or(0)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,13 +34,13 @@ pub(in super::super) struct Note {
 }
 
 impl Note {
-    /// Nothing for a record without a session.
+    /// Nothing for a record that is no agent's, or has no session.
     pub(in super::super) fn of(event: &Event<'_>) -> Option<Self> {
-        let session = event.first(Field::SessionId)?;
+        let (session, vendor) = (event.first(Field::SessionId)?, event.first(Field::Vendor)?);
         let named = |names: &[&str]| event.first(Field::EventName).is_some_and(|name| names.contains(&name));
         let note = Self {
             session: session.to_owned(),
-            vendor: event.first(Field::Vendor).unwrap_or_default().to_owned(),
+            vendor: vendor.to_owned(),
             sequence: event.first(Field::Sequence).and_then(|number| number.parse().ok()),
             starts: named(&STARTS),
             ends: named(&ENDS),
