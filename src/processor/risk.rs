@@ -14,6 +14,7 @@ pub mod context;
 pub mod event;
 mod incident;
 pub mod memory;
+mod modes;
 pub mod packs;
 mod patch;
 pub mod score;
@@ -40,6 +41,7 @@ use context::Context;
 use event::{Event, Field, Hits, Level, RuleEngine};
 use memory::session::Note;
 use memory::{Memory, Pending};
+use modes::Modes;
 use sigma::correlation::Heard;
 use verdict::{OWN, Style, Verdict, set_aside};
 use view::Sender;
@@ -147,6 +149,7 @@ pub struct RiskTag {
     engine: RwLock<Arc<dyn RuleEngine>>,
     context: Context,
     style: Style,
+    modes: Modes,
     memory: Arc<Memory>,
 }
 
@@ -168,6 +171,7 @@ impl RiskTag {
             engine: RwLock::new(engine),
             context: config.context.clone(),
             style: Style { compat: config.compat.clone(), raise_severity: config.raise_severity },
+            modes: Modes::default(),
             memory: Arc::default(),
         }
     }
@@ -226,6 +230,7 @@ impl RiskTag {
         if seen.blank {
             return Ok(seen.reported);
         }
+        self.modes.see(event);
         engine.evaluate(event, hits, heard);
         if !seen.acts && hits.is_empty() {
             return Ok(seen.reported);

@@ -1,6 +1,6 @@
 //! Fixtures: `tests/processor/<processor>/*.txt`, each with sections `=== config`, `=== in <signal>`, `=== out` and
 //! `=== outcome`. What they say is what the user reference says. The digest of the ruleset is shown as `sha256:*`: it
-//! changes with every word of a rule.
+//! changes with every word of a rule. `UPDATE=1 cargo test --test processors` rewrites what is expected: read the difference.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -61,6 +61,10 @@ fn check(kind: &str, path: &Path) {
     let mut out = vec![];
     batch.encode(&mut out);
     let found_json = as_json(signal, &out);
+    if std::env::var_os("UPDATE").is_some() {
+        rewrite(path, &text, &found_json, &outcome(&found));
+        return;
+    }
     assert_eq!(
         found_json,
         normal(signal, sections["out"]),
@@ -69,6 +73,14 @@ fn check(kind: &str, path: &Path) {
         serde_json::to_string_pretty(&found_json).unwrap()
     );
     assert_eq!(outcome(&found), sections["outcome"].trim(), "{}", path.display());
+}
+
+/// Puts what was found in the place of what was expected.
+#[expect(clippy::disallowed_methods, reason = "the expectation is rewritten on request")]
+fn rewrite(path: &Path, text: &str, found: &Value, outcome: &str) {
+    let head = text.split("=== out\n").next().unwrap();
+    let found = serde_json::to_string_pretty(found).unwrap();
+    fs::write(path, format!("{head}=== out\n{found}\n=== outcome\n{outcome}\n")).unwrap();
 }
 
 fn check_all(kind: &str) {
