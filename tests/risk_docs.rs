@@ -39,12 +39,16 @@ fn reference() -> String {
         );
     }
     out += "\n## Fields of an event\n\n| field | what it holds |\n|---|---|\n";
-    Field::ALL.iter().for_each(|field| drop(writeln!(out, "| `{}` | {} |", field.name(), field.meaning())));
+    Field::ALL.iter().for_each(|field| {
+        let _ = writeln!(out, "| `{}` | {} |", field.name(), field.meaning());
+    });
     out += "| `risk.rules` | Ids of rules that have fired, for rules of category `risk`. |\n";
     out += "| `risk.categories` | What those are about, for rules of category `risk`. |\n";
     out += "\n## Fields of one command\n\nFor rules of category `command`, beside those of the event.\n\n| field | what it \
             holds |\n|---|---|\n";
-    command_fields().for_each(|(name, meaning)| drop(writeln!(out, "| `{name}` | {meaning} |")));
+    command_fields().for_each(|(name, meaning)| {
+        let _ = writeln!(out, "| `{name}` | {meaning} |");
+    });
     out
 }
 
