@@ -2,6 +2,7 @@
 
 mod demo;
 mod risk;
+mod rules;
 mod run;
 mod validate;
 mod verify;
@@ -68,6 +69,8 @@ enum Command {
     },
     /// Say what a command line, or an event of an AI agent, means: level, score, rules and reasons. Nothing is run
     Risk(risk::Options),
+    /// List, check and test the rules of `risk_tag`, shipped or one's own
+    Rules(rules::Options),
     /// Send a bundled AI agent session through telseal on this machine and show what came of it
     Demo,
 }
@@ -84,6 +87,7 @@ pub fn main() -> Exit {
         Command::Validate { config } => validate::validate(&config),
         Command::Verify { path, key } => verify::verify(&path, key.as_deref()),
         Command::Risk(options) => risk::risk(&options),
+        Command::Rules(options) => rules::rules(&options),
         Command::Demo => demo::demo(),
     }
 }

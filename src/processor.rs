@@ -22,6 +22,12 @@ pub trait Processor: Send + Sync + 'static {
     fn process<'a>(&'a self, batch: &mut Batch<'a>) -> Result<Outcome, DecodeError>;
 }
 
+impl<P: Processor> Processor for std::sync::Arc<P> {
+    fn process<'a>(&'a self, batch: &mut Batch<'a>) -> Result<Outcome, DecodeError> {
+        (**self).process(batch)
+    }
+}
+
 /// What a processor did to a batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {

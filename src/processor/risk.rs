@@ -55,6 +55,9 @@ pub use verdict::Compat;
 pub struct Config {
     /// Ids of rules that are switched off. The digest in `risk.ruleset` changes with them. Default: none.
     pub disabled_rules: Vec<String>,
+    /// Folders of Sigma rules, or single files, beside the rules that come with telseal. Read at the start and again
+    /// whenever they change; rules that are wrong leave the old ones in force. Default: none.
+    pub rules: Vec<String>,
     /// More attributes to look at, beside the known ones of Claude Code, Codex, Gemini CLI, Copilot and Droid.
     pub attributes: Attributes,
     /// Tables of other agents, or additions to the shipped ones, in the form of `config/agents/*.yaml`. Default: none.
@@ -95,6 +98,9 @@ impl Config {
             for (index, id) in self.disabled_rules.iter().enumerate() {
                 check_rule(id, &known, &at.key("disabled_rules").item(index), problems);
             }
+        }
+        for (index, _) in self.rules.iter().enumerate().filter(|(_, path)| path.is_empty()) {
+            problems.add(&at.key("rules").item(index), "the path is empty");
         }
         self.attributes.check(&at.key("attributes"), problems);
         for (index, table) in self.agents.iter().enumerate() {

@@ -11,10 +11,11 @@ use crate::http::server;
 use crate::otlp::Signal;
 use crate::pipeline::chain::{Chain, Seal, Step};
 use crate::pipeline::{Budget, Pipeline, Settings, delivery, store};
-use crate::processor::{Processor, enrich::Enrich, filter::Filter, redact::Redact, risk::RiskTag, seal};
+use crate::processor::{Processor, enrich::Enrich, filter::Filter, redact::Redact, seal};
 use crate::receiver::Routes;
 use crate::receiver::otlp::Otlp;
 use crate::service::exporters::{self, AnyExporter};
+use crate::service::rules::Keeper;
 use crate::service::{Service, StartError};
 use crate::stdx::durable::{self, Lock};
 
@@ -25,9 +26,9 @@ pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result
     let (deadline, deadlines) = watch::channel(None);
     let data_dir = lock_data_dir(&config)?;
     let exporters = exporters::build(&config)?;
-    let mut pipelines = BTreeMap::new();
+    let (mut pipelines, mut keepers) = (BTreeMap::new(), Vec::new());
     for id in config.service.pipelines.keys() {
-        pipelines.insert(id.clone(), pipeline(id, &config, &exporters, &deadlines)?);
+        pipelines.insert(id.clone(), pipeline(id, &config, &exporters, &deadlines, &mut keepers)?);
     }
     let mut receivers = Vec::new();
     for (id, ReceiverConfig::Otlp(settings)) in &config.receivers {
@@ -46,6 +47,7 @@ pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result
         pipelines: pipelines.into_values().collect(),
         exporters: exporters.into_iter().map(|(id, exporter)| (id.to_string(), exporter)).collect(),
         admin,
+        keepers,
         budget: Budget::new(config.service.in_flight_bytes_max),
         shutdown_timeout: config.service.shutdown_timeout.0,
         deadline,
@@ -73,9 +75,10 @@ fn pipeline(
     config: &Config,
     exporters: &BTreeMap<Id, AnyExporter>,
     deadlines: &Deadline,
+    keepers: &mut Vec<Keeper>,
 ) -> Result<Pipeline, StartError> {
     let own = &config.service.pipelines[id];
-    let (steps, seal) = steps(own, config)?;
+    let (steps, seal) = steps(id, config, keepers)?;
     let keep_otlp = own.exporters.iter().any(|id| exporters[id].wants_otlp());
     let settings = Settings {
         id: id.to_string(),
@@ -97,14 +100,26 @@ fn pipeline(
 }
 
 /// The processors of a pipeline, and the settings of `seal` where it ends in that.
-fn steps<'c>(own: &config::Pipeline, config: &'c Config) -> Result<(Vec<Step>, Option<&'c seal::Config>), StartError> {
+fn steps<'c>(
+    pipeline: &PipelineId,
+    config: &'c Config,
+    keepers: &mut Vec<Keeper>,
+) -> Result<(Vec<Step>, Option<&'c seal::Config>), StartError> {
+    let own = &config.service.pipelines[pipeline];
+    let on_disk = own.storage == config::Storage::Disk;
     let mut steps = Vec::new();
     let mut sealing = None;
     for id in &own.processors {
         let processor: Box<dyn Processor> = match &config.processors[id] {
             ProcessorConfig::Enrich(own) => Box::new(Enrich::new(own)),
             ProcessorConfig::Redact(own) => Box::new(Redact::new(own).map_err(failed)?),
-            ProcessorConfig::RiskTag(own) => Box::new(RiskTag::new(own)),
+            ProcessorConfig::RiskTag(own) => {
+                let dir = on_disk.then_some(&*config.service.data_dir);
+                let keeper = Keeper::open(&format!("{pipeline}/{id}"), own, dir)?;
+                let processor = Box::new(keeper.processor());
+                keepers.push(keeper);
+                processor
+            }
             ProcessorConfig::Filter(own) => Box::new(Filter::new(own).map_err(failed)?),
             ProcessorConfig::Seal(own) => {
                 sealing = Some(own);

@@ -166,3 +166,6 @@ impl Inner {
         reports
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -294,6 +294,23 @@ fn digest_of<'h>(heads: impl Iterator<Item = &'h Head>) -> String {
 }
 
 impl Ruleset {
+    /// How many rules it has, those that serve correlations only included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// True without any rule.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// What is to be said about its correlations.
+    pub fn correlations(&self) -> impl Iterator<Item = &RuleInfo> {
+        self.correlations.all.iter().filter(|correlation| !correlation.quiet).map(Correlation::info)
+    }
+
     /// Shows the place of every rule that fires; one that fires on several commands is shown several times.
     fn each_match(&self, event: &Event<'_>, mut fires: impl FnMut(usize)) {
         let mut found = self.index.event(event);

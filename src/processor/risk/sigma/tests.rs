@@ -185,7 +185,7 @@ const LINES: [&str; 8] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4, ..ProptestConfig::default() })]
 
     #[test]
     fn what_fires_does_not_depend_on_the_order_of_files(order in Just((0..packs::sources().len()).collect::<Vec<_>>()).prop_shuffle()) {
