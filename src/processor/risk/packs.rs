@@ -21,6 +21,7 @@ const FILES: &[(&str, &str)] = &[
     ("secrets/secrets.yml", include_str!("../../../config/rules/secrets/secrets.yml")),
     ("shell/destruction.yml", include_str!("../../../config/rules/shell/destruction.yml")),
     ("shell/execution.yml", include_str!("../../../config/rules/shell/execution.yml")),
+    ("shell/system.yml", include_str!("../../../config/rules/shell/system.yml")),
     ("shell/persistence.yml", include_str!("../../../config/rules/shell/persistence.yml")),
 ];
 

@@ -141,7 +141,9 @@ fn see_positional_host<'a>(event: &mut Event<'a>, program: &str, argv: &'a [&'a 
                 .trim_start_matches("UDP:");
             let host = part.split(['/', ':']).next().unwrap_or_default();
             let dotted = host.contains('.') && !host.starts_with('.') && !host.ends_with('.') && !part.starts_with('/');
-            if dotted && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)) {
+            if (dotted || host == "localhost")
+                && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+            {
                 push_host(event, host, arena);
             }
         }

@@ -137,6 +137,12 @@ impl<'a> Walker<'a, '_> {
             self.script(line, Some(place));
         }
         self.fetched_and_run(place, text);
+        self.numbers(place, text);
+        if program == "expect" {
+            for line in text.split(['\n', ';']).filter_map(|line| line.trim().strip_prefix("spawn ")) {
+                self.script(line, Some(place));
+            }
+        }
         let bytes = text.as_bytes();
         let mut at = 0;
         while at < bytes.len() {
@@ -189,6 +195,22 @@ impl<'a> Walker<'a, '_> {
             self.payload(place, program, out.text);
             self.script(out.text, Some(place));
         }
+    }
+
+    /// Text written as the numbers of its characters: `chr(114)`, `map(chr,[114,109])`, `String.fromCharCode(114,109)`.
+    fn numbers(&mut self, place: usize, text: &'a str) {
+        if !["chr", "fromCharCode", "bytes(", "bytearray("].iter().any(|call| text.contains(call)) {
+            return;
+        }
+        let numbers = text.split(|c: char| !c.is_ascii_digit()).filter(|digits| digits.len() == 2 || digits.len() == 3);
+        let codes: Vec<u8> =
+            numbers.filter_map(|digits| digits.parse().ok()).filter(|code: &u8| (32..127).contains(code)).collect();
+        if codes.len() < 4 {
+            return;
+        }
+        let hidden = String::from_utf8_lossy(&codes).into_owned();
+        let out = self.made(hidden, true);
+        self.script(out.text, Some(place));
     }
 
     /// A file that is removed or read.

@@ -25,7 +25,7 @@ impl<'a> Walker<'a, '_> {
             "find" | "fd" | "fdfind" => self.find(place, argv),
             "xargs" | "gxargs" => self.xargs(place, argv, stdin),
             "docker" | "podman" | "nerdctl" | "kubectl" | "oc" | "docker-compose" | "podman-compose" | "k3s"
-            | "microk8s" | "lxc-attach" => self.container(place, program, argv),
+            | "microk8s" | "lxc-attach" => self.container(place, program, argv, stdin),
             "powershell" | "pwsh" | "powershell.exe" | "pwsh.exe" => self.powershell(place, argv),
             "cmd" | "cmd.exe" => None,
             "apply_patch" | "git-apply" | "patch" => {
@@ -103,7 +103,10 @@ impl<'a> Walker<'a, '_> {
         if argv.get(at) == Some(&"--") {
             at += 1;
         }
-        let rest = argv.get(at..).filter(|rest| !rest.is_empty())?;
+        let Some(rest) = argv.get(at..).filter(|rest| !rest.is_empty()) else {
+            // `ssh HOST` reads commands from its input.
+            return if wrapper.text { self.run_text(place, stdin) } else { None };
+        };
         if wrapper.text {
             return Some(self.joined_script(place, rest));
         }
@@ -192,7 +195,11 @@ impl<'a> Walker<'a, '_> {
             at += 1;
             match *word {
                 "--" | "-" => break,
-                "--rcfile" | "--init-file" | "-o" | "+o" | "-O" | "+O" => at += 1,
+                "--rcfile" | "--init-file" => {
+                    self.run_file(place, argv.get(at).copied(), Out::UNKNOWN);
+                    at += 1;
+                }
+                "-o" | "+o" | "-O" | "+O" => at += 1,
                 "--command" => text = true,
                 long if long.starts_with("--") => {}
                 short => {
@@ -315,7 +322,7 @@ impl<'a> Walker<'a, '_> {
         Some(self.run(words, &[], Some(place), Out { complete: false, text: "" }))
     }
 
-    fn container(&mut self, place: usize, program: &str, argv: &'a [&'a str]) -> Option<Ran<'a>> {
+    fn container(&mut self, place: usize, program: &str, argv: &'a [&'a str], stdin: Out<'a>) -> Option<Ran<'a>> {
         let verb = argv
             .iter()
             .take(8)
@@ -338,7 +345,7 @@ impl<'a> Walker<'a, '_> {
         if rest.is_empty() {
             return None;
         }
-        Some(self.run(rest, &[], Some(place), Out::UNKNOWN))
+        Some(self.run(rest, &[], Some(place), stdin))
     }
 
     fn powershell(&mut self, place: usize, argv: &'a [&'a str]) -> Option<Ran<'a>> {
