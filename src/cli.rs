@@ -12,6 +12,7 @@ mod reconcile;
 mod record;
 mod redact;
 mod risk;
+mod rules;
 mod run;
 mod select;
 mod validate;
@@ -94,6 +95,8 @@ enum Command {
     Detokenize(redact::Detokenize),
     /// Say what a command line, or an event of an AI agent, means: level, score, rules and reasons. Nothing is run
     Risk(risk::Options),
+    /// List, check and test the rules of `risk_tag`, shipped or one's own
+    Rules(rules::Options),
 }
 
 /// Runs the command that the process was started with.
@@ -116,6 +119,7 @@ pub fn main() -> Exit {
         Command::Reconcile(args) => reconcile::reconcile(&args),
         Command::Redact(args) => redact::redact(&args),
         Command::Detokenize(args) => redact::detokenize(&args),
+        Command::Rules(options) => rules::rules(&options),
         Command::Demo => demo::demo(),
     }
 }

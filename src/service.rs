@@ -8,6 +8,7 @@ mod admin;
 mod build;
 mod detect;
 mod exporters;
+pub mod rules;
 mod surroundings;
 
 use std::future::Future;
@@ -37,6 +38,7 @@ pub struct Service {
     pipelines: Vec<Pipeline>,
     exporters: Vec<(String, exporters::AnyExporter)>,
     admin: Option<(server::Bound, PrometheusHandle)>,
+    keepers: Vec<rules::Keeper>,
     budget: Budget,
     shutdown_timeout: Duration,
     deadline: watch::Sender<Option<Instant>>,
@@ -88,6 +90,8 @@ impl Service {
             let (budget, stop, drain) = (self.budget.clone(), stopped.clone(), self.shutdown_timeout);
             listening.spawn(receiver.serve(otlp::Surroundings { routes, budget, stop, drain }));
         }
+        let (mut keepers, (keepers_stop, keepers_stopped)) = (Tasks::new(), watch::channel(false));
+        self.keepers.into_iter().for_each(|keeper| keepers.spawn(keeper.run(keepers_stopped.clone())));
         if let Some((bound, metrics)) = self.admin {
             let state = admin::Admin::new(metrics, pipelines.clone(), self.budget, stopped);
             admin.spawn(admin::serve(bound, state, admin_stopped));
@@ -97,6 +101,8 @@ impl Service {
             stop,
             pipelines,
             exporters: self.exporters,
+            keepers,
+            keepers_stop,
             admin,
             admin_stop,
             shutdown_timeout: self.shutdown_timeout,
@@ -113,6 +119,8 @@ struct Running {
     stop: watch::Sender<bool>,
     pipelines: Arc<Vec<Pipeline>>,
     exporters: Vec<(String, exporters::AnyExporter)>,
+    keepers: Tasks,
+    keepers_stop: watch::Sender<bool>,
     admin: Tasks,
     admin_stop: watch::Sender<bool>,
     shutdown_timeout: Duration,
@@ -143,6 +151,8 @@ impl Running {
         for pipeline in self.pipelines.iter() {
             left += pipeline.drain(at).await;
         }
+        let _ = self.keepers_stop.send(true);
+        self.keepers.join(CLOSE_GRACE).await;
         for (id, exporter) in &self.exporters {
             close(id, exporter).await;
         }

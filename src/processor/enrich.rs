@@ -481,7 +481,7 @@ impl Processor for Enrich {
             }
         }
         pass.count();
-        Ok(Outcome { changed, dropped: vec![] })
+        Ok(Outcome { changed, ..Outcome::default() })
     }
 }
 

@@ -66,7 +66,7 @@ impl Processor for Filter {
             }
         }
         let dropped = if dropped == 0 { vec![] } else { vec![(REASON, dropped)] };
-        Ok(Outcome { changed: 0, dropped })
+        Ok(Outcome { dropped, ..Outcome::default() })
     }
 }
 

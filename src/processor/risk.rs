@@ -12,6 +12,9 @@ mod agents;
 pub mod assess;
 pub mod context;
 pub mod event;
+mod incident;
+pub mod memory;
+mod modes;
 pub mod packs;
 mod patch;
 pub mod score;
@@ -30,11 +33,16 @@ use crate::otlp::model::{Batch, Entity};
 use crate::otlp::wire::{put_bytes, put_tag, put_varint};
 use crate::otlp::{DecodeError, Signal};
 use crate::processor::{Outcome, Processor};
+use crate::stdx::clock;
 use crate::stdx::problem::{At, Problems, did_you_mean};
 
 use agents::{Agents, Target};
 use context::Context;
 use event::{Event, Field, Hits, Level, RuleEngine};
+use memory::session::Note;
+use memory::{Memory, Pending};
+use modes::Modes;
+use sigma::correlation::Heard;
 use verdict::{OWN, Style, Verdict, set_aside};
 use view::Sender;
 
@@ -47,6 +55,9 @@ pub use verdict::Compat;
 pub struct Config {
     /// Ids of rules that are switched off. The digest in `risk.ruleset` changes with them. Default: none.
     pub disabled_rules: Vec<String>,
+    /// Folders of Sigma rules, or single files, beside the rules that come with telseal. Read at the start and again
+    /// whenever they change; rules that are wrong leave the old ones in force. Default: none.
+    pub rules: Vec<String>,
     /// More attributes to look at, beside the known ones of Claude Code, Codex, Gemini CLI, Copilot and Droid.
     pub attributes: Attributes,
     /// Tables of other agents, or additions to the shipped ones, in the form of `config/agents/*.yaml`. Default: none.
@@ -87,6 +98,9 @@ impl Config {
             for (index, id) in self.disabled_rules.iter().enumerate() {
                 check_rule(id, &known, &at.key("disabled_rules").item(index), problems);
             }
+        }
+        for (index, _) in self.rules.iter().enumerate().filter(|(_, path)| path.is_empty()) {
+            problems.add(&at.key("rules").item(index), "the path is empty");
         }
         self.attributes.check(&at.key("attributes"), problems);
         for (index, table) in self.agents.iter().enumerate() {
@@ -135,6 +149,8 @@ pub struct RiskTag {
     engine: RwLock<Arc<dyn RuleEngine>>,
     context: Context,
     style: Style,
+    modes: Modes,
+    memory: Arc<Memory>,
 }
 
 impl RiskTag {
@@ -155,12 +171,40 @@ impl RiskTag {
             engine: RwLock::new(engine),
             context: config.context.clone(),
             style: Style { compat: config.compat.clone(), raise_severity: config.raise_severity },
+            modes: Modes::default(),
+            memory: Arc::default(),
         }
     }
 
     /// Other rules from the next batch on.
     pub fn replace_rules(&self, engine: Arc<dyn RuleEngine>) {
         *self.engine.write().unwrap_or_else(PoisonError::into_inner) = engine;
+    }
+
+    /// What it remembers between batches.
+    #[must_use]
+    pub fn memory(&self) -> Arc<Memory> {
+        Arc::clone(&self.memory)
+    }
+
+    /// Reports what the records of this batch, with those before it, mean together.
+    fn correlate<'a>(&self, batch: &mut Batch<'a>, pending: Vec<Pending>, work: &Work<'a>) -> Result<u64, DecodeError> {
+        if pending.is_empty() {
+            return Ok(0);
+        }
+        let arena = batch.arena();
+        let mut added = 0;
+        for (at, report) in self.memory.take(pending, &*work.engine, work.now) {
+            counter!("telseal_risk_incidents_total", "rule" => report.rule.id.clone()).increment(1);
+            let Some(group) = batch.groups.get_mut(at[0]) else { continue };
+            if batch.signal == Signal::Logs {
+                incident::add(&report, work.engine.ruleset(), work.now, group, arena)?;
+                added += 1;
+            } else if let Some(record) = group.scopes.get_mut(at[1]).and_then(|scope| scope.records.get_mut(at[2])) {
+                incident::note(&report, record, arena);
+            }
+        }
+        Ok(added)
     }
 
     fn engine(&self) -> Arc<dyn RuleEngine> {
@@ -175,9 +219,10 @@ impl RiskTag {
         work: &mut Work<'a>,
         arena: &'a Bump,
     ) -> Result<bool, DecodeError> {
-        let Work { engine, event, hits, counts } = work;
+        let Work { engine, event, hits, heard, counts, .. } = work;
         event.clear();
         hits.clear();
+        heard.clear();
         let seen = view::read(&self.agents, sender, record, event, arena)?;
         if seen.reported {
             set_aside(record);
@@ -185,7 +230,8 @@ impl RiskTag {
         if seen.blank {
             return Ok(seen.reported);
         }
-        engine.evaluate(event, hits);
+        self.modes.see(event);
+        engine.evaluate(event, hits, heard);
         if !seen.acts && hits.is_empty() {
             return Ok(seen.reported);
         }
@@ -204,7 +250,22 @@ struct Work<'a> {
     engine: Arc<dyn RuleEngine>,
     event: Event<'a>,
     hits: Hits,
+    heard: Vec<Heard>,
     counts: Counts,
+    /// The time of arrival, Unix nanoseconds.
+    now: u64,
+}
+
+impl Work<'_> {
+    /// What the record just tagged adds to memory.
+    fn pending(&mut self, at: [usize; 3], signal: Signal) -> Option<Pending> {
+        let note = if signal == Signal::Logs { Note::of(&self.event) } else { None };
+        if note.is_none() && self.heard.is_empty() {
+            return None;
+        }
+        let time = if self.event.time_unix_nano == 0 { self.now } else { self.event.time_unix_nano };
+        Some(Pending { at, time, heard: std::mem::take(&mut self.heard), note })
+    }
 }
 
 /// Verdicts by level, category and vendor.
@@ -257,17 +318,26 @@ impl Processor for RiskTag {
             return Ok(outcome);
         }
         let arena = batch.arena();
-        let mut work =
-            Work { engine: self.engine(), event: Event::default(), hits: Hits::default(), counts: Counts::default() };
-        for group in &mut batch.groups {
+        let mut work = Work {
+            engine: self.engine(),
+            event: Event::default(),
+            hits: Hits::default(),
+            heard: vec![],
+            counts: Counts::default(),
+            now: clock::unix_nanos(),
+        };
+        let mut pending = vec![];
+        for (g, group) in batch.groups.iter_mut().enumerate() {
             let resource = &group.resource;
-            for scope in &mut group.scopes {
+            for (s, scope) in group.scopes.iter_mut().enumerate() {
                 let sender = Sender::new(&self.agents, resource, &scope.scope)?;
-                for record in &mut scope.records {
+                for (r, record) in scope.records.iter_mut().enumerate() {
                     outcome.changed += u64::from(self.tag(record, &sender, &mut work, arena)?);
+                    pending.extend(work.pending([g, s, r], batch.signal));
                 }
             }
         }
+        outcome.added = self.correlate(batch, pending, &work)?;
         work.counts.report();
         Ok(outcome)
     }

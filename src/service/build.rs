@@ -16,12 +16,12 @@ use crate::pipeline::chain::{Chain, Seal, Step};
 use crate::pipeline::lens::Lens;
 use crate::pipeline::{Budget, Pipeline, Settings, delivery, store};
 use crate::processor::{
-    Processor, enrich::Enrich, enrich::Findings, filter::Filter, redact::Redact, redaction::Redaction, risk::RiskTag,
-    seal,
+    Processor, enrich::Enrich, enrich::Findings, filter::Filter, redact::Redact, redaction::Redaction, seal,
 };
 use crate::receiver::Routes;
 use crate::receiver::otlp::Otlp;
 use crate::service::exporters::{self, AnyExporter};
+use crate::service::rules::Keeper;
 use crate::service::surroundings::{self, Surroundings};
 use crate::service::{Service, StartError};
 use crate::stdx::durable::{self, Lock};
@@ -34,9 +34,9 @@ pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result
     let data_dir = lock_data_dir(&config)?;
     let exporters = exporters::build(&config)?;
     let Surroundings { findings, reloads } = surroundings::gather(&config)?;
-    let mut pipelines = BTreeMap::new();
+    let (mut pipelines, mut keepers) = (BTreeMap::new(), Vec::new());
     for id in config.service.pipelines.keys() {
-        pipelines.insert(id.clone(), pipeline(id, &config, &findings, &exporters, &deadlines)?);
+        pipelines.insert(id.clone(), pipeline(id, &config, &findings, &exporters, &deadlines, &mut keepers)?);
     }
     let mut receivers = Vec::new();
     for (id, ReceiverConfig::Otlp(settings)) in &config.receivers {
@@ -55,6 +55,7 @@ pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result
         pipelines: pipelines.into_values().collect(),
         exporters: exporters.into_iter().map(|(id, exporter)| (id.to_string(), exporter)).collect(),
         admin,
+        keepers,
         budget: Budget::new(config.service.in_flight_bytes_max),
         shutdown_timeout: config.service.shutdown_timeout.0,
         deadline,
@@ -84,9 +85,10 @@ fn pipeline(
     findings: &BTreeMap<Id, Findings>,
     exporters: &BTreeMap<Id, AnyExporter>,
     deadlines: &Deadline,
+    keepers: &mut Vec<Keeper>,
 ) -> Result<Pipeline, StartError> {
     let own = &config.service.pipelines[id];
-    let (steps, seal) = steps(own, config, findings)?;
+    let (steps, seal) = steps(id, config, findings, keepers)?;
     let keep_otlp = own.exporters.iter().any(|id| exporters[id].wants_otlp());
     let ledger = seal.map(|seal| ledger_options(id, seal, &config.digest));
     let settings = Settings {
@@ -114,10 +116,13 @@ fn pipeline(
 
 /// The processors of a pipeline, and the settings of `seal` where it ends in that.
 fn steps<'c>(
-    own: &config::Pipeline,
+    pipeline: &PipelineId,
     config: &'c Config,
     findings: &BTreeMap<Id, Findings>,
+    keepers: &mut Vec<Keeper>,
 ) -> Result<(Vec<Step>, Option<&'c seal::Config>), StartError> {
+    let own = &config.service.pipelines[pipeline];
+    let on_disk = own.storage == config::Storage::Disk;
     let mut steps = Vec::new();
     let mut sealing = None;
     for id in &own.processors {
@@ -130,7 +135,13 @@ fn steps<'c>(
         let processor: Box<dyn Processor> = match written {
             ProcessorConfig::Redact(own) => Box::new(Redact::new(own).map_err(failed)?),
             ProcessorConfig::Redaction(own) => Box::new(Redaction::new(own).map_err(failed)?),
-            ProcessorConfig::RiskTag(own) => Box::new(RiskTag::new(own)),
+            ProcessorConfig::RiskTag(own) => {
+                let dir = on_disk.then_some(&*config.service.data_dir);
+                let keeper = Keeper::open(&format!("{pipeline}/{id}"), own, dir)?;
+                let processor = Box::new(keeper.processor());
+                keepers.push(keeper);
+                processor
+            }
             ProcessorConfig::Filter(own) => Box::new(Filter::new(own).map_err(failed)?),
             ProcessorConfig::Seal(own) => {
                 sealing = Some(own);

@@ -1,7 +1,7 @@
 //! Fixtures: `tests/processor/<processor>/*.txt`, each with sections `=== config`, `=== in <signal>`, `=== out` and
 //! `=== outcome`; for `enrich` also `=== sender` (a header a line, `client.address` among them) and `=== table` (the file of
-//! the first lookup). `UPDATE=1` rewrites what comes out of those that fail: read the difference. What they say is what the user reference says. The digest of the ruleset is shown as `sha256:*`: it
-//! changes with every word of a rule.
+//! the first lookup). What they say is what the user reference says. The digest of the ruleset is shown as `sha256:*`: it
+//! changes with every word of a rule. `UPDATE=1` rewrites what comes out of those that fail: read the difference.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -109,6 +109,14 @@ fn check(kind: &str, path: &Path) {
         serde_json::to_string_pretty(&found_json).unwrap()
     );
     assert_eq!(outcome(&found), sections["outcome"].trim(), "{}", path.display());
+}
+
+/// Puts what was found in the place of what was expected.
+#[expect(clippy::disallowed_methods, reason = "the expectation is rewritten on request")]
+fn rewrite(path: &Path, text: &str, found: &Value, outcome: &str) {
+    let head = text.split("=== out\n").next().unwrap();
+    let found = serde_json::to_string_pretty(found).unwrap();
+    fs::write(path, format!("{head}=== out\n{found}\n=== outcome\n{outcome}\n")).unwrap();
 }
 
 fn check_all(kind: &str) {

@@ -88,7 +88,7 @@ impl RiskTag {
 
     fn assess(&self, event: &Event<'_>) -> Assessment {
         let (engine, mut hits) = (self.engine(), Hits::default());
-        engine.evaluate(event, &mut hits);
+        engine.evaluate(event, &mut hits, &mut vec![]);
         let verdict = Verdict::new(engine.rules(), engine.ruleset(), &hits, event, &self.context);
         let texts = |field: Field| event.values(field).iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
         Assessment {

@@ -107,7 +107,12 @@ impl Context {
 }
 
 fn bypasses(event: &Event<'_>) -> bool {
-    event.values(Field::ModeActive).iter().any(|mode| BYPASSES.contains(&&*mode.to_ascii_lowercase()))
+    event.values(Field::ModeActive).iter().any(|mode| is_bypass(mode))
+}
+
+/// In this mode an agent asks nobody.
+pub(super) fn is_bypass(mode: &str) -> bool {
+    BYPASSES.contains(&&*mode.to_ascii_lowercase())
 }
 
 #[cfg(test)]

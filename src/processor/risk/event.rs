@@ -3,6 +3,9 @@
 //! One [`Event`] serves a whole batch: it is cleared between records and keeps its memory. Every text borrows from the
 //! request or from the batch's arena, so that filling it copies nothing but what had to be unescaped.
 
+use super::sigma::correlation::Heard;
+use super::sigma::correlation::incident::Incident;
+use super::sigma::correlation::state::State;
 use crate::otlp::value::Value;
 
 /// How bad it is. The order is the order of badness.
@@ -330,16 +333,26 @@ pub struct RuleInfo {
     pub techniques: Vec<String>,
 }
 
-/// Decides which rules fire on an event.
+/// Decides which rules fire on an event, and what several events mean together.
 pub trait RuleEngine: Send + Sync + std::fmt::Debug {
-    /// Adds the rules that fire. The result does not depend on the order of rules, fields or values.
-    fn evaluate(&self, event: &Event<'_>, hits: &mut Hits);
+    /// Adds the rules that fire, and what correlations hear of it. The result does not depend on the order of rules, fields or
+    /// values.
+    fn evaluate(&self, event: &Event<'_>, hits: &mut Hits, heard: &mut Vec<Heard>);
 
     /// The rules, worst first and then by id; a rule's place is its number in [`Hits`].
     fn rules(&self) -> &[RuleInfo];
 
     /// `name@version+sha256:8`: which rules are in force, by name and by content.
     fn ruleset(&self) -> &str;
+
+    /// Takes in what was heard of an event that happened at `time` and arrived `now`, both Unix nanoseconds.
+    fn correlate(&self, heard: &[Heard], time: u64, now: u64, state: &mut State) -> Vec<Incident>;
+
+    /// What is to be said about the correlation that fired.
+    fn incident_rule(&self, incident: &Incident) -> Option<&RuleInfo>;
+
+    /// The longest time that a correlation looks back.
+    fn look_back_nanos(&self) -> u64;
 }
 
 #[cfg(test)]

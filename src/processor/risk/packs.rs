@@ -11,6 +11,7 @@ pub const NAME: &str = "telseal-agent@2.0.0";
 const FILES: &[(&str, &str)] = &[
     ("cloud/cloud.yml", include_str!("../../../config/rules/cloud/cloud.yml")),
     ("code/code.yml", include_str!("../../../config/rules/code/code.yml")),
+    ("correlations/sessions.yml", include_str!("../../../config/rules/correlations/sessions.yml")),
     ("exfiltration/exfiltration.yml", include_str!("../../../config/rules/exfiltration/exfiltration.yml")),
     ("guardrails/guardrails.yml", include_str!("../../../config/rules/guardrails/guardrails.yml")),
     ("mcp/mcp.yml", include_str!("../../../config/rules/mcp/mcp.yml")),
@@ -20,6 +21,7 @@ const FILES: &[(&str, &str)] = &[
     ("secrets/secrets.yml", include_str!("../../../config/rules/secrets/secrets.yml")),
     ("shell/destruction.yml", include_str!("../../../config/rules/shell/destruction.yml")),
     ("shell/execution.yml", include_str!("../../../config/rules/shell/execution.yml")),
+    ("shell/system.yml", include_str!("../../../config/rules/shell/system.yml")),
     ("shell/persistence.yml", include_str!("../../../config/rules/shell/persistence.yml")),
 ];
 

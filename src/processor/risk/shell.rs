@@ -146,6 +146,8 @@ struct Walker<'a, 'e> {
     /// The wrapper that runs this text.
     parent: Option<usize>,
     variables: Vec<(&'a str, &'a str)>,
+    /// Functions, with the text of their bodies.
+    functions: Vec<(&'a str, &'a str)>,
     /// Small files written on the way, with their text.
     files: Vec<(&'a str, &'a str)>,
     /// The folder that `cd` went to.
@@ -167,6 +169,7 @@ impl<'a, 'e> Walker<'a, 'e> {
             documents: None,
             parent: None,
             variables: Vec::new(),
+            functions: Vec::new(),
             files: Vec::new(),
             cwd: None,
             depth: 0,
@@ -426,9 +429,9 @@ impl<'a, 'e> Walker<'a, 'e> {
         let mut ran = self.list(end);
         self.depth -= 1;
         let redirects = self.redirects_only();
-        for redirect in redirects {
-            let text = self.join(&[redirect.operator, redirect.target], "");
-            self.event.push(Field::CmdRedirect, text);
+        if !redirects.is_empty() {
+            // The group's own redirections stand at a command that does nothing.
+            self.push(self.arena.alloc_slice_copy(&[":"]), self.arena.alloc_slice_copy(&redirects), self.parent);
         }
         if !stdin.text.is_empty() && ran.out.text.is_empty() {
             ran.out = Out { complete: false, ..stdin };

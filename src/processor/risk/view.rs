@@ -219,12 +219,25 @@ impl<'a> View<'_, '_, 'a> {
             self.event.time_unix_nano = fixed(record, SPAN_START)?;
         } else {
             self.body(record)?;
-            let name = record.text(LOG_EVENT_NAME)?;
-            self.name(name);
-            let (at, observed) = (fixed(record, LOG_TIME)?, fixed(record, LOG_OBSERVED_TIME)?);
-            self.event.time_unix_nano = if at == 0 { observed } else { at };
+            self.log_fields(record)?;
         }
         record.attributes().iter().for_each(|attribute| self.event.push_attribute(attribute.key, attribute.value));
+        Ok(())
+    }
+
+    /// Name and time of a log record, in one pass.
+    fn log_fields(&mut self, record: &Entity<'a>) -> Result<(), DecodeError> {
+        let (mut at, mut observed) = (0, 0);
+        let mut cursor = Cursor::new(record.raw());
+        while let Some(field) = cursor.next_field()? {
+            match (field.number, field.value) {
+                (LOG_TIME, WireValue::Fixed64(time)) => at = time,
+                (LOG_OBSERVED_TIME, WireValue::Fixed64(time)) => observed = time,
+                (LOG_EVENT_NAME, WireValue::Bytes(name)) => self.name(std::str::from_utf8(name).unwrap_or_default()),
+                _ => {}
+            }
+        }
+        self.event.time_unix_nano = if at == 0 { observed } else { at };
         Ok(())
     }
 

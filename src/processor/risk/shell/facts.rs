@@ -60,6 +60,18 @@ pub(super) fn collect<'a>(event: &mut Event<'a>, first: usize, arena: &'a Bump) 
     }
 }
 
+/// The well-known file that a pattern stands for, where the pattern says more than a folder.
+pub(super) fn one_file(word: &str) -> Option<&'static str> {
+    if !word.contains(['?', '*', '[']) || !word.starts_with(['/', '~']) {
+        return None;
+    }
+    let last = word.rsplit('/').next().unwrap_or_default();
+    let private = word.contains("/.ssh/") || word.contains("/.aws/") || word.contains("/.gnupg/");
+    let says = last.bytes().filter(u8::is_ascii_alphanumeric).count();
+    let found = FILES.iter().find(|file| glob(word, file));
+    found.filter(|_| private || says > 0).copied()
+}
+
 fn see_word<'a>(event: &mut Event<'a>, word: &'a str, arena: &'a Bump) {
     if word.len() < 2 && !matches!(word, "/" | "~") {
         return;
@@ -88,9 +100,6 @@ fn see_word<'a>(event: &mut Event<'a>, word: &'a str, arena: &'a Bump) {
         || value.contains('/')
     {
         event.push(Field::CmdPath, value);
-        if value.contains(['?', '*', '[']) {
-            FILES.iter().filter(|file| glob(value, file)).for_each(|file| event.push(Field::CmdPath, file));
-        }
     }
     if let Some((user_host, _)) =
         word.split_once(':').filter(|(before, _)| before.contains('@') && !before.contains('/'))
@@ -132,7 +141,9 @@ fn see_positional_host<'a>(event: &mut Event<'a>, program: &str, argv: &'a [&'a 
                 .trim_start_matches("UDP:");
             let host = part.split(['/', ':']).next().unwrap_or_default();
             let dotted = host.contains('.') && !host.starts_with('.') && !host.ends_with('.') && !part.starts_with('/');
-            if dotted && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)) {
+            if (dotted || host == "localhost")
+                && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+            {
                 push_host(event, host, arena);
             }
         }

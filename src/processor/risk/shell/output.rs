@@ -62,8 +62,24 @@ impl<'a> Walker<'a, '_> {
             "cat" | "tee" | "sponge" | "pv" | "nl" | "head" | "tail" | "sort" | "uniq" | "strings" => {
                 self.copied(words, stdin)
             }
+            "find" => self.found(words),
             _ => self.filtered(program, words, stdin),
         }
+    }
+
+    /// `find /` without a condition prints, among others, where it starts.
+    fn found(&mut self, words: &[&'a str]) -> Out<'a> {
+        let narrow = [
+            "-name", "-iname", "-path", "-ipath", "-regex", "-iregex", "-mtime", "-mmin", "-newer", "-size", "-user",
+            "-empty",
+        ];
+        let starts: Vec<&str> = words.iter().take_while(|word| !word.starts_with('-')).copied().collect();
+        if words.iter().any(|word| narrow.contains(word))
+            || !starts.iter().any(|start| start.starts_with(['/', '~', '$']))
+        {
+            return Out::UNKNOWN;
+        }
+        Out { text: self.join(&starts, "\n"), complete: false }
     }
 
     /// Programs that pass their input on, or read a small file that was written on this line.
@@ -103,6 +119,13 @@ impl<'a> Walker<'a, '_> {
             "rev" => {
                 self.tricks.add(Trick::Reversed);
                 Some(lines(stdin.text, |line| line.chars().rev().collect()))
+            }
+            "perl" | "python3" | "python" | "ruby"
+                if words
+                    .iter()
+                    .any(|word| word.contains("hex(") || word.contains("unhexlify") || word.contains("fromhex")) =>
+            {
+                decode::hexadecimal(stdin.text)
             }
             "tac" => Some(stdin.text.lines().rev().collect::<Vec<_>>().join("\n")),
             "tr" => Some(transliterated(stdin.text, words)),

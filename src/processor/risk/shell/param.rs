@@ -75,6 +75,10 @@ impl<'a> Walker<'a, '_> {
             // `r$(true)m` is `rm`.
             piece.resolved = true;
         } else if self.spend(raw.len()) {
+            if process && !text.is_empty() {
+                // A shell that is given this name reads the text.
+                super::remember(&mut self.files, self.arena.alloc_str(raw), text);
+            }
             piece.text.push_str(raw);
             piece.quoted = true;
             words.feeds.push((first, self.event.commands().len()));
@@ -137,7 +141,10 @@ impl<'a> Walker<'a, '_> {
         if (next || before) && !value.is_empty() && !value.contains(['/', '.', '-']) && value.len() <= 8 {
             piece.pieced = true;
         }
-        piece.value(value, quoted);
+        match self.variable("IFS").filter(|marks| !quoted && !marks.trim().is_empty()) {
+            Some(marks) => piece.value(&value.replace(|c| marks.contains(c), " "), quoted),
+            None => piece.value(value, quoted),
+        }
     }
 
     /// A variable set on this line, or one whose value everybody knows.
@@ -233,6 +240,12 @@ impl<'a> Walker<'a, '_> {
         }
         if name == "IFS" {
             return self.put_ifs(piece, quoted);
+        }
+        if name == "0"
+            && let Some(value) = decode::operation(Some("-bash"), operation)
+        {
+            self.tricks.add(Trick::Variable);
+            return self.put_value(piece, &value, quoted);
         }
         if name.is_empty() || name.starts_with(|first: char| first.is_ascii_digit()) {
             let special = operation.is_empty() || matches!(operation, "@" | "*");

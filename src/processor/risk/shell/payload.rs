@@ -55,6 +55,36 @@ const DECODES_HEX: &[&str] = &["fromhex", "unhexlify", "hex2bin", "a2b_hex"];
 /// Calls that run text in the interpreter itself.
 const EVALUATES: &[&str] = &["eval", "exec", "compile", "Function", "instance_eval", "runInThisContext"];
 
+/// Calls that remove a tree, and calls that read a file: what a command line would do with `rm -rf` and `cat`.
+const REMOVES: &[&str] = &[
+    "rmtree",
+    "rm_rf",
+    "rm_r",
+    "rmSync",
+    "rmdirSync",
+    "remove_tree",
+    "remove_dir_all",
+    "rimraf",
+    "removeSync",
+    "remove_entry_secure",
+];
+const READS: &[&str] =
+    &["open", "readFileSync", "readFile", "file_get_contents", "read_text", "slurp", "readlines", "createReadStream"];
+/// Calls that fetch an address.
+const FETCHES: &[&str] = &[
+    "urlopen",
+    "urlretrieve",
+    "get",
+    "request",
+    "fetch",
+    "open",
+    "file_get_contents",
+    "getstore",
+    "curl_init",
+    "http_get",
+    "URI",
+];
+
 impl<'a> Walker<'a, '_> {
     /// The program text of an interpreter, from its options, its input or a file.
     pub(super) fn interpreter(
@@ -106,6 +136,13 @@ impl<'a> Walker<'a, '_> {
         {
             self.script(line, Some(place));
         }
+        self.fetched_and_run(place, text);
+        self.numbers(place, text);
+        if program == "expect" {
+            for line in text.split(['\n', ';']).filter_map(|line| line.trim().strip_prefix("spawn ")) {
+                self.script(line, Some(place));
+            }
+        }
         let bytes = text.as_bytes();
         let mut at = 0;
         while at < bytes.len() {
@@ -128,14 +165,19 @@ impl<'a> Walker<'a, '_> {
         let name = &text[at..end];
         let (runs, decodes, hex, evaluates) =
             (RUNS.contains(&name), DECODES.contains(&name), DECODES_HEX.contains(&name), EVALUATES.contains(&name));
-        if !(runs || decodes || hex || evaluates) {
+        let (removes, reads) = (REMOVES.contains(&name), READS.contains(&name));
+        if !(runs || decodes || hex || evaluates || removes || reads) {
             return end;
         }
-        let (literals, after) = literals(text, end);
+        // `getattr(os, 'system')('..')`: the name stands in quotes.
+        let skipped = if text[end..].starts_with("')(") || text[end..].starts_with("\")(") { 2 } else { 0 };
+        let (literals, after) = literals(text, end + skipped);
         if literals.is_empty() {
             return end;
         }
-        if decodes || hex {
+        if removes || reads {
+            self.touched(place, &literals[0], removes);
+        } else if decodes || hex {
             self.decoded(place, program, &literals[0], hex);
         } else if evaluates && (program.starts_with("py") || name != "exec") {
             let inner = self.arena.alloc_str(&literals[0]);
@@ -152,6 +194,57 @@ impl<'a> Walker<'a, '_> {
             let out = self.made(text, true);
             self.payload(place, program, out.text);
             self.script(out.text, Some(place));
+        }
+    }
+
+    /// Text written as the numbers of its characters: `chr(114)`, `map(chr,[114,109])`, `String.fromCharCode(114,109)`.
+    fn numbers(&mut self, place: usize, text: &'a str) {
+        if !["chr", "fromCharCode", "bytes(", "bytearray("].iter().any(|call| text.contains(call)) {
+            return;
+        }
+        let numbers = text.split(|c: char| !c.is_ascii_digit()).filter(|digits| digits.len() == 2 || digits.len() == 3);
+        let codes: Vec<u8> =
+            numbers.filter_map(|digits| digits.parse().ok()).filter(|code: &u8| (32..127).contains(code)).collect();
+        if codes.len() < 4 {
+            return;
+        }
+        let hidden = String::from_utf8_lossy(&codes).into_owned();
+        let out = self.made(hidden, true);
+        self.script(out.text, Some(place));
+    }
+
+    /// A file that is removed or read.
+    fn touched(&mut self, place: usize, path: &str, removes: bool) {
+        if !(path.starts_with(['/', '~', '.']) || path.contains('/')) || path.contains("://") || path.contains(' ') {
+            return;
+        }
+        let path = &*self.arena.alloc_str(path);
+        let words: &[&'a str] = if removes { &["rm", "-rf", path] } else { &["cat", path] };
+        let words = self.arena.alloc_slice_copy(words);
+        self.push(words, &[], Some(place));
+    }
+
+    /// Text that fetches an address and evaluates what comes does what `curl | sh` does.
+    fn fetched_and_run(&mut self, place: usize, text: &'a str) {
+        let Some(at) = text.find("http://").or_else(|| text.find("https://")) else { return };
+        let calls = |names: &[&str]| {
+            names.iter().any(|name| {
+                text.match_indices(name).any(|(at, _)| {
+                    let before =
+                        text[..at].bytes().next_back().is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+                    let after = text[at + name.len()..].trim_start().starts_with(['(', '"', '\'', '.']);
+                    !before && after
+                })
+            })
+        };
+        if !calls(EVALUATES) || !calls(FETCHES) {
+            return;
+        }
+        let rest = &text[at..];
+        let len = rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ')' | '`')).unwrap_or(rest.len());
+        let words = self.arena.alloc_slice_copy(&["curl", &rest[..len]]);
+        if let Some(fetch) = self.push(words, &[], Some(place)) {
+            self.feed(fetch, fetch + 1, place);
         }
     }
 

@@ -109,8 +109,10 @@ impl<'a> Walker<'a, '_> {
     pub(super) fn function(&mut self, name: &'a str, first: usize) -> Ran<'a> {
         self.skip_lines();
         if self.enter() {
+            let start = self.at;
             self.command(Out::default());
             self.depth -= 1;
+            remember(&mut self.functions, name, &self.text[start..self.at]);
         }
         if self.event.commands()[first..].iter().any(|command| command.program == name && command.pipes_to.is_some()) {
             self.tricks.add(Trick::SelfCall);
@@ -364,14 +366,22 @@ impl<'a> Walker<'a, '_> {
         }
     }
 
-    /// Paths that go in circles are made straight: `/etc/./x/../shadow` is `/etc/shadow`.
+    /// Paths that go in circles are made straight, and patterns that can only mean a well-known file are that file:
+    /// `/etc/./x/../shadow` and `/etc/sh*w` are `/etc/shadow`.
     fn tidied(&mut self, argv: &'a [&'a str]) -> &'a [&'a str] {
-        let crooked = |word: &&str| word.starts_with(['/', '~']) && (word.contains("//") || word.contains("/."));
+        let crooked = |word: &&str| {
+            word.starts_with(['/', '~'])
+                && (word.contains("//") || word.contains("/.") || word.contains(['?', '*', '[']))
+        };
         if !argv.iter().any(crooked) {
             return argv;
         }
         let arena = self.arena;
-        let straight = |word: &&'a str| if crooked(word) { &*arena.alloc_str(&facts::straight(word)) } else { *word };
+        let straight = |word: &&'a str| match facts::one_file(word) {
+            Some(file) => file,
+            None if crooked(word) => &*arena.alloc_str(&facts::straight(word)),
+            None => *word,
+        };
         arena.alloc_slice_fill_iter(argv.iter().map(straight))
     }
 

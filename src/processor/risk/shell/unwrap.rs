@@ -25,7 +25,7 @@ impl<'a> Walker<'a, '_> {
             "find" | "fd" | "fdfind" => self.find(place, argv),
             "xargs" | "gxargs" => self.xargs(place, argv, stdin),
             "docker" | "podman" | "nerdctl" | "kubectl" | "oc" | "docker-compose" | "podman-compose" | "k3s"
-            | "microk8s" | "lxc-attach" => self.container(place, program, argv),
+            | "microk8s" | "lxc-attach" => self.container(place, program, argv, stdin),
             "powershell" | "pwsh" | "powershell.exe" | "pwsh.exe" => self.powershell(place, argv),
             "cmd" | "cmd.exe" => None,
             "apply_patch" | "git-apply" | "patch" => {
@@ -61,8 +61,29 @@ impl<'a> Walker<'a, '_> {
         if let Some((_, subcommands)) = SUBCOMMANDS.iter().find(|(name, _)| *name == program) {
             return self.subcommand(place, subcommands, argv, stdin);
         }
-        let text = self.file(argv.first()?)?;
+        if let Some((_, body)) = self.functions.iter().rev().find(|(name, _)| *name == program).copied() {
+            return self.call(place, body, argv);
+        }
+        if program == "make" && !stdin.text.is_empty() {
+            return self.run_text(place, stdin);
+        }
+        let first = argv.first()?;
+        if first.contains(' ') {
+            // No program is called so: the words were quoted as one.
+            return Some(self.script(first, Some(place)));
+        }
+        let text = self.file(first)?;
         Some(self.script(text, Some(place)))
+    }
+
+    /// Calls a function of this line.
+    fn call(&mut self, place: usize, body: &'a str, argv: &'a [&'a str]) -> Option<Ran<'a>> {
+        if argv.len() < 2 {
+            // Without arguments it does what was read where it is defined.
+            return None;
+        }
+        self.set_positional(argv);
+        Some(self.script(body, Some(place)))
     }
 
     fn joined_script(&mut self, place: usize, words: &[&'a str]) -> Ran<'a> {
@@ -82,7 +103,10 @@ impl<'a> Walker<'a, '_> {
         if argv.get(at) == Some(&"--") {
             at += 1;
         }
-        let rest = argv.get(at..).filter(|rest| !rest.is_empty())?;
+        let Some(rest) = argv.get(at..).filter(|rest| !rest.is_empty()) else {
+            // `ssh HOST` reads commands from its input.
+            return if wrapper.text { self.run_text(place, stdin) } else { None };
+        };
         if wrapper.text {
             return Some(self.joined_script(place, rest));
         }
@@ -171,7 +195,11 @@ impl<'a> Walker<'a, '_> {
             at += 1;
             match *word {
                 "--" | "-" => break,
-                "--rcfile" | "--init-file" | "-o" | "+o" | "-O" | "+O" => at += 1,
+                "--rcfile" | "--init-file" => {
+                    self.run_file(place, argv.get(at).copied(), Out::UNKNOWN);
+                    at += 1;
+                }
+                "-o" | "+o" | "-O" | "+O" => at += 1,
                 "--command" => text = true,
                 long if long.starts_with("--") => {}
                 short => {
@@ -275,7 +303,8 @@ impl<'a> Walker<'a, '_> {
         let mark = argv[1..at].windows(2).find(|pair| matches!(pair[0], "-I" | "-J")).map(|pair| pair[1]);
         let mark = mark
             .or_else(|| argv[1..at].iter().find_map(|word| word.strip_prefix("-I").filter(|mark| !mark.is_empty())));
-        let input: Vec<&'a str> = stdin.text.split_ascii_whitespace().take(XARGS_WORDS_MAX).collect();
+        let input: Vec<&'a str> =
+            stdin.text.split([' ', '\t', '\n', '\0']).filter(|word| !word.is_empty()).take(XARGS_WORDS_MAX).collect();
         let mut words: Vec<&'a str> = Vec::with_capacity(rest.len() + input.len());
         match mark {
             Some(mark) if !input.is_empty() => {
@@ -293,7 +322,7 @@ impl<'a> Walker<'a, '_> {
         Some(self.run(words, &[], Some(place), Out { complete: false, text: "" }))
     }
 
-    fn container(&mut self, place: usize, program: &str, argv: &'a [&'a str]) -> Option<Ran<'a>> {
+    fn container(&mut self, place: usize, program: &str, argv: &'a [&'a str], stdin: Out<'a>) -> Option<Ran<'a>> {
         let verb = argv
             .iter()
             .take(8)
@@ -316,7 +345,7 @@ impl<'a> Walker<'a, '_> {
         if rest.is_empty() {
             return None;
         }
-        Some(self.run(rest, &[], Some(place), Out::UNKNOWN))
+        Some(self.run(rest, &[], Some(place), stdin))
     }
 
     fn powershell(&mut self, place: usize, argv: &'a [&'a str]) -> Option<Ran<'a>> {

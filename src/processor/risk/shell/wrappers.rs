@@ -162,6 +162,7 @@ pub(super) const SUBCOMMANDS: &[(&str, &[&str])] = &[
 /// Options whose value is text for a shell, by program.
 pub(super) const TEXT_OPTIONS: &[(&str, &[&str])] = &[
     ("su", &["-c", "--command"]),
+    ("make", &["SHELL"]),
     ("runuser", &["-c", "--command"]),
     ("script", &["-c", "--command"]),
     ("flock", &["-c", "--command"]),

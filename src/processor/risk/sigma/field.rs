@@ -6,7 +6,7 @@
 
 use std::ops::ControlFlow;
 
-use super::super::event::{Command, Event, Field};
+use super::super::event::{Command, Event, Field, RuleInfo};
 use super::words;
 use crate::otlp::value::Value;
 
@@ -15,9 +15,16 @@ use crate::otlp::value::Value;
 pub(super) struct Unit<'u, 'a> {
     pub(super) event: &'u Event<'a>,
     pub(super) command: Option<usize>,
+    /// Rules that have fired on it: for rules of category `risk`.
+    pub(super) fired: &'u [&'u RuleInfo],
 }
 
 impl<'u, 'a> Unit<'u, 'a> {
+    /// The event as a whole.
+    pub(super) fn of(event: &'u Event<'a>) -> Self {
+        Self { event, command: None, fired: &[] }
+    }
+
     pub(super) fn command(&self) -> Option<&'u Command<'a>> {
         self.event.commands().get(self.command?)
     }
@@ -54,6 +61,9 @@ pub(super) enum FieldRef {
     Command(OfCommand),
     /// An attribute of the record.
     Attribute(String),
+    /// Ids of rules that have fired, and what they are about.
+    FiredRules,
+    FiredCategories,
     /// Several of them, each of which may match.
     AnyOf(Vec<FieldRef>),
     /// No field was named: every text there is.
@@ -105,7 +115,11 @@ impl FieldRef {
     /// The field of that name; whether it exists in records only these will tell.
     pub(super) fn parse(name: &str, dialect: Dialect) -> Self {
         let foreign = match dialect {
-            Dialect::Agent => None,
+            Dialect::Agent => match name {
+                "risk.rules" => Some(Self::FiredRules),
+                "risk.categories" => Some(Self::FiredCategories),
+                _ => None,
+            },
             Dialect::AgentCommand => OfCommand::parse(name).map(Self::Command),
             Dialect::Process => process_field(name),
             Dialect::File => file_field(name),
@@ -126,6 +140,10 @@ impl FieldRef {
                 Some(value) => each_of_value(value, visit),
                 None => ControlFlow::Continue(()),
             },
+            Self::FiredRules => unit.fired.iter().try_for_each(|rule| visit(&rule.id)),
+            Self::FiredCategories => {
+                unit.fired.iter().flat_map(|rule| &rule.categories).try_for_each(|name| visit(name))
+            }
             Self::AnyOf(fields) => fields.iter().try_for_each(|field| field.each(unit, visit)),
             Self::Anything => anything(unit, visit),
         }

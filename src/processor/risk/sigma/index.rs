@@ -23,10 +23,6 @@ impl Bits {
         }
     }
 
-    pub(super) fn contains(&self, place: usize) -> bool {
-        self.0.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 == 1)
-    }
-
     fn add(&mut self, other: &Self) {
         self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word |= other);
     }
@@ -62,6 +58,8 @@ pub(super) struct Index {
     /// Rules that look at each command by itself, and those that look at the event.
     pub(super) by_command: Bits,
     pub(super) by_event: Bits,
+    /// Rules about what others have found.
+    pub(super) second: Vec<usize>,
     len: usize,
 }
 
@@ -81,6 +79,10 @@ impl Index {
             Self { always: empty(), by_command: empty(), by_event: empty(), len: rules.len(), ..Self::default() };
         let mut texts: BTreeMap<String, Vec<(Spot, u32)>> = BTreeMap::new();
         for (place, rule) in rules.iter().enumerate() {
+            if rule.scope.is_second() {
+                index.second.push(place);
+                continue;
+            }
             let dialect = rule.scope.dialect;
             if dialect.by_command() { &mut index.by_command } else { &mut index.by_event }.insert(place);
             match witness(&rule.body, dialect) {
@@ -156,6 +158,12 @@ impl Index {
         found.map_or(&[], Vec::as_slice)
     }
 
+    /// Rules that are evaluated on every event, for want of a witness.
+    #[cfg(test)]
+    pub(super) fn always(&self) -> Vec<usize> {
+        self.always.both(&self.always).collect()
+    }
+
     fn scan(&self, text: &str, spot: Spot, found: &mut Bits) {
         let Some(texts) = &self.texts else { return };
         for hit in texts.find_overlapping_iter(text) {
@@ -163,10 +171,5 @@ impl Index {
                 found.insert(*place as usize);
             }
         }
-    }
-
-    /// How many rules have no witness.
-    pub(super) fn unwitnessed<'r>(&'r self, rules: &'r [Rule]) -> impl Iterator<Item = &'r Rule> {
-        rules.iter().enumerate().filter(|(place, _)| self.always.contains(*place)).map(|(_, rule)| rule)
     }
 }

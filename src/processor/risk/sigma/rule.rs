@@ -42,14 +42,6 @@ impl Selection {
             Self::Any(selections) => selections.iter().any(|selection| selection.matches(unit)),
         }
     }
-
-    /// Every test of it.
-    pub(super) fn items(&self) -> Vec<&Item> {
-        match self {
-            Self::All(items) => items.iter().map(|(item, _)| item).collect(),
-            Self::Any(selections) => selections.iter().flat_map(Self::items).collect(),
-        }
-    }
 }
 
 impl Body {

@@ -24,9 +24,22 @@ pub(super) enum Unfit {
     Foreign(String),
 }
 
-/// Categories of `product: ai_agent`.
-pub(super) const CATEGORIES: [&str; 12] =
-    ["command", "file", "network", "permission", "mcp", "prompt", "session", "config", "git", "tool", "model", "hook"];
+/// Categories of `product: ai_agent`. `risk` are rules about what other rules have found.
+pub(super) const CATEGORIES: [&str; 13] = [
+    "risk",
+    "command",
+    "file",
+    "network",
+    "permission",
+    "mcp",
+    "prompt",
+    "session",
+    "config",
+    "git",
+    "tool",
+    "model",
+    "hook",
+];
 
 /// The scope of a log source.
 pub(super) fn scope(product: Option<&str>, category: Option<&str>, service: Option<&str>) -> Result<Scope, Unfit> {
@@ -66,9 +79,14 @@ fn agent(category: Option<&str>, service: Option<&str>) -> Result<Scope, Unfit> 
 }
 
 impl Scope {
+    /// The rule is about what other rules have found.
+    pub(super) fn is_second(&self) -> bool {
+        self.kind == Some("risk")
+    }
+
     /// True for an event that the rule is for.
     pub(super) fn has(&self, event: &Event<'_>) -> bool {
-        self.kind.is_none_or(|kind| event.has(Field::Kind, kind))
+        self.kind.is_none_or(|kind| self.is_second() || event.has(Field::Kind, kind))
             && self.vendor.as_deref().is_none_or(|vendor| event.has(Field::Vendor, vendor))
             && (self.file_ops.is_empty() || self.file_ops.iter().any(|op| event.has(Field::FileOp, op)))
     }

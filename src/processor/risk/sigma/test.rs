@@ -335,7 +335,7 @@ mod tests {
         let mut event = Event::default();
         event.push(Field::CommandLine, value);
         event.push(Field::Prompt, "rm");
-        item.matches(Unit { event: &event, command: None }) != negate
+        item.matches(Unit::of(&event)) != negate
     }
 
     fn wrong(rule: &str) -> String {

@@ -1,7 +1,7 @@
 //! What follows from what was read: kinds, hosts, MCP servers, one word for each decision, the commands of a command line.
 
 use crate::otlp::DecodeError;
-use crate::processor::risk::event::{Event, Field};
+use crate::processor::risk::event::Field;
 use crate::processor::risk::shell;
 
 use super::{Sender, View};
