@@ -97,6 +97,11 @@ impl Compiled {
 /// The most rules in a set. `SigmaHQ` has about 3,500 in all.
 pub const RULES_MAX: usize = 10_000;
 
+/// The fields of one command, with their meanings, for rules of category `command`.
+pub fn command_fields() -> impl Iterator<Item = (&'static str, &'static str)> {
+    field::OfCommand::ALL.iter().map(|(_, name, meaning)| (*name, *meaning))
+}
+
 /// Reads rule files. `name` stands before the digest in `risk.ruleset`; rules whose id is in `disabled` are left out.
 #[must_use]
 pub fn compile(name: &str, sources: &[Source], disabled: &[String]) -> Compiled {
@@ -304,6 +309,13 @@ impl Ruleset {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
+    }
+
+    /// Every rule and correlation that is reported, with its file.
+    pub fn reference(&self) -> impl Iterator<Item = (&str, &RuleInfo)> {
+        let rules = self.rules.iter().filter(|rule| !rule.quiet).map(|rule| (&*rule.file, &rule.head.info));
+        let correlations = self.correlations.all.iter().filter(|one| !one.quiet);
+        rules.chain(correlations.map(|one| (&*one.file, one.info())))
     }
 
     /// What is to be said about its correlations.
