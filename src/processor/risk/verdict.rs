@@ -45,6 +45,9 @@ pub(super) const OWN: [(&str, &str); 11] = [
     (INCIDENT, "risk.reported.incident"),
 ];
 
+/// A list of a rule.
+type Words = fn(&RuleInfo) -> &[String];
+
 /// Names of other products that a verdict is written under as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -114,7 +117,7 @@ impl<'v> Verdict<'v> {
     fn write_rules<'a>(&self, record: &mut Entity<'a>, arena: &'a Bump) {
         record.push(RULES, list(self.fired().map(|rule| &*rule.id), arena));
         record.push(REASONS, list(self.fired().map(|rule| &*rule.reason), arena));
-        let lists: [(&'static str, fn(&RuleInfo) -> &[String]); 3] = [
+        let lists: [(&'static str, Words); 3] = [
             (CATEGORIES, |rule| &rule.categories),
             (TACTICS, |rule| &rule.tactics),
             (TECHNIQUES, |rule| &rule.techniques),
@@ -128,8 +131,8 @@ impl<'v> Verdict<'v> {
     }
 
     /// The different words of all rules that fired, sorted.
-    fn sorted(&self, words: fn(&RuleInfo) -> &[String]) -> Vec<&'v str> {
-        let mut sorted: Vec<&str> = self.fired().flat_map(|rule| words(rule)).map(|word| &**word).collect();
+    fn sorted(&self, words: Words) -> Vec<&'v str> {
+        let mut sorted: Vec<&str> = self.fired().flat_map(words).map(|word| &**word).collect();
         sorted.sort_unstable();
         sorted.dedup();
         sorted

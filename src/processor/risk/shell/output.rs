@@ -231,7 +231,7 @@ fn lines(text: &str, change: impl Fn(&str) -> String) -> String {
 }
 
 fn transliterated(text: &str, words: &[&str]) -> String {
-    let deletes = words.iter().any(|word| *word == "-d");
+    let deletes = words.contains(&"-d");
     let sets: Vec<&&str> = words.iter().filter(|word| !word.starts_with('-') || word.len() > 3).collect();
     match sets[..] {
         [from] if deletes => decode::translate(text, from, ""),

@@ -92,7 +92,7 @@ impl<'a> Walker<'a, '_> {
     /// A backtick stands here.
     pub(super) fn backticks(&mut self, piece: &mut Piece, words: &mut Words<'a>, quoted: bool) {
         let start = self.at;
-        let inner = self.text[start + 1..].as_bytes();
+        let inner = &self.text.as_bytes()[start + 1..];
         let Some(len) = closing(inner) else {
             self.at = self.text.len();
             let rest = &self.text[start + 1..];
@@ -193,7 +193,7 @@ impl<'a> Walker<'a, '_> {
     /// `${..}` stands here.
     fn braced(&mut self, piece: &mut Piece, words: &mut Words<'a>, quoted: bool) {
         let start = self.at;
-        let inner = self.text[start + 2..].as_bytes();
+        let inner = &self.text.as_bytes()[start + 2..];
         let Some(len) = closing_brace(inner) else {
             self.partial = true;
             piece.text.push_str(self.rest());

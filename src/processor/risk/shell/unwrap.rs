@@ -133,9 +133,9 @@ impl<'a> Walker<'a, '_> {
     /// `su -c TEXT` and its like.
     fn text_option(&mut self, place: usize, program: &str, argv: &'a [&'a str]) -> Option<Ran<'a>> {
         let (_, options) = TEXT_OPTIONS.iter().find(|(name, _)| *name == program)?;
-        let at = argv
-            .iter()
-            .position(|word| options.iter().any(|option| value_of(word, option).is_some() || word == option))?;
+        let quiet = |word: &str| program == "script" && word.starts_with('-') && word.ends_with('c');
+        let names = |word: &str| options.iter().any(|option| value_of(word, option).is_some() || word == *option);
+        let at = argv.iter().position(|word| names(word) || quiet(word))?;
         let inline = options.iter().find_map(|option| value_of(argv[at], option));
         if program.starts_with("cmd") {
             return Some(self.joined_script(place, &argv[at + 1..]));

@@ -256,7 +256,7 @@ pub(super) fn interpreter(program: &str) -> Option<&'static [&'static str]> {
 pub(super) fn runs_text(program: &str) -> bool {
     SHELLS.contains(&program)
         || matches!(program, "eval" | "source" | "." | "powershell" | "pwsh" | "iex")
-        || interpreter(program).is_some_and(|options| !options.is_empty() && options[0] != "")
+        || interpreter(program).is_some_and(|options| options.first().is_some_and(|first| !first.is_empty()))
 }
 
 /// The place of the first word that is neither an option nor an option's value.

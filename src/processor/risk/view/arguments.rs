@@ -121,8 +121,7 @@ impl<'a> View<'_, '_, 'a> {
     /// JSON that breaks off: the string in which it does counts for the member it belongs to. What cannot be understood
     /// must not look harmless, so a shell's or an unknown tool's arguments are a command line as they stand.
     fn broken(&mut self, rest: &'a str, whole: &'a str, shell: Shell) {
-        let rest =
-            rest.strip_prefix('"').map_or_else(|| whole.rfind("\":\"").map_or("", |at| &whole[at + 3..]), |rest| rest);
+        let rest = rest.strip_prefix('"').unwrap_or_else(|| whole.rfind("\":\"").map_or("", |at| &whole[at + 3..]));
         let before = &whole[..whole.len() - rest.len()];
         let key = before.trim_end_matches(['"', ' ', ':', '[']).rsplit('"').next().unwrap_or_default();
         let agents = self.agents;
