@@ -20,6 +20,7 @@ pub mod anchor;
 pub mod cert;
 pub mod control;
 pub mod cosign;
+pub mod disclosure;
 pub mod drafts;
 pub mod entry;
 pub mod files;
@@ -40,7 +41,6 @@ pub mod writer;
 mod chain;
 mod checker;
 mod close;
-mod disclosed;
 mod hash;
 mod header;
 mod lines;
@@ -50,7 +50,8 @@ mod run;
 mod scan;
 
 pub use self::control::Control;
-pub use self::drafts::{Drafts, field_digest, random16};
+pub use self::disclosure::field_digest;
+pub use self::drafts::{Drafts, random16};
 pub use self::entry::risk_of;
 pub use self::keys::RootKey;
 pub use self::reader::{Chunk, LedgerReader};
@@ -66,3 +67,6 @@ pub const LINE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// How every line begins that is the ledger's own and no record.
 const OWN_LINE: &[u8] = b"{\"audit.";
+
+#[cfg(test)]
+mod crash_tests;

@@ -39,7 +39,7 @@ impl NewFile {
     /// # Errors
     /// When the system refuses.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(|e| Error::new("write", &self.temporary, e))
+        super::effect().and_then(|()| self.file.write_all(bytes)).map_err(|e| Error::new("write", &self.temporary, e))
     }
 
     /// Makes it durable and gives it its name, in this order.
@@ -48,9 +48,11 @@ impl NewFile {
     /// When the system refuses; what stood there before then still stands there.
     #[expect(clippy::disallowed_methods, reason = "this is the place")]
     pub fn finish(mut self) -> Result<()> {
-        let synced = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
+        let synced = super::effect().and_then(|()| self.file.flush()).and_then(|()| self.file.get_ref().sync_all());
         synced.map_err(|e| Error::new("write", &self.temporary, e))?;
-        fs::rename(&self.temporary, &self.path).map_err(|e| Error::new("rename the new file to", &self.path, e))?;
+        super::effect()
+            .and_then(|()| fs::rename(&self.temporary, &self.path))
+            .map_err(|e| Error::new("rename the new file to", &self.path, e))?;
         self.is_done = true;
         sync_dir(super::parent(&self.path))
     }
@@ -60,7 +62,7 @@ impl Drop for NewFile {
     #[expect(clippy::disallowed_methods, reason = "this is the place")]
     fn drop(&mut self) {
         if !self.is_done {
-            let _ = fs::remove_file(&self.temporary);
+            let _ = super::effect().and_then(|()| fs::remove_file(&self.temporary));
         }
     }
 }
