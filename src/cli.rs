@@ -1,11 +1,14 @@
 //! The command line: one file a subcommand, one table of exit codes for all.
 
+mod anchor;
 mod bytes;
 mod demo;
 mod export;
 mod failed;
 mod key;
+mod keys;
 mod moment;
+mod offline;
 mod progress;
 mod prove;
 mod reconcile;
@@ -15,9 +18,11 @@ mod risk;
 mod rules;
 mod run;
 mod select;
+mod tiles;
 mod validate;
 mod verify;
 mod verify_proof;
+mod witness;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -89,6 +94,11 @@ enum Command {
     VerifyProof(verify_proof::VerifyProofArgs),
     /// Print exactly the bytes that were hashed for an entry
     Bytes(bytes::BytesArgs),
+    /// Make, show and change the keys of a ledger
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Cosign the checkpoints of other ledgers, so that none of them can have two histories
+    Witness(witness::WitnessArgs),
     /// Redact standard input with the rules of the processor `redact`, or look up a pseudonym
     Redact(redact::RedactArgs),
     /// Print the values behind tokens that `redact` made; leaves a line in an audit file
@@ -97,6 +107,10 @@ enum Command {
     Risk(risk::Options),
     /// List, check and test the rules of `risk_tag`, shipped or one's own
     Rules(rules::Options),
+    /// Write the ledger's tree as a C2SP transparency log of static files
+    Tiles(tiles::TilesArgs),
+    /// Have a witness cosign the newest checkpoint; tells when the ledger was cut off or rewritten
+    Anchor(anchor::AnchorArgs),
 }
 
 /// Runs the command that the process was started with.
@@ -120,6 +134,10 @@ pub fn main() -> Exit {
         Command::Redact(args) => redact::redact(&args),
         Command::Detokenize(args) => redact::detokenize(&args),
         Command::Rules(options) => rules::rules(&options),
+        Command::Keys(command) => keys::keys(&command),
+        Command::Tiles(args) => tiles::tiles(&args),
+        Command::Witness(args) => witness::witness(&args),
+        Command::Anchor(args) => anchor::anchor(&args),
         Command::Demo => demo::demo(),
     }
 }
