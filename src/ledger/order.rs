@@ -36,6 +36,18 @@ pub enum Order {
     Release(String),
 }
 
+impl Order {
+    /// The same without what it says about entries that come after it: nobody can have weighed them.
+    fn before(self, seq: u64) -> Self {
+        match self {
+            Self::Retention((first, _)) if first >= seq => Self::Erasure(Vec::new()),
+            Self::Retention((first, last)) => Self::Retention((first, last.min(seq.saturating_sub(1)))),
+            Self::Erasure(seqs) => Self::Erasure(seqs.into_iter().filter(|named| *named < seq).collect()),
+            other => other,
+        }
+    }
+}
+
 /// Reads and checks the order in one of the ledger's own events (its body, without the closing brace).
 pub(super) fn read(body: &[u8], entry: &Entry, root: &VerifyingKey) -> Result<Order, Finding> {
     let whole = [body, b"}"].concat();
@@ -49,7 +61,7 @@ pub(super) fn read(body: &[u8], entry: &Entry, root: &VerifyingKey) -> Result<Or
     if !root.verify(&signed_bytes(entry.stream, order.as_bytes()), &signature) {
         return Err(Finding::new(Fault::WrongKey, entry.seq, "the order is not signed by the root key"));
     }
-    parse(entry.kind, order).ok_or_else(malformed)
+    parse(entry.kind, order).map(|order| order.before(entry.seq)).ok_or_else(malformed)
 }
 
 fn parse(kind: Kind, order: &str) -> Option<Order> {

@@ -69,6 +69,10 @@ impl Whole {
         let file = &found.files[index];
         let segment = match next {
             segment::Found::Segment(segment) => *segment,
+            segment::Found::Nothing(_) if !is_last => {
+                let what = "the file has no whole segment header, and segments follow it";
+                return Err(violation(&file.path, 1, Finding::new(Fault::Malformed, None, what)));
+            }
             segment::Found::Nothing(bytes) => {
                 return self.add_nothing(&file.path, bytes, is_last && index > 0, found);
             }
