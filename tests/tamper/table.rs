@@ -110,6 +110,7 @@ const LINES: &[Row] = &[
     row("a group twice", |s| { let group = s.lines(0)[4..10].to_vec(); s.lines(0).splice(10..10, group); }, ORDER, 4),
     row("a record of another ledger", |s| { let mut other = crate::forge::Forge::new("example.org/seal/other"); other.record("{\"body\":\"x\"}"); let line = other.line(1).clone(); s.insert_behind(at::MIDDLE, line); }, "", 4),
     row("a record of another ledger in the place of one of ours", |s| { let mut other = crate::forge::Forge::new("example.org/seal/other"); for n in 0..6 { other.record(&format!("{{\"body\":{n}}}")); } let line = other.line(at::MIDDLE).clone(); *s.forge.line(at::MIDDLE) = line; }, "", 4),
+    row("a record of a twin under the same keys, in the place of ours", |s| { let line = Scene::twin().line(at::MIDDLE).clone(); *s.forge.line(at::MIDDLE) = line; }, "", 4),
     row("an empty line", |s| s.insert_behind(at::MIDDLE, String::new()), "malformed|inserted", 4),
     row("a line of something else", |s| s.insert_behind(at::MIDDLE, "{\"hello\":1}".into()), "malformed|inserted", 4),
     row("carriage returns", |s| s.lines(2).iter_mut().for_each(|line| line.push('\r')), "malformed", 4),
@@ -132,7 +133,12 @@ const LINES: &[Row] = &[
     row("a checkpoint with an extension line", |s| s.rewrite(|f| { f.record("{\"body\":1}"); let note = note(&format!("{}more\n", f.checkpoint_text()), &[&f.keys[2]]); f.push_checkpoint(&note); }), "malformed", 4),
     row("a checkpoint over another tree, signed", |s| s.rewrite(|f| { f.record("{\"body\":1}"); let note = note(&format!("{ORIGIN}\n23\n{}\n", crate::forge::b64(&[7; 32])), &[&f.keys[2]]); f.push_checkpoint(&note); }), "modified", 4),
 
+    row("a checkpoint of a twin under the same keys", |s| { let line = Scene::twin().segments[0].lines[9].clone(); s.lines(0)[9] = line; }, "", 4),
+
     // Segments
+    row("a segment of a twin under the same keys, in the place of ours", |s| s.forge.segments[3] = Scene::twin().segments[3].clone(), "", 4),
+    row("the first segment of a twin under the same keys", |s| s.forge.segments[0] = Scene::twin().segments[0].clone(), "", 4),
+    row("a whole twin under the same keys: only an anchor can tell", |s| s.forge = Scene::twin(), "", 0),
     row("the first segment gone", |s| s.lose(0), "missing", 4),
     row("a segment in the middle gone", |s| s.lose(2), "missing", 4),
     row("the last group gone, and nobody kept an anchor: nothing can show it", |s| { let end = s.lines(3).len(); s.lines(3).truncate(end - 4); }, "", 0),
@@ -183,6 +189,7 @@ const LINES: &[Row] = &[
 const HOLES: &[Row] = &[
     row("a body deleted without an order", |s| s.forge.stub(at::PLAIN), "unauthorised-hole", 4),
     row("an event of the ledger deleted", |s| { let stub = stub_of(s.forge.line(at::GAP)); *s.forge.line(at::GAP) = stub; }, "malformed|unauthorised-hole", 4),
+    row("nothing but sidecars", |s| s.forge.segments.iter_mut().for_each(|segment| segment.form = Form::Seal), "unauthorised-hole", 4),
     row("a sidecar without an order for all of it", |s| s.forge.segments[2].form = Form::Seal, "unauthorised-hole", 4),
     row("another record erased than ordered", |s| s.forge.stub(at::ERASED - 1), "unauthorised-hole", 4),
     row("an order that nobody carried out yet", |s| s.forge.segments[1].form = Form::Plain, "", 0),
@@ -226,6 +233,7 @@ const COMPRESSED: &[Row] = &[
     row("a byte inside a frame", |s| s.file(0, |bytes| bytes[60] ^= 0x55), "", 4),
     row("a frame more, with a line", |s| s.file(0, |bytes| bytes.extend(zstd::bulk::compress(b"{\"x\":1}\n", 3).unwrap())), "malformed", 4),
     row("a plain file under a compressed name", |s| { let text = s.forge.segments[0].text(); s.file(0, move |bytes| *bytes = text.clone().into_bytes()); }, "malformed", 4),
+    row("all segments compressed", |s| s.forge.segments.iter_mut().filter(|segment| segment.form == Form::Plain).for_each(|segment| segment.form = Form::Zst), "", 0),
     row("compressed again, in one frame, by somebody else", |s| { let text = s.forge.segments[0].text(); s.file(0, move |bytes| *bytes = zstd::bulk::compress(text.as_bytes(), 12).unwrap()); }, "", 0),
     row("compressed again, in frames that end inside lines", |s| { let text = s.forge.segments[0].text().into_bytes(); s.file(0, move |bytes| *bytes = text.chunks(999).flat_map(|part| zstd::bulk::compress(part, 1).unwrap()).collect()); }, "", 0),
     row("everything decompressed", |s| s.forge.segments[0].form = Form::Plain, "", 0),
@@ -245,6 +253,7 @@ const ANCHORS: &[Row] = &[
     row("an anchor that no known key signed, with the right root", |s| { let note = note(&s.forge.checkpoint_text(), &[&thief(ORIGIN)]); s.anchor(note); }, "", 0),
     row("an anchor that no known key signed, with another root", |s| { let note = note(&format!("{ORIGIN}\n23\n{}\n", crate::forge::b64(&[7; 32])), &[&thief(ORIGIN)]); s.anchor(note); }, "forked", 4),
     row("an anchor whose signature by the root does not fit", |s| { let note = s.forge.checkpoint_note(true).replace("\n25\n", "\n26\n"); s.anchor(note); }, "", 6),
+    row("a whole twin under the same keys, and an anchor of ours", |s| { let note = s.forge.checkpoint_note(true); s.anchor(note); s.forge = Scene::twin(); }, "forked", 4),
     row("an anchor between two checkpoints", |s| { let mut f = crate::forge::Forge::new(ORIGIN); f.restore(&s.forge, 4); f.keys = s.forge.keys.clone(); let note = f.checkpoint_note(true); s.anchor(note); }, "", 0),
 ];
 
