@@ -95,6 +95,14 @@ const LINES: &[Row] = &[
     row("entry: reserved bytes", |s| s.entry_bit(at::PLAIN, 127), "malformed", 4),
     row("entry: time, of the last one before a checkpoint", |s| s.entry_bit(at::NEWEST, 39), "modified", 4),
 
+    row("an event under another name than its kind, by a stolen key", |s| s.rewrite(|f| { f.entry(2, r#"{"audit.control":"gap","count":1}"#, &CONTROL); f.checkpoint(false); }), "malformed", 4),
+    row("a second genesis, by a stolen key", |s| s.rewrite(|f| { let body = f.made[0].body.clone(); f.entry(1, &body, &CONTROL); f.checkpoint(false); }), "malformed", 4),
+    row("a kind that this version does not know, by a stolen key", |s| s.rewrite(|f| { f.twist = Some(|entry| entry[4] = 14); f.record("{\"body\":1}"); f.checkpoint(false); }), "malformed", 4),
+    row("a record that names a later checkpoint, by a stolen key", |s| s.rewrite(|f| { f.twist = Some(|entry| entry[120] += 1); f.record("{\"body\":1}"); f.checkpoint(false); }), "missing", 4),
+    row("a record with another number, by a stolen key", |s| s.rewrite(|f| { f.twist = Some(|entry| entry[31] += 1); f.record("{\"body\":1}"); f.checkpoint(false); }), "", 4),
+    row("a record with another length, by a stolen key", |s| s.rewrite(|f| { f.twist = Some(|entry| entry[107] -= 1); f.record("{\"body\":1}"); f.checkpoint(false); }), "modified|malformed", 4),
+    row("a record with another link, by a stolen key", |s| s.rewrite(|f| { f.twist = Some(|entry| entry[40] ^= 1); f.record("{\"body\":1}"); f.checkpoint(false); }), "modified", 4),
+
     // Places
     row("two records exchanged", |s| s.swap(at::FIRST, at::FIRST + 1), ORDER, 4),
     row("two records of two segments exchanged", |s| s.swap(at::MIDDLE, at::PLAIN), ORDER, 4),
@@ -198,6 +206,12 @@ const HOLES: &[Row] = &[
     row("an order by the epoch key", |s| s.rewrite(|f| { let key = f.keys[2].clone(); f.order_by(&key, "erasure", ERASE_14); f.checkpoint(false); f.stub(at::PLAIN); }), "wrong-key", 4),
     row("an order by somebody", |s| s.rewrite(|f| { f.order_by(&thief(ORIGIN), "erasure", ERASE_14); f.checkpoint(false); f.stub(at::PLAIN); }), "wrong-key", 4),
     row("an order by somebody, not carried out", |s| s.rewrite(|f| { f.order_by(&thief(ORIGIN), "retention", RETAIN_14); f.checkpoint(false); }), "wrong-key", 4),
+    row("an order without its signature", |s| s.rewrite(|f| { f.control("erasure", &format!("\"order\":{ERASE_14}")); f.checkpoint(false); }), "malformed", 4),
+    row("an order over a range that ends before it begins", |s| s.rewrite(|f| { f.order("retention", &RETAIN_14.replace("\"last\":14", "\"last\":13")); f.checkpoint(false); }), "malformed", 4),
+    row("a hold that holds nothing", |s| s.rewrite(|f| { f.order("hold", r#"{"actor":"legal","hold":"h-1","release":false}"#); f.checkpoint(false); }), "malformed", 4),
+    row("an order of one kind under the name of another", |s| s.rewrite(|f| { f.order("hold", ERASE_14); f.checkpoint(false); }), "malformed", 4),
+    row("an order with a fraction in its numbers", |s| s.rewrite(|f| { f.order("erasure", &ERASE_14.replace("[14]", "[14.0]")); f.checkpoint(false); }), "malformed", 4),
+    row("an order that names a member twice", |s| s.rewrite(|f| { f.order("erasure", r#"{"request":"r","seqs":[14],"seqs":[15]}"#); f.checkpoint(false); }), "malformed", 4),
     row("an order of another ledger, replayed", |s| s.rewrite(|f| { let mut other = crate::forge::Forge::new("example.org/seal/other"); other.root = f.root.clone(); let n = other.order("erasure", ERASE_14); let body = other.made[usize::try_from(n).unwrap()].body.clone(); f.entry(6, &body, &CONTROL); f.checkpoint(false); f.stub(at::PLAIN); }), "wrong-key", 4),
     row("an order by the root", |s| s.rewrite(|f| { f.order("erasure", ERASE_14); f.checkpoint(false); f.stub(at::PLAIN); }), "", 0),
     row("a deletion under hold", |s| s.rewrite(|f| { f.order("hold", HOLD_14); f.order("erasure", ERASE_14); f.checkpoint(false); f.stub(at::PLAIN); }), "unauthorised-hole", 4),
