@@ -41,6 +41,8 @@ pub struct Config {
     pub exporters: BTreeMap<Id, (ExporterConfig, Delivery)>,
     /// How all of it runs.
     pub service: Service,
+    /// SHA-256 of the text it was read from, in hex.
+    pub digest: String,
 }
 
 /// Reads the configuration file at `path`.

@@ -37,12 +37,14 @@ mod header;
 mod lines;
 mod members;
 mod recover;
+mod run;
 mod scan;
 
 pub use self::control::Control;
 pub use self::drafts::Drafts;
 pub use self::keys::RootKey;
 pub use self::reader::{Chunk, LedgerReader};
+pub use self::run::{Counters, DeclaredGap};
 pub use self::verify::{Anchor, Report, VerifyError, VerifyOptions, Violation, verify};
 pub use self::writer::{Ledger, LedgerError, Options, Recovery, Seal, Sealed};
 

@@ -10,6 +10,7 @@ mod recent;
 mod rejected;
 mod sequencer;
 pub mod store;
+mod ticks;
 
 use std::future::Future;
 use std::pin::Pin;

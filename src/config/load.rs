@@ -34,7 +34,7 @@ pub(super) fn parse(text: &str, from: Surroundings<'_>) -> Result<Config, Vec<Pr
     let first_readings = problems.0.len();
     let config = config(&tree, &mut problems);
     if problems.is_empty() {
-        return Ok(config);
+        return Ok(Config { digest: digest(text), ..config });
     }
     let mut index = 0;
     problems.0.retain(|problem| {
@@ -90,7 +90,15 @@ fn config(tree: &Yaml, problems: &mut Problems) -> Config {
         processors: processors.read.into_iter().map(|(id, (config, _))| (id, config)).collect(),
         exporters: exporters.read,
         service: service_of(raw, pipelines),
+        digest: String::new(),
     }
+}
+
+/// What a ledger says about the configuration in force: the text as given, so that a secret from the environment is not
+/// in it.
+fn digest(text: &str) -> String {
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn service_of(raw: Raw, pipelines: BTreeMap<PipelineId, Pipeline>) -> Service {

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::chain::Chain;
 use super::checker::{Checked, Checker, Finding};
+use super::entry::Kind;
 use super::header::Header;
 use super::lines::Lines;
 use super::note::{VerifyingKey, is_checkpoint};
@@ -22,11 +23,13 @@ pub(super) struct Recover {
     root: VerifyingKey,
     /// The state at the last good checkpoint; `None` when nothing was found.
     pub(super) chain: Option<Chain>,
+    /// The last entry is the orderly end of a run.
+    pub(super) is_ended: bool,
 }
 
 impl Recover {
     pub(super) fn new(root: VerifyingKey) -> Self {
-        Self { root, chain: None }
+        Self { root, chain: None, is_ended: false }
     }
 }
 
@@ -40,13 +43,13 @@ impl Format for Recover {
     }
 
     fn recover(&mut self, path: &Path, first: u64) -> Result<Whole, LedgerError> {
-        let Some(Good { end_offset, line, chain, signature }) = last_good(&self.root, path, first)? else {
+        let Some(Good { end_offset, line, chain, is_ended, signature }) = last_good(&self.root, path, first)? else {
             self.chain = None;
             return Ok(Whole { bytes: 0, records: 0 });
         };
         signature.map_err(|finding| violation(path, line, &finding))?;
         let whole = Whole { bytes: end_offset, records: chain.records };
-        self.chain = Some(chain);
+        (self.chain, self.is_ended) = (Some(chain), is_ended);
         Ok(whole)
     }
 }
@@ -56,7 +59,7 @@ fn last_good(root: &VerifyingKey, path: &Path, first: u64) -> Result<Option<Good
     let mut good = None;
     let mut checker: Option<Checker> = None;
     let mut lines = Lines::open(path)?;
-    let mut number = 0;
+    let (mut number, mut is_ended) = (0, false);
     while let Some(line) = lines.next()?.filter(|line| line.is_whole) {
         number += 1;
         let checked = match &mut checker {
@@ -76,9 +79,10 @@ fn last_good(root: &VerifyingKey, path: &Path, first: u64) -> Result<Option<Good
         match (checked, &checker) {
             (Ok(Checked::Checkpoint { .. }), Some(checker)) => {
                 let chain = checker.chain().clone();
-                good = Some(Good { end_offset: line.end_offset, line: number, chain, signature: Ok(()) });
+                good = Some(Good { end_offset: line.end_offset, line: number, chain, is_ended, signature: Ok(()) });
             }
-            (Ok(_), _) => {}
+            (Ok(Checked::Control { entry, .. }), _) => is_ended = entry.kind == Kind::End,
+            (Ok(_), _) => is_ended = false,
             (Err(finding), _) => {
                 let mut group = RestOfGroup::new(line.bytes);
                 if group.is_explained_by_a_crash(&mut lines)? {
@@ -99,6 +103,7 @@ struct Good {
     end_offset: u64,
     line: u64,
     chain: Chain,
+    is_ended: bool,
     /// Whether its signature fits.
     signature: Result<(), Finding>,
 }

@@ -18,7 +18,8 @@ use super::keys::{Keys, Root, RootKey};
 use super::note::{CHECKPOINT_LINE_BYTES_MAX, Signer, VerifyingKey, push_checkpoint_line, sign_note};
 use super::reader::LedgerReader;
 use super::recover::Recover;
-use super::{EXTENSION, close, files, order};
+use super::run::{Counters, DeclaredGap};
+use super::{EXTENSION, close, files, order, run};
 use crate::stdx::clock::unix_nanos;
 use crate::stdx::durable;
 use crate::stdx::segments::{self, Cut, SEGMENT_BYTES_MAX, Segments};
@@ -27,6 +28,8 @@ use crate::stdx::segments::{self, Cut, SEGMENT_BYTES_MAX, Segments};
 pub const EPOCH_SECONDS: u64 = 3600;
 /// How many entries an epoch has at most, by default, within one group more.
 pub const EPOCH_ENTRIES: u64 = 1 << 20;
+/// After how long without an entry the ledger says that it lives, by default, in seconds.
+pub const HEARTBEAT_SECONDS: u64 = 60;
 /// How often the root key signs a checkpoint at least, while there are any, in nanoseconds.
 const ROOT_EVERY_NS: u64 = 300_000_000_000;
 
@@ -103,6 +106,12 @@ pub struct Options {
     pub clock: fn() -> u64,
     /// Closed segments are packed.
     pub compression: bool,
+    /// After how long without an entry the owner calls [`Ledger::heartbeat`], in seconds: the ledger says so itself.
+    pub heartbeat_seconds: u64,
+    /// SHA-256 of the configuration in force, in hex; empty when there is none.
+    pub config_digest: String,
+    /// Which rules the pipeline applies.
+    pub rules: String,
 }
 
 impl Options {
@@ -118,6 +127,9 @@ impl Options {
             epoch_entries: EPOCH_ENTRIES,
             clock: unix_nanos,
             compression: true,
+            heartbeat_seconds: HEARTBEAT_SECONDS,
+            config_digest: String::new(),
+            rules: String::new(),
         }
     }
 }
@@ -197,7 +209,7 @@ impl Ledger {
             segment_bytes_max: options.segment_bytes_max,
         };
         let (segments, cuts) = Segments::open(dir, &wanted, &mut found)?;
-        let is_new = found.chain.is_none();
+        let (is_new, is_ended) = (found.chain.is_none(), found.is_ended);
         if is_new && segments.end().segment > 0 {
             let path = segments::path_of(dir, segments.end().segment, EXTENSION);
             return Err(LedgerError::integrity(&path, 1, "the segments before this one are missing"));
@@ -209,7 +221,7 @@ impl Ledger {
             }
             None => begin(Keys::begin(dir, root)?)?,
         };
-        pending.extend(cuts.iter().map(unclean_start));
+        pending.extend(run::beginning(&cuts, is_new || is_ended, options));
         let mut ledger = Self {
             stream_text: chain.stream.text(),
             epoch_began_ns: (options.clock)(),
@@ -282,6 +294,43 @@ impl Ledger {
     pub fn rotate(&mut self) -> Result<(), LedgerError> {
         self.rotation = Some("request");
         self.append(&[]).map(|_| ())
+    }
+
+    /// Says that the ledger lives though nothing was sealed for a while.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`].
+    pub fn heartbeat(&mut self, counters: &Counters) -> Result<(), LedgerError> {
+        self.append_control(run::heartbeat(counters))
+    }
+
+    /// Says that records are known to be missing.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`].
+    pub fn gap(&mut self, gap: &DeclaredGap) -> Result<(), LedgerError> {
+        self.append_control(run::gap(gap))
+    }
+
+    /// Ends the run in order. Nothing can be appended afterwards.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`]; the next start then says that the end was not orderly.
+    pub fn finish(mut self) -> Result<(), LedgerError> {
+        self.root_signed_ns = 0;
+        self.append_control(Control::new(Kind::End))
+    }
+
+    /// The wall clock, as entries tell it.
+    #[must_use]
+    pub fn now_ns(&self) -> u64 {
+        (self.options.clock)()
+    }
+
+    /// After how long without an entry a heartbeat is due, in seconds.
+    #[must_use]
+    pub fn heartbeat_seconds(&self) -> u64 {
+        self.options.heartbeat_seconds
     }
 
     /// Seals an order over bodies: retention, erasure, hold. `order` is a JSON object with its members in the order of
@@ -495,11 +544,6 @@ fn begin(keys: Keys) -> Result<(Chain, Keys, Vec<Control>), LedgerError> {
         .number("v", 1)
         .text("vkey", &keys.root_key.to_string());
     Ok((Chain::begin(stream, cert), keys, vec![genesis]))
-}
-
-fn unclean_start(cut: &Cut) -> Control {
-    let name = cut.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    Control::new(Kind::UncleanStart).number("cut_bytes", cut.bytes).number("offset", cut.offset).text("segment", &name)
 }
 
 #[cfg(test)]

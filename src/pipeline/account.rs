@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
+use crate::ledger::Counters;
+
 /// What happened to the records of one pipeline since the process started.
 #[derive(Debug, Default)]
 pub struct Account {
@@ -61,6 +63,18 @@ impl Account {
     #[must_use]
     pub fn appended(&self) -> u64 {
         self.appended.load(Relaxed)
+    }
+
+    /// Everything that a heartbeat tells.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let dropped = lock(&self.dropped).iter().map(|(reason, records)| ((*reason).to_owned(), *records)).collect();
+        Counters {
+            received: self.received.load(Relaxed),
+            sealed: self.appended.load(Relaxed),
+            refused: self.refused.load(Relaxed),
+            dropped,
+        }
     }
 
     /// Writes the numbers to the metrics.

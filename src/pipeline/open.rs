@@ -82,8 +82,8 @@ impl Pipeline {
         if chain.is_sealed() != matches!(settings.storage, store::Kind::Ledger(_)) {
             return Err(fail("what is sealed is stored in a ledger, and nothing else is".to_owned()));
         }
-        let (store, reader) = Store::open(&settings, &cursors).map_err(fail)?;
         let account = Arc::new(Account::new(&settings.id));
+        let (store, reader) = Store::open(&settings, &cursors, &account).map_err(fail)?;
         let door = Door {
             chain,
             store,
@@ -270,11 +270,16 @@ impl Door {
         }
         // Only now: a request that was refused comes again, and its drops with it.
         if let Some((reason, records)) = dropped {
-            self.account.drop_records(reason, records);
+            self.drop_records(reason, records);
         }
         let Some((rejected, reason)) = rejected else { return Ok((records, Receipt::default())) };
-        self.account.drop_records("rejected", rejected);
+        self.drop_records("rejected", rejected);
         Ok((records, Receipt { rejected, reason: Some(reason) }))
+    }
+
+    fn drop_records(&self, reason: &'static str, records: u64) {
+        self.account.drop_records(reason, records);
+        self.store.note_drop();
     }
 
     fn has_room(&self) -> Result<(), Refused> {

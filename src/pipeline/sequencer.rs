@@ -8,15 +8,18 @@
 //! - after that: the group is there.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::pipeline::Refused;
+use crate::pipeline::account::Account;
 use crate::pipeline::chain::Processed;
 use crate::pipeline::cursor::Cursors;
 use crate::pipeline::store::Writer;
-use crate::stdx::tasks;
+use crate::pipeline::ticks::Ticks;
+use crate::stdx::tasks::{self, Received, TimedReceiver};
 
 /// Requests waiting for the sequencer, at most; more are refused, which is the same as a full budget.
 const WAITING_MAX: usize = 1024;
@@ -31,20 +34,45 @@ struct Append {
     done: oneshot::Sender<Result<(), Refused>>,
 }
 
+enum Message {
+    Append(Append),
+    /// Records were dropped: a ledger says so within a second.
+    Dropped,
+}
+
 /// The way to the sequencer. When all clones are gone it commits the last group and ends.
 #[derive(Clone)]
-pub(super) struct Sequencer(mpsc::Sender<Append>);
+pub(super) struct Sequencer {
+    sender: mpsc::Sender<Message>,
+    /// The thread knows that there are drops to tell.
+    knows_drops: Arc<AtomicBool>,
+}
 
 impl Sequencer {
     /// Starts the thread. It trims what all `cursors` have passed.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(super) fn start(pipeline: &str, writer: Writer, cursors: Cursors) -> std::io::Result<Self> {
+    pub(super) fn start(
+        pipeline: &str,
+        writer: Writer,
+        cursors: Cursors,
+        account: Arc<Account>,
+    ) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        let waiting = TimedReceiver::new(receiver)?;
         let pipeline: Arc<str> = pipeline.into();
-        tasks::thread(&format!("seq-{pipeline}"), move || run(&pipeline, writer, &cursors, receiver))?;
-        Ok(Self(sender))
+        let knows_drops = Arc::new(AtomicBool::new(false));
+        let ticks = Ticks::new(&writer, account, knows_drops.clone());
+        tasks::thread(&format!("seq-{pipeline}"), move || run(&pipeline, writer, &cursors, waiting, ticks))?;
+        Ok(Self { sender, knows_drops })
+    }
+
+    /// Says that records were dropped on their way. When the channel is full the next drop tells as well.
+    pub(super) fn note_drop(&self) {
+        if !self.knows_drops.swap(true, Relaxed) && self.sender.try_send(Message::Dropped).is_err() {
+            self.knows_drops.store(false, Relaxed);
+        }
     }
 
     /// Stores what one request left; resolves when it is on disk.
@@ -53,7 +81,7 @@ impl Sequencer {
     /// When it could not be written: nothing of it is stored.
     pub(super) async fn append(&self, processed: Processed) -> Result<(), Refused> {
         let (done, answer) = oneshot::channel();
-        self.0.try_send(Append { processed, done }).map_err(|error| match error {
+        self.sender.try_send(Message::Append(Append { processed, done })).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => full(format!("{WAITING_MAX} requests wait for the disk")),
             mpsc::error::TrySendError::Closed(_) => Refused::Closed,
         })?;
@@ -76,12 +104,25 @@ impl Drop for Alarm<'_> {
     }
 }
 
-fn run(pipeline: &str, mut writer: Writer, cursors: &Cursors, mut waiting: mpsc::Receiver<Append>) {
+fn run(pipeline: &str, mut writer: Writer, cursors: &Cursors, mut waiting: TimedReceiver<Message>, mut ticks: Ticks) {
     let _alarm = Alarm(pipeline);
     let mut failing = false;
-    while let Some(first) = waiting.blocking_recv() {
-        let (group, senders) = gather(first, &mut waiting);
-        let written = writer.append(group);
+    loop {
+        let first = match waiting.recv_timeout(ticks.rest()) {
+            Received::Message(Message::Append(first)) => first,
+            Received::Message(Message::Dropped) => {
+                ticks.dropped();
+                continue;
+            }
+            Received::TimedOut => {
+                ticks.tick(&mut writer);
+                writer.trim(cursors, failing);
+                continue;
+            }
+            Received::Closed => break,
+        };
+        let Group { processed, senders, has_drops } = gather(first, &mut waiting);
+        let written = writer.append(processed);
         if written.is_err() != failing {
             failing = written.is_err();
             match &written {
@@ -93,23 +134,36 @@ fn run(pipeline: &str, mut writer: Writer, cursors: &Cursors, mut waiting: mpsc:
         for sender in senders {
             let _ = sender.send(answer.clone());
         }
+        ticks.after_group(&mut writer, answer.is_ok(), has_drops);
         writer.trim(cursors, failing);
+    }
+    ticks.end(&mut writer);
+    if let Err(error) = writer.end() {
+        tracing::warn!(pipeline, %error, "cannot seal the orderly end; the next start will say so");
     }
 }
 
+/// Requests that are stored together.
+struct Group {
+    processed: Vec<Processed>,
+    senders: Vec<oneshot::Sender<Result<(), Refused>>>,
+    has_drops: bool,
+}
+
 /// The first request and all that wait behind it, up to the size of a group.
-fn gather(
-    first: Append,
-    waiting: &mut mpsc::Receiver<Append>,
-) -> (Vec<Processed>, Vec<oneshot::Sender<Result<(), Refused>>>) {
+fn gather(first: Append, waiting: &mut TimedReceiver<Message>) -> Group {
     let mut bytes = first.processed.bytes_len();
-    let (mut group, mut senders) = (vec![first.processed], vec![first.done]);
+    let mut group = Group { processed: vec![first.processed], senders: vec![first.done], has_drops: false };
     while bytes < GROUP_BYTES_MAX
-        && let Ok(next) = waiting.try_recv()
+        && let Some(next) = waiting.try_recv()
     {
+        let Message::Append(next) = next else {
+            group.has_drops = true;
+            continue;
+        };
         bytes += next.processed.bytes_len();
-        group.push(next.processed);
-        senders.push(next.done);
+        group.processed.push(next.processed);
+        group.senders.push(next.done);
     }
-    (group, senders)
+    group
 }

@@ -1,11 +1,14 @@
 //! The three kinds of log behind one interface: a ring in memory, a spool on disk, a sealed ledger on disk.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
 use crate::exporter::Payload;
 use crate::ledger::{self, Drafts, Ledger, LedgerError, LedgerReader};
 use crate::otlp::Signal;
 use crate::pipeline::Refused;
+use crate::pipeline::account::Account;
 use crate::pipeline::chain::Processed;
 use crate::pipeline::cursor::Cursors;
 use crate::pipeline::open::{RETRY_AFTER, Settings};
@@ -45,7 +48,11 @@ pub(super) enum Store {
 
 impl Store {
     /// Opens the log, and starts its sequencer where it is on disk.
-    pub(super) fn open(settings: &Settings, cursors: &Cursors) -> Result<(Self, Reader), String> {
+    pub(super) fn open(
+        settings: &Settings,
+        cursors: &Cursors,
+        account: &Arc<Account>,
+    ) -> Result<(Self, Reader), String> {
         let signal = settings.signal;
         let (writer, reader) = match &settings.storage {
             Kind::Memory => {
@@ -56,8 +63,16 @@ impl Store {
             Kind::Spool => open_spool(settings).map_err(|error| error.to_string())?,
             Kind::Ledger(ledger) => open_ledger(settings, ledger).map_err(|error| error.to_string())?,
         };
-        let sequencer = Sequencer::start(&settings.id, writer, cursors.clone()).map_err(|error| error.to_string())?;
+        let sequencer = Sequencer::start(&settings.id, writer, cursors.clone(), account.clone());
+        let sequencer = sequencer.map_err(|error| error.to_string())?;
         Ok((Self::Disk(sequencer), reader))
+    }
+
+    /// Says that records were dropped on their way here.
+    pub(super) fn note_drop(&self) {
+        if let Self::Disk(sequencer) = self {
+            sequencer.note_drop();
+        }
     }
 
     /// Stores what a request left; resolves as the pipeline's `ack` promises.
@@ -145,6 +160,30 @@ pub(super) enum StoreError {
 }
 
 impl Writer {
+    /// The ledger, where it is one.
+    pub(super) fn ledger(&self) -> Option<&Ledger> {
+        match self {
+            Self::Ledger(ledger, _) => Some(ledger),
+            Self::Spool { .. } => None,
+        }
+    }
+
+    /// The same, to say something in it.
+    pub(super) fn ledger_mut(&mut self) -> Option<&mut Ledger> {
+        match self {
+            Self::Ledger(ledger, _) => Some(ledger),
+            Self::Spool { .. } => None,
+        }
+    }
+
+    /// Nothing more will come.
+    pub(super) fn end(self) -> Result<(), LedgerError> {
+        match self {
+            Self::Ledger(ledger, _) => ledger.finish(),
+            Self::Spool { .. } => Ok(()),
+        }
+    }
+
     /// Appends the group and waits for the disk, once.
     pub(super) fn append(&mut self, group: Vec<Processed>) -> Result<(), StoreError> {
         match self {

@@ -78,11 +78,12 @@ fn pipeline(
     let own = &config.service.pipelines[id];
     let (steps, seal) = steps(own, config)?;
     let keep_otlp = own.exporters.iter().any(|id| exporters[id].wants_otlp());
+    let ledger = seal.map(|seal| ledger_options(id, seal, &config.digest));
     let settings = Settings {
         id: id.to_string(),
         signal: id.signal,
         dir: config.service.data_dir.join(id.to_string().replace('/', "-")),
-        storage: storage(id, own, seal, keep_otlp),
+        storage: storage(own, ledger, keep_otlp),
         hold_bytes_max: own.hold_bytes_max.0,
         drop_oldest: own.when_full == config::WhenFull::DropOldest,
     };
@@ -117,18 +118,17 @@ fn steps<'c>(own: &config::Pipeline, config: &'c Config) -> Result<(Vec<Step>, O
     Ok((steps, sealing))
 }
 
-fn storage(id: &PipelineId, own: &config::Pipeline, seal: Option<&seal::Config>, keep_otlp: bool) -> store::Kind {
-    match (own.storage, seal) {
+fn storage(own: &config::Pipeline, ledger: Option<ledger::Options>, keep_otlp: bool) -> store::Kind {
+    match (own.storage, ledger) {
         (config::Storage::Memory, _) => store::Kind::Memory,
         (config::Storage::Disk, None) => store::Kind::Spool,
-        (config::Storage::Disk, Some(seal)) => {
-            let options = ledger_options(id, seal);
+        (config::Storage::Disk, Some(options)) => {
             store::Kind::Ledger(Box::new(store::LedgerSettings { options, keep_otlp }))
         }
     }
 }
 
-fn ledger_options(id: &PipelineId, seal: &seal::Config) -> ledger::Options {
+fn ledger_options(id: &PipelineId, seal: &seal::Config, config_digest: &str) -> ledger::Options {
     let root = seal.keys.root.file.clone();
     ledger::Options {
         origin: seal.origin.clone(),
@@ -137,6 +137,10 @@ fn ledger_options(id: &PipelineId, seal: &seal::Config) -> ledger::Options {
         epoch_seconds: seal.keys.epoch.rotate.0.as_secs(),
         epoch_entries: seal.keys.epoch.entries,
         compression: seal.compression == seal::Compression::Zstd,
+        heartbeat_seconds: seal.heartbeat.0.as_secs(),
+        config_digest: config_digest.to_owned(),
+        // Rules of one's own stand in the configuration; the others come with the binary.
+        rules: concat!("builtin ", env!("CARGO_PKG_VERSION")).to_owned(),
         ..ledger::Options::new(id.to_string())
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// A set of tasks that ends together: dropping it aborts what still runs.
@@ -64,6 +65,56 @@ pub async fn blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'stat
     tokio::task::spawn_blocking(call).await.map_err(io::Error::other)
 }
 
+/// A channel's end in a thread of its own, that can also wait for a time. It sleeps while it waits.
+#[derive(Debug)]
+pub struct TimedReceiver<T> {
+    runtime: tokio::runtime::Runtime,
+    receiver: mpsc::Receiver<T>,
+}
+
+/// What a wait brought.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received<T> {
+    /// A message.
+    Message(T),
+    /// Nothing in that time.
+    TimedOut,
+    /// All senders are gone.
+    Closed,
+}
+
+impl<T> TimedReceiver<T> {
+    /// The end of this channel.
+    ///
+    /// # Errors
+    /// When the system gives no timer.
+    pub fn new(receiver: mpsc::Receiver<T>) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        Ok(Self { runtime, receiver })
+    }
+
+    /// A message that is there already.
+    pub fn try_recv(&mut self) -> Option<T> {
+        self.receiver.try_recv().ok()
+    }
+
+    /// Waits for a message, at most `limit`.
+    pub fn recv_timeout(&mut self, limit: Duration) -> Received<T> {
+        // Most often under load: no timer is needed.
+        match self.receiver.try_recv() {
+            Ok(message) => return Received::Message(message),
+            Err(mpsc::error::TryRecvError::Disconnected) => return Received::Closed,
+            Err(mpsc::error::TryRecvError::Empty) => {}
+        }
+        let receiver = &mut self.receiver;
+        match self.runtime.block_on(async { tokio::time::timeout(limit, receiver.recv()).await }) {
+            Ok(Some(message)) => Received::Message(message),
+            Ok(None) => Received::Closed,
+            Err(_) => Received::TimedOut,
+        }
+    }
+}
+
 /// Calls `work` for 0 to `count - 1` on several threads at once, begun in this order, and waits for all. After a result
 /// that is not `good`, no later number is begun; the answer ends with the first such result.
 pub fn in_parallel<T: Send>(
@@ -110,6 +161,22 @@ pub fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<st
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_timed_receiver_gives_messages_then_time_then_the_end() {
+        let (sender, receiver) = mpsc::channel(2);
+        let mut timed = TimedReceiver::new(receiver).unwrap();
+        sender.try_send(1).unwrap();
+        assert_eq!(timed.recv_timeout(Duration::ZERO), Received::Message(1));
+        assert_eq!(timed.recv_timeout(Duration::from_millis(1)), Received::TimedOut);
+        let late = thread("late", move || {
+            std::thread::sleep(Duration::from_millis(5));
+            sender.try_send(2).unwrap();
+        });
+        assert_eq!(timed.recv_timeout(Duration::from_secs(60)), Received::Message(2));
+        late.unwrap().join().unwrap();
+        assert_eq!(timed.recv_timeout(Duration::from_secs(60)), Received::Closed);
+    }
 
     #[test]
     fn results_come_in_order_and_end_with_the_first_bad_one() {

@@ -17,7 +17,7 @@ fn small_ledger() -> tempfile::TempDir {
     let dir = fast_dir();
     let mut n = 0;
     for _ in 0..2 {
-        let options = Options { segment_bytes_max: 2500, ..Options::new("logs") };
+        let options = Options { segment_bytes_max: 4000, ..Options::new("logs") };
         let (mut ledger, ..) = Ledger::open(dir.path(), &options).unwrap();
         for records in [1, 3, 1, 1] {
             let mut drafts = Drafts::with_capacity(records, 100);
@@ -77,7 +77,7 @@ fn a_good_ledger_is_verified_as_a_folder_as_a_data_dir_and_each_segment_alone() 
     }
     for path in [data.path(), &data.path().join("logs"), &dir] {
         let report = check(path).unwrap().ledgers.remove(0);
-        assert_eq!((report.first, report.size, report.records, report.controls), (0, 14, 12, 2));
+        assert_eq!((report.first, report.size, report.records, report.controls), (0, 17, 12, 5));
         assert_eq!((report.checkpoints, report.key_from), (10, KeyFrom::Folder));
     }
     assert!(segments_of(&dir).len() > 2);
@@ -153,7 +153,7 @@ fn every_two_swapped_lines_are_noticed() {
     check(dir.path()).unwrap();
 }
 
-/// What the words of a finding are, on a ledger whose first segment is: header, genesis, checkpoint, record 1,
+/// What the words of a finding are, on a ledger whose first segment is: header, genesis, config, checkpoint, record 1,
 /// checkpoint, records 2 to 4, checkpoint, ..
 #[test]
 fn a_finding_says_what_happened_and_where() {
@@ -166,16 +166,18 @@ fn a_finding_says_what_happened_and_where() {
         (found.fault, found.line, found.seq)
     };
     let mut text = lines.clone();
-    text[6] = String::from_utf8(text[6].clone()).unwrap().replace("record 3", "rekord 3").into_bytes();
-    assert_eq!(finding(&text), (Fault::Modified, 7, Some(3)));
+    text[7] = String::from_utf8(text[7].clone()).unwrap().replace("record 3", "rekord 3").into_bytes();
+    assert_eq!(finding(&text), (Fault::Modified, 8, Some(4)));
     let without = |at: usize| [&lines[..at], &lines[at + 1..]].concat();
-    assert_eq!(finding(&without(6)), (Fault::Missing, 7, Some(3)));
-    assert_eq!(finding(&without(4)), (Fault::Missing, 5, Some(2)));
+    assert_eq!(finding(&without(7)), (Fault::Missing, 8, Some(4)));
+    assert_eq!(finding(&without(5)), (Fault::Missing, 6, Some(3)));
     let mut swapped = lines.clone();
-    swapped.swap(5, 6);
-    assert_eq!(finding(&swapped), (Fault::Reordered, 6, Some(2)));
-    let doubled = [&lines[..7], &lines[6..]].concat();
-    assert_eq!(finding(&doubled), (Fault::Duplicated, 8, Some(3)));
+    swapped.swap(6, 7);
+    assert_eq!(finding(&swapped), (Fault::Reordered, 7, Some(3)));
+    let doubled = [&lines[..8], &lines[7..]].concat();
+    assert_eq!(finding(&doubled), (Fault::Duplicated, 9, Some(4)));
+    let foreign = [&lines[..7], &[b"{\"body\":\"never sealed\"}\n".to_vec()], &lines[7..]].concat();
+    assert_eq!(finding(&foreign), (Fault::Inserted, 8, Some(4)));
     fs::write(&path, lines.concat()).unwrap();
     check(dir.path()).unwrap();
 }
@@ -204,7 +206,7 @@ fn an_unsigned_tail_is_in_flight_only_while_a_process_holds_the_lock() {
     assert_eq!(doubt_of(data.path()).fault, Fault::Unsigned);
     let lock = durable::lock_dir(data.path()).unwrap();
     let report = check(data.path()).unwrap().ledgers.remove(0);
-    assert_eq!((report.in_flight_bytes, report.size), (6, 14));
+    assert_eq!((report.in_flight_bytes, report.size), (6, 17));
     assert!(report.to_string().contains("in flight   6 bytes"), "{report}");
     drop(lock);
     doubt_of(data.path());

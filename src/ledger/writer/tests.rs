@@ -68,11 +68,11 @@ fn fast_dir() -> tempfile::TempDir {
 fn what_was_sealed_is_read_back_in_order_and_verifies() {
     let dir = fast_dir();
     let (mut ledger, mut reader, recovery) = Ledger::open(dir.path(), &options(2000)).unwrap();
-    assert!(recovery.is_new && recovery.entries == 1 && recovery.records == 0);
+    assert!(recovery.is_new && recovery.entries == 2 && recovery.records == 0);
     assert_eq!(reader.read(Position::default(), 1000).unwrap(), None);
     let sealed = ledger.append(&[group(0, 2), Drafts::default(), group(2, 3)]).unwrap();
     let ranges: Vec<(u64, u64)> = sealed.iter().map(|sealed| (sealed.first, sealed.seals.len() as u64)).collect();
-    assert_eq!(ranges, [(1, 2), (3, 0), (3, 3)]);
+    assert_eq!(ranges, [(2, 2), (4, 0), (4, 3)]);
     assert_eq!(sealed[2].head, ledger.head());
     for n in 5..20 {
         ledger.append(&[group(n, 1)]).unwrap();
@@ -82,7 +82,7 @@ fn what_was_sealed_is_read_back_in_order_and_verifies() {
         assert_eq!(bodies(&mut reader, bytes_max), expected(20), "{bytes_max}");
     }
     let report = proven(dir.path());
-    assert_eq!((report.size, report.records, report.controls), (21, 20, 1));
+    assert_eq!((report.size, report.records, report.controls), (22, 20, 2));
     assert!(report.segments > 3, "{}", report.segments);
 }
 
@@ -94,9 +94,10 @@ fn a_restart_goes_on_where_the_last_run_ended() {
         let (mut ledger, mut reader, recovery) = Ledger::open(dir.path(), &options(1500)).unwrap();
         assert_eq!((recovery.cut_bytes, recovery.is_new), (0, run == 0));
         assert_eq!(*stream.get_or_insert(ledger.stream()), ledger.stream());
-        assert_eq!(ledger.entries(), 1 + 4 * run as u64);
+        assert_eq!(ledger.entries(), 2 + 6 * run as u64);
         ledger.append(&[group(3 * run, 2)]).unwrap();
         ledger.append(&[group(3 * run + 2, 1)]).unwrap();
+        ledger.finish().unwrap();
         assert_eq!(bodies(&mut reader, 700), expected(3 * run + 3));
     }
     assert_eq!(proven(dir.path()).records, 12);
@@ -164,7 +165,9 @@ fn a_torn_write_at_every_offset_is_cut_off_reported_and_sealed_over() {
         assert_eq!(bodies(&mut reader, 1 << 20), expected(records + 1), "at {length}");
         let controls = proven(work.path()).controls;
         let is_restart = u64::from(!recovery.is_new);
-        assert_eq!(controls, 1 + is_restart + u64::from(recovery.cut_bytes > 0), "at {length}");
+        // Two at every start; at a later one also the change of the key, and that the end before was none.
+        let cut = u64::from(recovery.is_new && recovery.cut_bytes > 0);
+        assert_eq!(controls, 2 + cut + 3 * is_restart, "at {length}");
     }
 }
 
@@ -206,7 +209,7 @@ fn zeros_that_a_power_failure_left_in_the_last_group_are_cut_off() {
     let (_, mut reader, recovery) = Ledger::open(dir.path(), &options(1 << 20)).unwrap();
     assert_eq!(recovery.cut_bytes, (content.len() - whole) as u64);
     assert_eq!(bodies(&mut reader, 1000), expected(1));
-    assert_eq!(proven(dir.path()).controls, 3);
+    assert_eq!(proven(dir.path()).controls, 5);
 }
 
 #[test]
@@ -243,7 +246,7 @@ fn a_last_checkpoint_with_a_wrong_signature_is_a_violation_at_start() {
     content[at] = if content[at] == b'A' { b'B' } else { b'A' };
     fs::write(&path, &content).unwrap();
     let error = Ledger::open(dir.path(), &options(1 << 20)).unwrap_err().to_string();
-    assert!(error.contains("ndjson:5: modified: the signature"), "{error}");
+    assert!(error.contains("ndjson:6: modified: the signature"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), content);
 }
 
@@ -295,12 +298,12 @@ fn a_start_with_a_full_disk_reports_the_cut_with_the_first_group_that_fits() {
     fs::write(&path, [fs::read(&path).unwrap(), b"{\"torn".to_vec()].concat()).unwrap();
     ROOM_BYTES.set(Some(0));
     let (mut ledger, _, recovery) = Ledger::open(dir.path(), &options(1 << 20)).unwrap();
-    assert_eq!((recovery.cut_bytes, recovery.entries), (6, 2));
+    assert_eq!((recovery.cut_bytes, recovery.entries), (6, 3));
     assert!(ledger.append(&[group(1, 1)]).is_err());
     ROOM_BYTES.set(None);
     let sealed = ledger.append(&[group(1, 1)]).unwrap();
-    assert_eq!(sealed[0].first, 3);
-    assert_eq!(proven(dir.path()).controls, 3);
+    assert_eq!(sealed[0].first, 5);
+    assert_eq!(proven(dir.path()).controls, 5);
 }
 
 /// A real full disk, where the system lets us make one.

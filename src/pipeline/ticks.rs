@@ -1,0 +1,145 @@
+//! What a ledger says by itself as time passes: that it lives, and that records were dropped.
+//!
+//! A gap entry tells the drops of one reason since the last one, at most once a second; a heartbeat comes when nothing was
+//! sealed for a while. The sequencer sleeps until the earlier of the two is due. Spools have neither.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use crate::ledger::DeclaredGap;
+use crate::pipeline::account::Account;
+use crate::pipeline::store::Writer;
+
+/// How often drops are told, at most.
+const GAP_EVERY: Duration = Duration::from_secs(1);
+
+/// How long a sequencer without anything to say sleeps: until somebody sends.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// The times at which a ledger says something by itself.
+pub(super) struct Ticks {
+    account: Arc<Account>,
+    /// Cleared before the drops are read: a later one wakes the sequencer again.
+    knows_drops: Arc<AtomicBool>,
+    heartbeat: Option<Duration>,
+    sealed_at: Instant,
+    /// When drops are told next; `None` while there are none.
+    gaps_due: Option<Instant>,
+    /// When they were told last, by both clocks.
+    told_at: Option<Instant>,
+    told_at_ns: u64,
+    /// What was told, by reason.
+    told: Vec<(String, u64)>,
+    /// The ledger could not be written last time, and that was said.
+    failing: bool,
+}
+
+impl Ticks {
+    pub(super) fn new(writer: &Writer, account: Arc<Account>, knows_drops: Arc<AtomicBool>) -> Self {
+        let heartbeat = writer.ledger().map(|ledger| Duration::from_secs(ledger.heartbeat_seconds()));
+        let told_at_ns = writer.ledger().map_or(0, |ledger| ledger.now_ns());
+        Self {
+            account,
+            knows_drops,
+            heartbeat,
+            sealed_at: Instant::now(),
+            gaps_due: None,
+            told_at: None,
+            told_at_ns,
+            told: Vec::new(),
+            failing: false,
+        }
+    }
+
+    /// How long the sequencer may sleep.
+    pub(super) fn rest(&self) -> Duration {
+        let Some(heartbeat) = self.heartbeat else { return IDLE };
+        let until = self.gaps_due.map_or(self.sealed_at + heartbeat, |due| due.min(self.sealed_at + heartbeat));
+        until.saturating_duration_since(Instant::now())
+    }
+
+    /// Records were dropped.
+    pub(super) fn dropped(&mut self) {
+        if self.heartbeat.is_some() && self.gaps_due.is_none() {
+            let now = Instant::now();
+            self.gaps_due = Some(self.told_at.map_or(now, |told| (told + GAP_EVERY).max(now)));
+        }
+    }
+
+    /// A group was stored, or could not be.
+    pub(super) fn after_group(&mut self, writer: &mut Writer, is_stored: bool, has_drops: bool) {
+        if self.heartbeat.is_none() {
+            return;
+        }
+        if is_stored {
+            self.sealed_at = Instant::now();
+        }
+        if has_drops {
+            self.dropped();
+        }
+        if is_stored && self.gaps_due.is_some_and(|due| due <= self.sealed_at) {
+            self.tell_gaps(writer);
+        }
+    }
+
+    /// Says what is due.
+    pub(super) fn tick(&mut self, writer: &mut Writer) {
+        let Some(heartbeat) = self.heartbeat else { return };
+        let now = Instant::now();
+        if self.gaps_due.is_some_and(|due| due <= now) {
+            self.tell_gaps(writer);
+        }
+        if self.sealed_at + heartbeat <= now {
+            let told = writer.ledger_mut().map(|ledger| ledger.heartbeat(&self.account.counters()));
+            self.note(told.transpose().map(drop));
+            // Also when it failed: a full disk is not asked again at once.
+            self.sealed_at = now;
+        }
+    }
+
+    /// Says what is left to say before the end.
+    pub(super) fn end(&mut self, writer: &mut Writer) {
+        if self.heartbeat.is_some() {
+            self.tell_gaps(writer);
+        }
+    }
+
+    fn tell_gaps(&mut self, writer: &mut Writer) {
+        let Some(ledger) = writer.ledger_mut() else { return };
+        self.knows_drops.store(false, Relaxed);
+        let (now, now_ns) = (Instant::now(), ledger.now_ns());
+        let mut told = Ok(());
+        for (cause, total) in self.account.counters().dropped {
+            let before = self.told.iter_mut().find(|(known, _)| *known == cause);
+            let count = total - before.as_ref().map_or(0, |(_, count)| *count);
+            if count == 0 {
+                continue;
+            }
+            told = ledger.gap(&DeclaredGap { cause: cause.clone(), count, from_ns: self.told_at_ns, to_ns: now_ns });
+            if told.is_err() {
+                break;
+            }
+            match before {
+                Some(before) => before.1 = total,
+                None => self.told.push((cause, total)),
+            }
+        }
+        self.gaps_due = told.is_err().then(|| now + GAP_EVERY);
+        if told.is_ok() {
+            self.told_at_ns = now_ns;
+            self.sealed_at = now;
+        }
+        self.told_at = Some(now);
+        self.note(told);
+    }
+
+    fn note(&mut self, written: Result<(), crate::ledger::LedgerError>) {
+        if let Err(error) = &written
+            && !self.failing
+        {
+            tracing::error!(%error, "the ledger cannot say what it should; it is tried again");
+        }
+        self.failing = written.is_err();
+    }
+}
