@@ -1,10 +1,23 @@
 //! The command line: one file a subcommand, one table of exit codes for all.
 
+mod bytes;
 mod demo;
+mod export;
+mod failed;
+mod key;
+mod keys;
+mod moment;
+mod offline;
 mod progress;
+mod prove;
+mod reconcile;
+mod record;
 mod run;
+mod select;
+mod tiles;
 mod validate;
 mod verify;
+mod verify_proof;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -61,6 +74,21 @@ enum Command {
     /// Re-read a sealed ledger and say whether it is whole
     #[command(long_about = verify::ABOUT)]
     Verify(verify::Arguments),
+    /// Prove one entry: a small text file that can be checked without the ledger
+    Prove(prove::ProveArgs),
+    /// Check the proof of one entry, offline, with nothing but the ledger's public key
+    VerifyProof(verify_proof::VerifyProofArgs),
+    /// Print exactly the bytes that were hashed for an entry
+    Bytes(bytes::BytesArgs),
+    /// Write verified records as CSV, NDJSON, OTLP or OCSF; not one of them when anything is wrong
+    Export(export::ExportArgs),
+    /// Compare a copy (a SIEM's, a bucket's) with the ledger, and explain every record that it lacks
+    Reconcile(reconcile::ReconcileArgs),
+    /// Make, show and change the keys of a ledger
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Write the ledger's tree as a C2SP transparency log of static files
+    Tiles(tiles::TilesArgs),
     /// Send a bundled AI agent session through telseal on this machine and show what came of it
     Demo,
 }
@@ -76,6 +104,13 @@ pub fn main() -> Exit {
         Command::Run { config } => run::run(&config),
         Command::Validate { config } => validate::validate(&config),
         Command::Verify(arguments) => verify::verify(&arguments),
+        Command::Prove(args) => prove::prove(&args),
+        Command::VerifyProof(args) => verify_proof::verify_proof(&args),
+        Command::Bytes(args) => bytes::bytes(&args),
+        Command::Export(args) => export::export(&args),
+        Command::Reconcile(args) => reconcile::reconcile(&args),
+        Command::Keys(command) => keys::keys(&command),
+        Command::Tiles(args) => tiles::tiles(&args),
         Command::Demo => demo::demo(),
     }
 }

@@ -18,15 +18,22 @@
 
 pub mod cert;
 pub mod control;
+pub mod cosign;
 pub mod drafts;
 pub mod entry;
 pub mod files;
 pub mod keys;
 pub mod note;
 pub mod order;
+pub mod policy;
+pub mod proof;
+pub mod prove;
 pub mod reader;
+pub mod replay;
+pub mod tiles;
 pub mod tree;
 pub mod verify;
+pub mod walk;
 pub mod writer;
 
 mod chain;

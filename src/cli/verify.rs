@@ -4,21 +4,18 @@
 //! tells these apart.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 
+use crate::cli::key::read_key;
 use crate::cli::progress::Bar;
 use crate::cli::{Exit, complain, say};
-use crate::ledger::note::VerifyingKey;
 use crate::ledger::verify::Progress;
 use crate::ledger::{Anchor, VerifyError, VerifyOptions, verify as check};
 use crate::stdx::durable;
 use crate::stdx::duration::Span;
-
-/// Far more than the text of a key.
-const KEY_BYTES_MAX: u64 = 4096;
 
 /// What `--help` says first.
 pub(super) const ABOUT: &str = "\
@@ -85,7 +82,7 @@ pub(super) fn verify(arguments: &Arguments) -> Exit {
 fn options(arguments: &Arguments) -> Result<VerifyOptions, (Exit, String)> {
     let anchors = arguments.anchor.iter().map(|path| Anchor::read(path));
     Ok(VerifyOptions {
-        key: arguments.key.as_deref().map(read_key).transpose()?,
+        key: arguments.key.as_deref().map(read_key).transpose().map_err(|failed| (failed.exit, failed.message))?,
         anchors: anchors.collect::<Result<_, _>>().map_err(|error| (exit_of_file(&error), error.to_string()))?,
         expect_size: arguments.expect_size,
         max_age_seconds: arguments.max_age.map(|age| age.0.as_secs()),
@@ -111,21 +108,4 @@ const fn exit_of(error: &VerifyError) -> Exit {
         VerifyError::Inconclusive(_) | VerifyError::Doubt(_) => Exit::Inconclusive,
         VerifyError::File(_) => Exit::Runtime,
     }
-}
-
-/// The key itself, or the file that holds it.
-fn read_key(written: &str) -> Result<VerifyingKey, (Exit, String)> {
-    if let Some(key) = VerifyingKey::parse(written.trim()) {
-        return Ok(key);
-    }
-    let bytes = match durable::read(Path::new(written), KEY_BYTES_MAX) {
-        Ok(Some(bytes)) => bytes,
-        Ok(None) => {
-            let message = format!("--key `{written}` is neither a verifier key (see `key.pub`) nor a file");
-            return Err((Exit::Usage, message));
-        }
-        Err(error) => return Err((Exit::Runtime, error.to_string())),
-    };
-    let key = std::str::from_utf8(&bytes).ok().and_then(|text| VerifyingKey::parse(text.trim()));
-    key.ok_or_else(|| (Exit::Usage, format!("--key {written}: the file does not hold an Ed25519 verifier key")))
 }

@@ -19,6 +19,7 @@
 //! So different records have different lines, and a line reads back as what was written. Not kept: empty groups, where one group
 //! of equal resource ended and the next began, the order of attributes, and unknown fields of the request itself.
 
+mod canonical;
 mod read;
 mod shape;
 mod splice;
@@ -27,6 +28,7 @@ mod write;
 use crate::otlp::DecodeError;
 use crate::stdx::json;
 
+pub use canonical::canonical;
 pub use read::to_otlp;
 pub use splice::{SealView, with_seals};
 pub use write::{LineWriter, write_request};

@@ -226,9 +226,16 @@ impl NewFile {
     /// # Errors
     /// When the system refuses.
     pub fn create(path: &Path) -> Result<Self> {
+        Self::create_as(path, Mode::Shared)
+    }
+
+    /// The same for a file that not everyone may read.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn create_as(path: &Path, mode: Mode) -> Result<Self> {
         let temporary = temporary_name(path);
-        let open =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(Mode::Shared.bits()).open(&temporary);
+        let open = OpenOptions::new().write(true).create(true).truncate(true).mode(mode.bits()).open(&temporary);
         let file = open.map_err(|e| Error::new("create", &temporary, e))?;
         Ok(Self { file, path: path.to_owned(), temporary })
     }

@@ -1,0 +1,68 @@
+//! `telseal prove`: one entry with all that proves it, small enough for a mail.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::failed::{Failed, Result};
+use crate::cli::{Exit, complain, failed, say};
+use crate::ledger::prove::{Proof, ProveError, prove as make};
+use crate::ledger::walk::Folder;
+use crate::stdx::durable::{self, Mode};
+
+/// The options of `telseal prove`.
+#[derive(Debug, Args)]
+pub(super) struct ProveArgs {
+    /// A sealed pipeline's folder, or a data directory with one, or one segment file
+    path: PathBuf,
+    /// The number of the entry: `n` in its seal
+    #[arg(long, value_name = "N")]
+    seq: u64,
+    /// The file to write, by custom `*.tlog-proof`; without it, standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Put the record's canonical line into the proof; without it the line must be handed over beside it
+    #[arg(long)]
+    with_line: bool,
+}
+
+pub(super) fn prove(args: &ProveArgs) -> Exit {
+    failed::end(run(args))
+}
+
+fn run(args: &ProveArgs) -> Result<Exit> {
+    let folder = Folder::find(&args.path)?;
+    let proof = make(&folder, args.seq)?;
+    let has_line = proof.line.is_some();
+    let proof = if args.with_line { proof } else { Proof { line: None, ..proof } };
+    let text = proof.to_string();
+    let Some(out) = &args.out else {
+        say(text);
+        return Ok(Exit::Ok);
+    };
+    durable::write_atomic(out, text.as_bytes(), Mode::Private)?;
+    let line = match (has_line, args.with_line) {
+        (false, _) => "its body is gone; the proof shows that the entry was there",
+        (true, true) => "in the proof",
+        (true, false) => {
+            "not in the proof: hand over the sealed line, or what `telseal bytes --line` prints, beside it"
+        }
+    };
+    complain(format!(
+        "proved entry {}\n  proof       {}, {} bytes\n  line        {line}\n",
+        args.seq,
+        out.display(),
+        text.len()
+    ));
+    Ok(Exit::Ok)
+}
+
+impl From<ProveError> for Failed {
+    fn from(error: ProveError) -> Self {
+        match error {
+            ProveError::Walk(error) => error.into(),
+            ProveError::Absent(_) => Self::inconclusive(error.to_string()),
+            ProveError::Broken { .. } => Self::violation(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Copies as stores make them, and what is said about each.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use super::*;
+use crate::ledger::{Drafts, Ledger, Options};
+use crate::otlp::{Signal, json, line::to_otlp};
+use crate::stdx::durable::Mode;
+use crate::stdx::segments::Position;
+
+struct Rig {
+    dir: tempfile::TempDir,
+}
+
+fn body(n: u64) -> String {
+    let level = if n.is_multiple_of(2) { "INFO" } else { "WARN" };
+    format!(r#"{{"attributes":{{"ratio":1.0,"text":"é/\"{n}\""}},"severity_text":"{level}","signal":"log"}}"#)
+}
+
+impl Rig {
+    fn new(records: u64) -> Self {
+        let rig = Self { dir: tempfile::tempdir().unwrap() };
+        rig.seal(0..records);
+        rig
+    }
+
+    fn seal(&self, records: std::ops::Range<u64>) {
+        let (mut ledger, ..) = Ledger::open(&self.dir.path().join("logs/ledger"), &Options::new("logs")).unwrap();
+        for n in records {
+            let mut drafts = Drafts::with_capacity(1, 100);
+            drafts.buffer().extend_from_slice(body(n).as_bytes());
+            drafts.finish_line(1, 0, 0).unwrap();
+            ledger.append(&[drafts]).unwrap();
+        }
+    }
+
+    /// The sealed lines.
+    fn lines(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.dir.path().join("logs/ledger/00000000000000000000.ndjson")).unwrap();
+        text.lines().filter(|line| !line.starts_with("{\"audit.")).map(str::to_owned).collect()
+    }
+
+    fn file(&self, name: &str, lines: &[String]) -> PathBuf {
+        let path = self.dir.path().join(name);
+        durable::write_atomic(&path, (lines.join("\n") + "\n").as_bytes(), Mode::Shared).unwrap();
+        path
+    }
+
+    fn reconcile(&self, copy: &[String], more: &[&str]) -> Books {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: ReconcileArgs,
+        }
+        let copy = self.file("copy", copy);
+        let path = self.dir.path().join("logs");
+        let line = ["x", path.to_str().unwrap(), "--copy", copy.to_str().unwrap()];
+        let args = <Line as clap::Parser>::parse_from(line.iter().chain(more)).args;
+        run(&args).unwrap_or_else(|failed| panic!("{}", failed.message))
+    }
+}
+
+/// The same JSON as another program writes it: members in another order, spaces, escapes.
+fn reworded(line: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(line).unwrap();
+    let members = value.as_object().unwrap().iter().rev();
+    let mut text = String::from("{ ");
+    for (index, (name, value)) in members.enumerate() {
+        let comma = if index > 0 { " , " } else { "" };
+        let _ = write!(text, "{comma}\"{name}\" : {}", serde_json::to_string(value).unwrap().replace('é', "\\u00e9"));
+    }
+    text + "}"
+}
+
+fn as_otlp(lines: &[String]) -> String {
+    let request = to_otlp(Signal::Logs, (lines.join("\n") + "\n").as_bytes()).unwrap();
+    let mut out = Vec::new();
+    json::from_protobuf(Signal::Logs, &request, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap()
+}
+
+#[test]
+fn every_form_of_a_whole_copy_gets_its_grade() {
+    let rig = Rig::new(6);
+    let lines = rig.lines();
+    let each = |change: &dyn Fn(&String) -> String| lines.iter().map(change).collect::<Vec<_>>();
+    let forms: [(&str, Vec<String>, [u64; 3]); 8] = [
+        ("as it is", lines.clone(), [6, 0, 0]),
+        (
+            "splunk: a string in a result",
+            each(&|l| format!(r#"{{"preview":false,"result":{{"_raw":{}}}}}"#, quoted(l))),
+            [6, 0, 0],
+        ),
+        ("loki: pairs of time and line", each(&|l| format!(r#"{{"values":[["1",{}]]}}"#, quoted(l))), [6, 0, 0]),
+        ("wrapped", each(&|l| format!(r#"{{"event":{l},"time":1}}"#)), [0, 6, 0]),
+        ("reworded", each(&|l| reworded(l)), [0, 6, 0]),
+        (
+            "with members of the store",
+            each(&|l| reworded(l).replacen('{', r#"{"@timestamp":"x","host":"h","#, 1)),
+            [0, 6, 0],
+        ),
+        ("OTLP", vec![as_otlp(&lines)], [0, 6, 0]),
+        (
+            "flat",
+            (1..=6)
+                .map(|n| format!(r#"{{"audit.sequence.number":{n},"audit.sequence.stream_id":"STREAM"}}"#))
+                .collect(),
+            [0, 0, 6],
+        ),
+    ];
+    let stream = rig.reconcile(&lines, &[]).stream;
+    for (name, copy, grades) in forms {
+        let copy: Vec<String> = copy.iter().map(|line| line.replace("STREAM", &stream)).collect();
+        let books = rig.reconcile(&copy, &[]);
+        assert_eq!((books.grades, books.exit()), (grades, Exit::Ok), "{name}: {}", report::text(&books));
+    }
+}
+
+#[test]
+fn what_differs_is_altered_even_when_it_looks_the_same() {
+    let rig = Rig::new(3);
+    let lines = rig.lines();
+    for (from, to) in [("1.0", "1"), ("INFO", "INFo"), ("\"signal\":\"log\",", ""), ("\"ratio\":1.0,", "")] {
+        let mut copy = lines.clone();
+        copy[0] = copy[0].replacen(from, to, 1);
+        let books = rig.reconcile(&copy, &[]);
+        assert_eq!((books.altered.count, books.exit()), (1, Exit::Integrity), "{from} {to}");
+    }
+    // The body and the seal of two records are exchanged, each with all that belongs to it.
+    let mut copy = lines.clone();
+    copy[1] = lines[1].replace("\"n\":2,", "\"n\":3,");
+    assert_eq!(rig.reconcile(&copy, &[]).altered.count, 1);
+}
+
+#[test]
+fn each_missing_record_is_explained_or_is_a_finding() {
+    let rig = Rig::new(10);
+    let lines = rig.lines();
+    let gap: Vec<String> = [&lines[..3], &lines[5..]].concat();
+    let books = rig.reconcile(&gap, &[]);
+    assert_eq!((books.unexplained.ranges.as_slice(), books.exit()), (&[(4, 5)][..], Exit::Integrity));
+    let text = report::text(&books);
+    assert!(text.contains("UNEXPLAINED 2") && text.contains("entries 4-5"), "{text}");
+
+    // Refused by the destination.
+    let letters: Vec<String> = lines[3..5]
+        .iter()
+        .map(|line| {
+            format!(r#"{{"rejected_at_unix_nano":"1","exporter":"loki","signal":"logs","reason":"400","line":{line}}}"#)
+        })
+        .collect();
+    let letters = rig.file("letters", &letters);
+    let books = rig.reconcile(&gap, &["--rejected", letters.to_str().unwrap()]);
+    assert_eq!((books.refused.get("loki: 400"), books.exit()), (Some(&2), Exit::Ok));
+
+    // Not sent yet.
+    let cursors = rig.dir.path().join("logs/cursors");
+    durable::create_dir(&cursors).unwrap();
+    CursorFile::new(cursors.join("loki-x")).store(Position { record: 7, segment: 0, offset: 0 }).unwrap();
+    let books = rig.reconcile(&lines[..7], &["--exporter", "loki/x"]);
+    assert_eq!((books.in_flight, books.exit()), (3, Exit::Ok));
+    let books = rig.reconcile(&lines[..6], &["--exporter", "loki/x"]);
+    assert_eq!((books.in_flight, books.unexplained.count), (3, 1));
+
+    // Not asked for.
+    let warnings: Vec<String> = lines.iter().filter(|line| line.contains("WARN")).cloned().collect();
+    let books = rig.reconcile(&warnings, &["--where", "severity_text=WARN"]);
+    assert_eq!((books.filtered, books.grades[0], books.exit()), (5, 5, Exit::Ok));
+}
+
+#[test]
+fn what_is_too_much_is_a_finding_and_what_is_foreign_is_not() {
+    let rig = Rig::new(3);
+    let lines = rig.lines();
+    let twice = [lines.clone(), lines[..1].to_vec()].concat();
+    let books = rig.reconcile(&twice, &[]);
+    assert_eq!((books.duplicates, books.exit()), (1, Exit::Ok));
+
+    let foreign =
+        [lines.clone(), Rig::new(2).lines(), vec!["{\"no\":\"seal\"}".to_owned(), "not json".to_owned()]].concat();
+    let books = rig.reconcile(&foreign, &[]);
+    assert_eq!((books.foreign, books.unsealed, books.exit()), (2, 2, Exit::Ok));
+
+    // The ledger is an older state than the copy.
+    let segment = rig.dir.path().join("logs/ledger/00000000000000000000.ndjson");
+    let before = fs::read(&segment).unwrap();
+    rig.seal(3..5);
+    let newer = rig.lines();
+    durable::write_atomic(&segment, &before, Mode::Shared).unwrap();
+    let books = rig.reconcile(&newer, &[]);
+    assert_eq!((books.beyond.count, books.exit()), (2, Exit::Integrity), "{}", report::text(&books));
+    let parsed: serde_json::Value = serde_json::from_str(&report::json(&books)).unwrap();
+    assert_eq!((&parsed["exit"], &parsed["beyond"]["count"]), (&4.into(), &2.into()));
+}
