@@ -197,6 +197,7 @@ const LINES: &[Row] = &[
 const HOLES: &[Row] = &[
     row("a body deleted without an order", |s| s.forge.stub(at::PLAIN), "unauthorised-hole", 4),
     row("an event of the ledger deleted", |s| { let stub = stub_of(s.forge.line(at::GAP)); *s.forge.line(at::GAP) = stub; }, "malformed|unauthorised-hole", 4),
+    row("a body deleted without an order, and a crash", |s| { s.forge.stub(at::PLAIN); s.forge.record("{\"body\":1}"); }, "unauthorised-hole", 4),
     row("nothing but sidecars", |s| s.forge.segments.iter_mut().for_each(|segment| segment.form = Form::Seal), "unauthorised-hole", 4),
     row("a sidecar without an order for all of it", |s| s.forge.segments[2].form = Form::Seal, "unauthorised-hole", 4),
     row("another record erased than ordered", |s| s.forge.stub(at::ERASED - 1), "unauthorised-hole", 4),
@@ -267,6 +268,7 @@ const ANCHORS: &[Row] = &[
     row("an anchor that no known key signed, with the right root", |s| { let note = note(&s.forge.checkpoint_text(), &[&thief(ORIGIN)]); s.anchor(note); }, "", 0),
     row("an anchor that no known key signed, with another root", |s| { let note = note(&format!("{ORIGIN}\n23\n{}\n", crate::forge::b64(&[7; 32])), &[&thief(ORIGIN)]); s.anchor(note); }, "forked", 4),
     row("an anchor whose signature by the root does not fit", |s| { let note = s.forge.checkpoint_note(true).replace("\n25\n", "\n26\n"); s.anchor(note); }, "", 6),
+    row("the tail rewritten, an anchor, and a crash", |s| { let note = s.forge.checkpoint_note(true); s.anchor(note); s.rewrite(|f| { for n in 0..3 { f.record(&format!("{{\"body\":{n}}}")); } f.checkpoint(false); f.record("{\"body\":1}"); }); }, "forked", 4),
     row("a whole twin under the same keys, and an anchor of ours", |s| { let note = s.forge.checkpoint_note(true); s.anchor(note); s.forge = Scene::twin(); }, "forked", 4),
     row("an anchor between two checkpoints", |s| { let mut f = crate::forge::Forge::new(ORIGIN); f.restore(&s.forge, 4); f.keys = s.forge.keys.clone(); let note = f.checkpoint_note(true); s.anchor(note); }, "", 0),
 ];
@@ -275,6 +277,7 @@ const ANCHORS: &[Row] = &[
 #[rustfmt::skip]
 const LIMITS: &[Row] = &[
     row("a ledger whose last entry is old, and a limit for that", |s| { s.option("--max-age"); s.option("1h"); }, "stale", 6),
+    row("an old last entry, and a ledger smaller than expected", |s| { s.option("--max-age"); s.option("1h"); s.option("--expect-size"); s.option("1000"); }, "truncated", 4),
     row("a ledger smaller than expected", |s| { s.option("--expect-size"); s.option("1000"); }, "truncated", 4),
     row("declared gaps where none are allowed", |s| s.option("--no-gaps"), "", 6),
 ];
