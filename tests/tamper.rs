@@ -7,6 +7,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail the test")]
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "tests write files and say why they are skipped")]
 
+#[path = "tamper/copies.rs"]
+mod copies;
 #[expect(dead_code, reason = "the vectors use the rest")]
 #[path = "support/forge.rs"]
 mod forge;
