@@ -19,6 +19,7 @@
 pub mod cert;
 pub mod control;
 pub mod cosign;
+pub mod disclosure;
 pub mod drafts;
 pub mod entry;
 pub mod files;
@@ -63,3 +64,6 @@ pub const LINE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// How every line begins that is the ledger's own and no record.
 const OWN_LINE: &[u8] = b"{\"audit.";
+
+#[cfg(test)]
+mod crash_tests;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::OWN_LINE;
 use super::cert::Cert;
 use super::chain::Chain;
+use super::disclosure::{ERASABLE, undisclosed};
 use super::entry::{ENTRY_BYTES, Entry, Kind, SealedLine, is_stub, parse_stub};
 use super::hash::commit;
 use super::header::{Header, is_header};
@@ -100,8 +101,8 @@ impl Finding {
 /// What a good line was.
 #[derive(Debug)]
 pub(super) enum Checked<'a> {
-    /// A record, with its body or, where that is gone, without.
-    Record { entry: Entry, body: Option<&'a [u8]> },
+    /// A record, with or without its body, and how many of its erasable fields are not disclosed.
+    Record { entry: Entry, has_body: bool, undisclosed: usize },
     /// One of the ledger's own events; the body lacks its closing brace.
     Control { entry: Entry, body: &'a [u8] },
     /// A signature over everything so far.
@@ -260,9 +261,12 @@ impl Checker {
             return Err(malformed("the type of the entry is not that of the line"));
         }
         self.check_control(&sealed, &entry)?;
+        let undisclosed = self.check_disclosures(&sealed, &entry)?;
         self.extend(&sealed.entry, &entry);
-        let body = sealed.open_body;
-        Ok(if is_record { Checked::Record { entry, body: Some(body) } } else { Checked::Control { entry, body } })
+        if is_record {
+            return Ok(Checked::Record { entry, has_body: true, undisclosed });
+        }
+        Ok(Checked::Control { entry, body: sealed.open_body })
     }
 
     /// A record whose body is gone: whether that was allowed is not known here.
@@ -277,7 +281,7 @@ impl Checker {
         self.check_order(&entry)?;
         self.check_links(&entry)?;
         self.extend(&bytes, &entry);
-        Ok(Checked::Record { entry, body: None })
+        Ok(Checked::Record { entry, has_body: false, undisclosed: 0 })
     }
 
     fn extend(&mut self, bytes: &[u8; ENTRY_BYTES], entry: &Entry) {
@@ -306,6 +310,18 @@ impl Checker {
             return Err(Finding::new(Fault::Modified, next, "the line is not what was sealed"));
         }
         Ok(())
+    }
+
+    /// How many erasable fields are not disclosed.
+    fn check_disclosures(&self, sealed: &SealedLine<'_>, entry: &Entry) -> Result<usize, Finding> {
+        let next = self.chain.size();
+        if entry.flags & ERASABLE == 0 {
+            let what = "fields are disclosed in a line that has none to disclose";
+            return if sealed.disclosures.is_none() { Ok(0) } else { Err(Finding::new(Fault::Modified, next, what)) };
+        }
+        let what = "a disclosed field is not the one that was sealed";
+        undisclosed(sealed.open_body, sealed.disclosures.unwrap_or_default())
+            .ok_or_else(|| Finding::new(Fault::Modified, next, what))
     }
 
     fn check_links(&self, entry: &Entry) -> Result<(), Finding> {

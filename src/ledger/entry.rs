@@ -202,6 +202,10 @@ fn field<const N: usize>(bytes: &[u8; ENTRY_BYTES], at: usize) -> [u8; N] {
 }
 
 const SEAL: &[u8] = b",\"audit.seal\":{\"entry\":\"";
+const SEAL_OPEN: &[u8] = b",\"audit.seal\":{";
+const DISCLOSURES: &[u8] = b"\"disclosures\":[";
+const DISCLOSURES_CLOSE: &[u8] = b"],";
+const ENTRY: &[u8] = b"\"entry\":\"";
 const NUMBER: &[u8] = b"\",\"n\":";
 const SALT: &[u8] = b",\"salt\":\"";
 const STREAM: &[u8] = b"\",\"stream\":\"";
@@ -246,6 +250,8 @@ pub(super) fn push_sealed_line(
 pub(super) struct SealedLine<'a> {
     /// The canonical line without its closing brace.
     pub(super) open_body: &'a [u8],
+    /// The inside of the list of disclosed fields; `None` without one.
+    pub(super) disclosures: Option<&'a [u8]>,
     pub(super) entry: [u8; ENTRY_BYTES],
     pub(super) seq: u64,
     pub(super) salt: [u8; 16],
@@ -262,9 +268,21 @@ impl<'a> SealedLine<'a> {
         let digits = rest.iter().rev().take_while(|byte| byte.is_ascii_digit()).take(21).count();
         let (rest, number) = rest.split_at(rest.len() - digits);
         let (rest, entry) = base64_at_end(rest.strip_suffix(NUMBER)?)?;
-        let open_body = rest.strip_suffix(SEAL)?;
-        Some(Self { open_body, entry, seq: decimal(number)?, salt, stream_text })
+        let (open_body, disclosures) = body_and_disclosures(rest.strip_suffix(ENTRY)?, &entry)?;
+        Some(Self { open_body, disclosures, entry, seq: decimal(number)?, salt, stream_text })
     }
+}
+
+/// Where the body ends is clear from the seal's own beginning, or, with disclosures before the entry, from the length in
+/// the entry.
+fn body_and_disclosures<'a>(rest: &'a [u8], entry: &[u8; ENTRY_BYTES]) -> Option<(&'a [u8], Option<&'a [u8]>)> {
+    if let Some(open_body) = rest.strip_suffix(SEAL_OPEN) {
+        return Some((open_body, None));
+    }
+    let body_len = usize::try_from(u32::from_be_bytes(field(entry, 104))).ok()?;
+    let (open_body, seal) = rest.split_at_checked(body_len.checked_sub(1)?)?;
+    let disclosures = seal.strip_prefix(SEAL_OPEN)?.strip_prefix(DISCLOSURES)?.strip_suffix(DISCLOSURES_CLOSE)?;
+    Some((open_body, Some(disclosures)))
 }
 
 fn base64_at_end<const N: usize>(text: &[u8]) -> Option<(&[u8], [u8; N])> {

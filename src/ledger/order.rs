@@ -28,8 +28,8 @@ pub enum Order {
     Retention(Range),
     /// These may be gone, on request.
     Erasure(Vec<u64>),
-    /// Single fields of records were erased; the records themselves stay.
-    FieldErasure,
+    /// Single fields of these were erased; the records themselves stay.
+    FieldErasure(Vec<u64>),
     /// These must stay.
     Hold(String, Range),
     /// They need not stay any more for that reason.
@@ -72,7 +72,7 @@ fn parse(kind: Kind, order: &str) -> Option<Order> {
     };
     match kind {
         Kind::Retention => Some(Order::Retention(range()?)),
-        Kind::Erasure if members.raw("fields").is_some() => Some(Order::FieldErasure),
+        Kind::Erasure if members.raw("fields").is_some() => Some(Order::FieldErasure(members.numbers("seqs")?)),
         Kind::Erasure => Some(Order::Erasure(members.numbers("seqs")?)),
         Kind::Hold if members.raw("release") == Some("true") => Some(Order::Release(members.text("hold")?)),
         Kind::Hold => Some(Order::Hold(members.text("hold")?, range()?)),
@@ -84,26 +84,43 @@ fn parse(kind: Kind, order: &str) -> Option<Order> {
 #[derive(Debug, Default)]
 pub(super) struct Authority {
     holds: BTreeMap<String, Range>,
-    /// Ranges that do not touch each other, by their first number.
-    allowed: BTreeMap<u64, u64>,
+    bodies: Allowed,
+    /// Records of which fields may be gone.
+    fields: Allowed,
 }
+
+/// Ranges that do not touch each other, by their first number.
+#[derive(Debug, Default)]
+struct Allowed(BTreeMap<u64, u64>);
 
 impl Authority {
     /// Takes the next order into account. Orders must come in the order of the ledger.
     pub(super) fn add(&mut self, order: &Order) {
         match order {
-            Order::Retention(range) => self.allow(*range),
-            Order::Erasure(seqs) => seqs.iter().for_each(|seq| self.allow((*seq, *seq))),
-            Order::FieldErasure => {}
+            Order::Retention(range) => self.bodies.add(&self.holds, *range),
+            Order::Erasure(seqs) => seqs.iter().for_each(|seq| self.bodies.add(&self.holds, (*seq, *seq))),
+            Order::FieldErasure(seqs) => seqs.iter().for_each(|seq| self.fields.add(&self.holds, (*seq, *seq))),
             Order::Hold(id, range) => drop(self.holds.insert(id.clone(), *range)),
             Order::Release(id) => drop(self.holds.remove(id)),
         }
     }
 
-    /// Allows a range, but for what is held.
-    fn allow(&mut self, range: Range) {
+    /// The first record of a range that no order allows to lack its body.
+    pub(super) fn first_body(&self, range: Range) -> Option<u64> {
+        self.bodies.first_outside(range)
+    }
+
+    /// The first record of a range that no order allows to lack a field.
+    pub(super) fn first_field(&self, range: Range) -> Option<u64> {
+        self.fields.first_outside(range)
+    }
+}
+
+impl Allowed {
+    /// Adds a range, but for what is held.
+    fn add(&mut self, holds: &BTreeMap<String, Range>, range: Range) {
         let mut rest = vec![range];
-        for (from, to) in self.holds.values() {
+        for (from, to) in holds.values() {
             rest = rest.into_iter().flat_map(|range| without(range, (*from, *to))).collect();
         }
         rest.into_iter().for_each(|range| self.insert(range));
@@ -111,18 +128,17 @@ impl Authority {
 
     fn insert(&mut self, (mut first, mut last): Range) {
         // What touches the new range becomes one with it.
-        while let Some((&from, &to)) = self.allowed.range(..=last.saturating_add(1)).next_back()
+        while let Some((&from, &to)) = self.0.range(..=last.saturating_add(1)).next_back()
             && to.saturating_add(1) >= first
         {
-            self.allowed.remove(&from);
+            self.0.remove(&from);
             (first, last) = (first.min(from), last.max(to));
         }
-        self.allowed.insert(first, last);
+        self.0.insert(first, last);
     }
 
-    /// The first number of a range that no order allows to lack its body.
-    pub(super) fn first_outside(&self, (first, last): Range) -> Option<u64> {
-        let covered_to = self.allowed.range(..=first).next_back().map(|(_, to)| *to).filter(|to| *to >= first);
+    fn first_outside(&self, (first, last): Range) -> Option<u64> {
+        let covered_to = self.0.range(..=first).next_back().map(|(_, to)| *to).filter(|to| *to >= first);
         match covered_to {
             None => Some(first),
             Some(to) if to >= last => None,
@@ -153,7 +169,7 @@ mod tests {
             prop::collection::vec(0..40_u64, 0..5).prop_map(Order::Erasure),
             ("[ab]", range()).prop_map(|(id, range)| Order::Hold(id, range)),
             "[ab]".prop_map(Order::Release),
-            Just(Order::FieldErasure),
+            prop::collection::vec(0..40_u64, 0..3).prop_map(Order::FieldErasure),
         ]
     }
 
@@ -171,13 +187,13 @@ mod tests {
                     Order::Erasure(seqs) => seqs.iter().filter(|seq| !held(**seq)).for_each(|seq| allowed[*seq as usize] = true),
                     Order::Hold(id, range) => drop(holds.insert(id.clone(), *range)),
                     Order::Release(id) => drop(holds.remove(id)),
-                    Order::FieldErasure => {}
+                    Order::FieldErasure(_) => {}
                 }
             }
             for first in 0..59_u64 {
                 let last = (first + 7).min(59);
                 let expected = (first..=last).find(|seq| !allowed[*seq as usize]);
-                prop_assert_eq!(authority.first_outside((first, last)), expected);
+                prop_assert_eq!(authority.first_body((first, last)), expected);
             }
         }
     }
@@ -187,7 +203,7 @@ mod tests {
         assert_eq!(parse(Kind::Retention, r#"{"first":3,"last":9}"#), Some(Order::Retention((3, 9))));
         assert_eq!(parse(Kind::Retention, r#"{"first":9,"last":3}"#), None);
         assert_eq!(parse(Kind::Hold, r#"{"actor":"x","hold":"h","release":true}"#), Some(Order::Release("h".into())));
-        assert_eq!(parse(Kind::Erasure, r#"{"fields":["a"],"seqs":[1]}"#), Some(Order::FieldErasure));
+        assert_eq!(parse(Kind::Erasure, r#"{"fields":["a"],"seqs":[1]}"#), Some(Order::FieldErasure(vec![1])));
         assert_eq!(parse(Kind::Erasure, r#"{"seqs":[1,"2"]}"#), None);
     }
 }

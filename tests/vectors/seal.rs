@@ -18,7 +18,7 @@ const SPAN_LINE: &str = r#"{"end_time_unix_nano":"20","name":"tool.call","signal
 const METRICS_LINE: &str = r#"{"request":{"resource_metrics":[{"scope_metrics":[{"metrics":[{"gauge":{"data_points":[{"as_double":1.0}]},"name":"g"}]}]}]},"signal":"metrics"}"#;
 
 /// Whether `telseal verify` reads erasable attributes by now.
-const READS_DISCLOSURES: bool = false;
+const READS_DISCLOSURES: bool = true;
 
 /// A line with two erasable attributes, and its disclosures.
 fn erasable_line() -> (String, Vec<String>) {

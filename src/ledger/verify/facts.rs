@@ -27,6 +27,7 @@ enum Event {
     Gap { cause: String, records: u64 },
     Order(Order),
     Hole(u64),
+    Withheld(u64),
 }
 
 /// One entry, as the next one sees it.
@@ -54,6 +55,8 @@ pub(super) struct Facts {
     pub(super) orders: Vec<Order>,
     /// Records without bodies.
     pub(super) holes: Vec<Range>,
+    /// Records that lack an erasable field.
+    pub(super) withheld: Vec<Range>,
     first: Option<Moment>,
     last: Option<Moment>,
     /// Not covered by a checkpoint yet.
@@ -65,10 +68,12 @@ impl Facts {
     /// Takes a good line into account.
     pub(super) fn add(&mut self, checked: &Checked<'_>, chain: &Chain, root: &VerifyingKey) {
         match checked {
-            Checked::Record { entry, body } => {
+            Checked::Record { entry, has_body, undisclosed } => {
                 self.open.0 += 1;
-                if body.is_none() {
+                if !has_body {
                     self.events.push(Event::Hole(entry.seq));
+                } else if *undisclosed > 0 {
+                    self.events.push(Event::Withheld(entry.seq));
                 }
                 self.moment(entry);
             }
@@ -107,14 +112,8 @@ impl Facts {
                 *gap = Gap { entries: gap.entries + 1, records: gap.records + records };
             }
             Event::Order(order) => self.orders.push(order),
-            Event::Hole(seq) => self.hole((seq, seq)),
-        }
-    }
-
-    fn hole(&mut self, (first, last): Range) {
-        match self.holes.last_mut() {
-            Some(before) if before.1 + 1 == first => before.1 = last,
-            _ => self.holes.push((first, last)),
+            Event::Hole(seq) => extend(&mut self.holes, (seq, seq)),
+            Event::Withheld(seq) => extend(&mut self.withheld, (seq, seq)),
         }
     }
 
@@ -166,7 +165,16 @@ impl Facts {
             *gap = Gap { entries: gap.entries + more.entries, records: gap.records + more.records };
         }
         self.orders.extend(next.orders);
-        next.holes.into_iter().for_each(|range| self.hole(range));
+        next.holes.into_iter().for_each(|range| extend(&mut self.holes, range));
+        next.withheld.into_iter().for_each(|range| extend(&mut self.withheld, range));
+    }
+}
+
+/// Adds a range behind the others; neighbours become one.
+fn extend(ranges: &mut Vec<Range>, (first, last): Range) {
+    match ranges.last_mut() {
+        Some(before) if before.1 + 1 == first => before.1 = last,
+        _ => ranges.push((first, last)),
     }
 }
 

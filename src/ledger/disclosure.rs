@@ -1,0 +1,124 @@
+//! Fields that can be erased alone: the sealed line holds a salted digest of each, the seal beside it discloses them.
+//!
+//! In the canonical line an erasable attribute is `"name":{"$sd":"<base64>"}` with SHA-256 over `SD/1`, a zero byte, 16
+//! bytes of salt and the bytes `"name":value` as they would stand there. A disclosure is `["<salt>","name",value]`.
+
+use super::hash::sha256;
+use super::scan::{base64_exact, base64_len, push_base64};
+use crate::stdx::json::{Error, Reader, Value};
+
+/// The flag of an entry whose line has such fields.
+pub const ERASABLE: u16 = 4;
+
+/// How deep a disclosed value may be nested.
+const DEPTH_MAX: usize = 128;
+
+const DIGEST: &[u8] = b"{\"$sd\":\"";
+
+/// The digest of a field; `name` and `value` as JSON.
+#[must_use]
+pub fn digest(salt: &[u8; 16], name: &str, value: &str) -> [u8; 32] {
+    sha256(&[b"SD/1\0", salt.as_slice(), name.as_bytes(), b":", value.as_bytes()].concat())
+}
+
+/// Checks that every disclosure (the inside of the list) fits one digest of that name in the line, and no two the same.
+/// How many digests are left undisclosed; `None` when one does not fit.
+pub(super) fn undisclosed(line: &[u8], disclosures: &[u8]) -> Option<usize> {
+    let list = [b"[", disclosures, b"]"].concat();
+    let mut found = places(line, &list)?;
+    let disclosed = found.len();
+    found.sort_unstable();
+    found.dedup();
+    let digests = memchr::memmem::find_iter(line, DIGEST).count();
+    (found.len() == disclosed).then(|| digests.saturating_sub(disclosed))
+}
+
+/// Where the digest of each disclosure stands in the line.
+fn places(line: &[u8], list: &[u8]) -> Option<Vec<usize>> {
+    let mut reader = Reader::new(list).ok()?;
+    matches!(reader.value().ok()?, Value::Array).then_some(())?;
+    let mut places = Vec::new();
+    while reader.next_element().ok()? {
+        let (salt, name, value) = disclosure(&mut reader).ok()??;
+        let mut wanted = [name.as_bytes(), b":", DIGEST].concat();
+        wanted.reserve(base64_len(32));
+        push_base64(&mut wanted, &digest(&salt, name, value));
+        wanted.extend_from_slice(b"\"}");
+        let mut hits = memchr::memmem::find_iter(line, &wanted);
+        let place = hits.next()?;
+        hits.next().is_none().then_some(())?;
+        places.push(place);
+    }
+    reader.end().ok()?;
+    Some(places)
+}
+
+/// Salt, name and value of the next disclosure, the last two as they are written.
+fn disclosure<'a>(reader: &mut Reader<'a>) -> Result<Option<([u8; 16], &'a str, &'a str)>, Error> {
+    let Value::Array = reader.value()? else { return Ok(None) };
+    if !reader.next_element()? {
+        return Ok(None);
+    }
+    let Value::Str(salt) = reader.value()? else { return Ok(None) };
+    if !reader.next_element()? {
+        return Ok(None);
+    }
+    let Value::Str(name) = reader.value()? else { return Ok(None) };
+    if !reader.next_element()? {
+        return Ok(None);
+    }
+    let value = reader.skip_value(DEPTH_MAX)?;
+    let is_end = !reader.next_element()?;
+    let (name, value) = (reader.slice(name.range()), reader.slice(value));
+    Ok(base64_exact(salt.raw().as_bytes()).filter(|_| is_end).map(|salt| (salt, name, value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(bytes: &[u8]) -> String {
+        let mut out = Vec::new();
+        push_base64(&mut out, bytes);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn sealed(fields: &[(&str, &str)]) -> (String, Vec<String>) {
+        let salt = |n: usize| [n as u8; 16];
+        let digests = fields
+            .iter()
+            .enumerate()
+            .map(|(n, (name, value))| format!("{name}:{{\"$sd\":\"{}\"}}", encoded(&digest(&salt(n), name, value))));
+        let line = format!("{{\"attributes\":{{{}}}", digests.collect::<Vec<_>>().join(","));
+        let disclosures = fields.iter().enumerate();
+        let disclosures = disclosures.map(|(n, (name, value))| format!("[\"{}\",{name},{value}]", encoded(&salt(n))));
+        (line, disclosures.collect())
+    }
+
+    #[test]
+    fn disclosures_fit_their_digests_and_what_is_not_disclosed_is_counted() {
+        let fields = [("\"user.email\"", "\"a@b.example\""), ("\"a \\\"q\\\"\"", "{\"x\":[1,2.0]}"), ("\"n\"", "1")];
+        let (line, all) = sealed(&fields);
+        assert_eq!(undisclosed(line.as_bytes(), all.join(",").as_bytes()), Some(0));
+        assert_eq!(undisclosed(line.as_bytes(), all[1].as_bytes()), Some(2));
+        assert_eq!(undisclosed(line.as_bytes(), b""), Some(3));
+        assert_eq!(undisclosed(b"{\"a\":1", b""), Some(0));
+    }
+
+    #[test]
+    fn a_changed_doubled_or_foreign_disclosure_is_refused() {
+        let (line, all) = sealed(&[("\"n\"", "1"), ("\"m\"", "true")]);
+        for wrong in [
+            all[0].replace(",1]", ",1.0]"),
+            all[0].replace("\"n\"", "\"m\""),
+            all[0].replace("AAAA", "BAAA"),
+            format!("{},{}", all[0], all[0]),
+            all[0].replace(']', ",2]"),
+            "[]".to_owned(),
+            "7".to_owned(),
+            format!("{},", all[0]),
+        ] {
+            assert_eq!(undisclosed(line.as_bytes(), wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+}
