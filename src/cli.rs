@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, one table of exit codes for all.
 
+mod anchor;
 mod bytes;
 mod demo;
 mod export;
@@ -18,6 +19,7 @@ mod tiles;
 mod validate;
 mod verify;
 mod verify_proof;
+mod witness;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -89,6 +91,10 @@ enum Command {
     Keys(keys::KeysCommand),
     /// Write the ledger's tree as a C2SP transparency log of static files
     Tiles(tiles::TilesArgs),
+    /// Cosign the checkpoints of other ledgers, so that none of them can have two histories
+    Witness(witness::WitnessArgs),
+    /// Have a witness cosign the newest checkpoint; tells when the ledger was cut off or rewritten
+    Anchor(anchor::AnchorArgs),
     /// Send a bundled AI agent session through telseal on this machine and show what came of it
     Demo,
 }
@@ -111,6 +117,8 @@ pub fn main() -> Exit {
         Command::Reconcile(args) => reconcile::reconcile(&args),
         Command::Keys(command) => keys::keys(&command),
         Command::Tiles(args) => tiles::tiles(&args),
+        Command::Witness(args) => witness::witness(&args),
+        Command::Anchor(args) => anchor::anchor(&args),
         Command::Demo => demo::demo(),
     }
 }

@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use telseal::ledger::entry::Kind;
 use telseal::ledger::{Control, Drafts, Ledger, Options};
@@ -240,4 +241,85 @@ fn tiles_are_written_once_and_then_only_what_is_new() {
     assert_eq!(fs::metadata(site.path("tiles/tile/0/000.p/4")).unwrap().len(), 128);
     let other = telseal(&["tiles", &Site::new(9).root(), "--out", &out]);
     assert!(other.code == 4 && other.err.contains("different roots"), "{}", other.err);
+}
+
+/// A running witness, ended when it goes.
+struct Witness {
+    process: Child,
+    address: String,
+}
+
+impl Witness {
+    fn start(site: &Site, key_file: &str) -> Self {
+        let (log, state) = (site.key(), site.path("witness"));
+        let mut process = Command::new(env!("CARGO_BIN_EXE_telseal"))
+            .args(["witness", "--listen", "127.0.0.1:0", "--key", key_file, "--name", "w.example"])
+            .args(["--log", &log, "--state", &state])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let address = format!("http://{}", line.trim_end().rsplit(' ').next().unwrap());
+        Self { process, address }
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_witness_cosigns_a_ledger_that_grows_and_finds_one_that_was_cut() {
+    let site = Site::new(3);
+    let made = telseal(&["keys", "init", &site.path("w.key"), "--origin", "w.example", "--witness"]);
+    let vkey = made.out.lines().next().unwrap().split_whitespace().last().unwrap().to_owned();
+    let witness = Witness::start(&site, &site.path("w.key"));
+    let anchor =
+        |site: &Site| telseal(&["anchor", &site.root(), "--witness", &witness.address, "--witness-key", &vkey]);
+    let first = anchor(&site);
+    assert!(first.code == 0 && first.err.contains("cosigned "), "{}", first.err);
+    let before = fs::read(site.segment()).unwrap();
+    let keys: Vec<(String, Vec<u8>)> = ["epoch.key", "root.key"]
+        .iter()
+        .map(|name| site.path(&format!("logs/ledger/{name}")))
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect();
+    site.end();
+    let second = anchor(&site);
+    assert!(second.code == 0, "{}", second.err);
+    let kept = site.path("logs/ledger/anchors/w.example.checkpoint");
+    let verified = telseal(&["verify", &site.root(), "--anchor", &kept]);
+    assert_eq!(verified.code, 0, "{}", verified.err);
+    // A policy that wants this witness is met by a proof with that checkpoint only.
+    write(
+        &site.path("policy"),
+        &format!("log {}\nwitness w {vkey}\nquorum w\n", fs::read_to_string(site.key()).unwrap().trim()),
+    );
+    write(&site.path("p"), &telseal(&["prove", "--seq", "2", &site.root()]).out);
+    let unmet = telseal(&["verify-proof", &site.path("p"), "--policy", &site.path("policy")]);
+    assert!(unmet.code == 6 && unmet.err.contains("quorum"), "{}", unmet.err);
+    write(&site.path("p"), &telseal(&["prove", "--seq", "2", "--anchor", &kept, &site.root()]).out);
+    let met = telseal(&["verify-proof", &site.path("p"), "--policy", &site.path("policy")]);
+    assert!(met.code == 0 && met.out.contains("witnesses   w\n"), "{}{}", met.out, met.err);
+    // The disk of yesterday.
+    write_bytes(site.segment().to_str().unwrap(), &before);
+    keys.iter().for_each(|(path, bytes)| write_bytes(path, bytes));
+    let cut = anchor(&site);
+    assert!(cut.code == 4 && cut.err.contains("truncated"), "{}", cut.err);
+    assert_eq!(telseal(&["verify", &site.root(), "--anchor", &kept]).code, 4);
+    // It goes on as if nothing had been.
+    site.end();
+    site.end();
+    let forked = anchor(&site);
+    assert!(forked.code == 4 && forked.err.contains("forked"), "{}", forked.err);
+    assert_eq!(anchor(&Site::new(1)).code, 6);
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test puts back an old disk")]
+fn write_bytes(path: &str, bytes: &[u8]) {
+    fs::write(path, bytes).unwrap();
 }
