@@ -101,8 +101,8 @@ impl Finding {
 /// What a good line was.
 #[derive(Debug)]
 pub(super) enum Checked<'a> {
-    /// A record, with or without its body, and how many of its erasable fields are not disclosed.
-    Record { entry: Entry, has_body: bool, undisclosed: usize },
+    /// A record, with or without its body, and which of its erasable fields are not disclosed.
+    Record { entry: Entry, has_body: bool, undisclosed: Vec<String> },
     /// One of the ledger's own events; the body lacks its closing brace.
     Control { entry: Entry, body: &'a [u8] },
     /// A signature over everything so far.
@@ -281,7 +281,7 @@ impl Checker {
         self.check_order(&entry)?;
         self.check_links(&entry)?;
         self.extend(&bytes, &entry);
-        Ok(Checked::Record { entry, has_body: false, undisclosed: 0 })
+        Ok(Checked::Record { entry, has_body: false, undisclosed: Vec::new() })
     }
 
     fn extend(&mut self, bytes: &[u8; ENTRY_BYTES], entry: &Entry) {
@@ -312,12 +312,12 @@ impl Checker {
         Ok(())
     }
 
-    /// How many erasable fields are not disclosed.
-    fn check_disclosures(&self, sealed: &SealedLine<'_>, entry: &Entry) -> Result<usize, Finding> {
+    /// Which erasable fields are not disclosed.
+    fn check_disclosures(&self, sealed: &SealedLine<'_>, entry: &Entry) -> Result<Vec<String>, Finding> {
         let next = self.chain.size();
         if entry.flags & ERASABLE == 0 {
             let what = "fields are disclosed in a line that has none to disclose";
-            return if sealed.disclosures.is_none() { Ok(0) } else { Err(Finding::new(Fault::Modified, next, what)) };
+            return if sealed.disclosures.is_none() { Ok(Vec::new()) } else { Err(Finding::new(Fault::Modified, next, what)) };
         }
         let what = "a disclosed field is not the one that was sealed";
         undisclosed(sealed.open_body, sealed.disclosures.unwrap_or_default())

@@ -22,15 +22,29 @@ pub fn digest(salt: &[u8; 16], name: &str, value: &str) -> [u8; 32] {
 }
 
 /// Checks that every disclosure (the inside of the list) fits one digest of that name in the line, and no two the same.
-/// How many digests are left undisclosed; `None` when one does not fit.
-pub(super) fn undisclosed(line: &[u8], disclosures: &[u8]) -> Option<usize> {
+/// The names of the fields whose digests are left undisclosed; `None` when a disclosure does not fit.
+pub(super) fn undisclosed(line: &[u8], disclosures: &[u8]) -> Option<Vec<String>> {
     let list = [b"[", disclosures, b"]"].concat();
     let mut found = places(line, &list)?;
     let disclosed = found.len();
     found.sort_unstable();
     found.dedup();
-    let digests = memchr::memmem::find_iter(line, DIGEST).count();
-    (found.len() == disclosed).then(|| digests.saturating_sub(disclosed))
+    (found.len() == disclosed).then_some(())?;
+    let ends = memchr::memmem::find_iter(line, DIGEST).filter_map(|at| at.checked_sub(1));
+    let names = ends.filter_map(|end| name_before(line, end));
+    Some(names.filter(|(start, _)| found.binary_search(start).is_err()).map(|(_, name)| name).collect())
+}
+
+/// Where the member's name that ends before `end` begins, and what it says.
+fn name_before(line: &[u8], end: usize) -> Option<(usize, String)> {
+    let text = line.get(..end)?.strip_suffix(b"\"")?;
+    let is_escaped = |at: usize| text[..at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1;
+    let start = memchr::memrchr_iter(b'"', text).find(|at| !is_escaped(*at))?;
+    let written = std::str::from_utf8(&line[start..end]).ok()?;
+    match Reader::over(written).value().ok()? {
+        Value::Str(name) => Some((start, name.read(&mut String::new()).to_owned())),
+        _ => None,
+    }
 }
 
 /// Where the digest of each disclosure stands in the line.
@@ -99,10 +113,11 @@ mod tests {
     fn disclosures_fit_their_digests_and_what_is_not_disclosed_is_counted() {
         let fields = [("\"user.email\"", "\"a@b.example\""), ("\"a \\\"q\\\"\"", "{\"x\":[1,2.0]}"), ("\"n\"", "1")];
         let (line, all) = sealed(&fields);
-        assert_eq!(undisclosed(line.as_bytes(), all.join(",").as_bytes()), Some(0));
-        assert_eq!(undisclosed(line.as_bytes(), all[1].as_bytes()), Some(2));
-        assert_eq!(undisclosed(line.as_bytes(), b""), Some(3));
-        assert_eq!(undisclosed(b"{\"a\":1", b""), Some(0));
+        let left = |line: &str, disclosures: &str| undisclosed(line.as_bytes(), disclosures.as_bytes()).unwrap();
+        assert!(left(&line, &all.join(",")).is_empty());
+        assert_eq!(left(&line, &all[1]), ["user.email", "n"]);
+        assert_eq!(left(&line, ""), ["user.email", "a \"q\"", "n"]);
+        assert!(left("{\"a\":1", "").is_empty());
     }
 
     #[test]
