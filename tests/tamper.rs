@@ -7,6 +7,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail the test")]
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "tests write files and say why they are skipped")]
 
+#[path = "tamper/copies.rs"]
+mod copies;
 #[expect(dead_code, reason = "the vectors use the rest")]
 #[path = "support/forge.rs"]
 mod forge;
@@ -59,13 +61,21 @@ fn judge(row: &Row, (exit, said): &(i32, String), findings: bool) -> Option<Stri
     Some(format!("  {}: expected exit {} {}, got {exit}: {first}", row.name, row.exit, row.findings))
 }
 
-fn check_all(verifier: impl Fn(&Scene, &Path) -> (i32, String), findings: bool) {
-    let wrong: Vec<String> = rows()
-        .filter_map(|row| {
+fn check_all(verifier: impl Fn(&Scene, &Path) -> (i32, String) + Sync, findings: bool) {
+    const THREADS: usize = 4;
+    let check = |thread: usize| {
+        let rows = rows().enumerate().filter(|(number, _)| number % THREADS == thread);
+        let wrong = rows.filter_map(|(_, row)| {
             let (dir, scene) = made(row);
             judge(row, &verifier(&scene, dir.path()), findings)
-        })
-        .collect();
+        });
+        wrong.collect::<Vec<String>>()
+    };
+    let check = &check;
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || check(thread))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
     assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), rows().count(), wrong.join("\n"));
 }
 

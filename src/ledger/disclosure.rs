@@ -28,14 +28,29 @@ pub fn field_digest(salt: &[u8; 16], member: &[u8]) -> [u8; 32] {
 }
 
 /// Checks that every disclosure of the list (a JSON array, or nothing) fits one digest of that name in the line, and no two
-/// the same. How many digests are left undisclosed; `None` when one does not fit, or is spelt with white space.
-pub(super) fn undisclosed(line: &[u8], list: &[u8]) -> Option<usize> {
+/// the same. The names of the fields whose digests are left undisclosed; `None` when a disclosure does not fit, or is spelt
+/// with white space.
+pub(super) fn undisclosed(line: &[u8], list: &[u8]) -> Option<Vec<String>> {
     let mut found = if list.is_empty() { Vec::new() } else { places(line, list)? };
     let disclosed = found.len();
     found.sort_unstable();
     found.dedup();
-    let digests = memchr::memmem::find_iter(line, DIGEST).count();
-    (found.len() == disclosed).then(|| digests.saturating_sub(disclosed))
+    (found.len() == disclosed).then_some(())?;
+    let ends = memchr::memmem::find_iter(line, DIGEST).filter_map(|at| at.checked_sub(1));
+    let names = ends.filter_map(|end| name_before(line, end));
+    Some(names.filter(|(start, _)| found.binary_search(start).is_err()).map(|(_, name)| name).collect())
+}
+
+/// Where the member's name that ends before `end` begins, and what it says.
+fn name_before(line: &[u8], end: usize) -> Option<(usize, String)> {
+    let text = line.get(..end)?.strip_suffix(b"\"")?;
+    let is_escaped = |at: usize| text[..at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1;
+    let start = memchr::memrchr_iter(b'"', text).find(|at| !is_escaped(*at))?;
+    let written = std::str::from_utf8(&line[start..end]).ok()?;
+    match Reader::over(written).value().ok()? {
+        Value::Str(name) => Some((start, name.read(&mut String::new()).to_owned())),
+        _ => None,
+    }
 }
 
 /// Where the digest of each disclosure stands in the line.
@@ -109,10 +124,12 @@ mod tests {
     fn disclosures_fit_their_digests_and_what_is_not_disclosed_is_counted() {
         let fields = [("\"user.email\"", "\"a@b.example\""), ("\"a \\\"q\\\"\"", "{\"x\":[1,2.0]}"), ("\"n\"", "1")];
         let (line, all) = sealed(&fields);
-        assert_eq!(undisclosed(line.as_bytes(), format!("[{}]", all.join(",")).as_bytes()), Some(0));
-        assert_eq!(undisclosed(line.as_bytes(), format!("[{}]", all[1]).as_bytes()), Some(2));
-        assert_eq!(undisclosed(line.as_bytes(), b""), Some(3));
-        assert_eq!(undisclosed(b"{\"a\":1", b""), Some(0));
+        let list = |disclosures: &[&str]| format!("[{}]", disclosures.join(","));
+        let left = |line: &str, list: &str| undisclosed(line.as_bytes(), list.as_bytes()).unwrap();
+        assert!(left(&line, &list(&[&all[0], &all[1], &all[2]])).is_empty());
+        assert_eq!(left(&line, &list(&[&all[1]])), ["user.email", "n"]);
+        assert_eq!(left(&line, ""), ["user.email", "a \"q\"", "n"]);
+        assert!(left("{\"a\":1", "").is_empty());
     }
 
     #[test]
