@@ -164,7 +164,10 @@ impl Reading {
         let head = document::head(document)?;
         let scope = match document::logsource(document)? {
             Ok(scope) => scope,
-            Err(why) => return Ok(self.find(file, head.line, false, format!("passed over: {why}"))),
+            Err(why) => {
+                self.find(file, head.line, false, format!("passed over: {why}"));
+                return Ok(());
+            }
         };
         let Some(detection) = document.get("detection") else { return Ok(()) };
         let body = rule::body(detection, scope.dialect, &[])?;
@@ -180,7 +183,10 @@ impl Reading {
         let head = document::head(&document)?;
         let scope = match document::logsource(&document)? {
             Ok(scope) => scope,
-            Err(why) => return Ok(self.find(file, head.line, false, format!("passed over: {why}"))),
+            Err(why) => {
+                self.find(file, head.line, false, format!("passed over: {why}"));
+                return Ok(());
+            }
         };
         let Some(node) = document.get("filter").cloned() else { return Ok(()) };
         let rules: Vec<String> = node.strs("rules").into_iter().filter(|name| name != "any").collect();

@@ -153,11 +153,25 @@ fn see_positional_host<'a>(event: &mut Event<'a>, program: &str, argv: &'a [&'a 
 fn push_host<'a>(event: &mut Event<'a>, host: &'a str, arena: &'a Bump) {
     let host =
         if host.starts_with('[') { host.trim_matches(['[', ']']) } else { host.split(':').next().unwrap_or_default() };
+    if let Some(dotted) = dotted(host) {
+        event.push(Field::CmdHost, arena.alloc_str(&dotted));
+    }
     if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
         event.push(Field::CmdHost, arena.alloc_str(&host.to_ascii_lowercase()));
     } else {
         event.push(Field::CmdHost, host);
     }
+}
+
+/// An address written as one number, as in `http://2852039166/` or `0xA9FEA9FE`.
+fn dotted(host: &str) -> Option<String> {
+    let lower = host.to_ascii_lowercase();
+    let number = match lower.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16).ok()?,
+        None if lower.len() >= 8 => lower.parse().ok()?,
+        None => return None,
+    };
+    Some(std::net::Ipv4Addr::from(number).to_string())
 }
 
 /// A path without `//`, `/./` and `/x/../`.
@@ -236,6 +250,13 @@ mod tests {
     fn patterns_match_as_in_a_shell() {
         assert!(glob("c?t", "cat") && glob("/etc/sh*w", "/etc/shadow") && glob("/etc/p[a-c]sswd", "/etc/passwd"));
         assert!(!glob("/e*", "/etc/passwd") && !glob("c?t", "curt") && !glob("[!c]at", "cat"));
+    }
+
+    #[test]
+    fn addresses_written_as_one_number_are_read() {
+        assert_eq!(dotted("0xA9FEA9FE").as_deref(), Some("169.254.169.254"));
+        assert_eq!(dotted("2852039166").as_deref(), Some("169.254.169.254"));
+        assert_eq!((dotted("example.com"), dotted("8080")), (None, None));
     }
 
     #[test]

@@ -62,6 +62,10 @@ impl<'a> Walker<'a, '_> {
             "cat" | "tee" | "sponge" | "pv" | "nl" | "head" | "tail" | "sort" | "uniq" | "strings" => {
                 self.copied(words, stdin)
             }
+            "dirname" => {
+                let parent = words.first().and_then(|word| word.trim_end_matches('/').rsplit_once('/'));
+                parent.map_or(Out::UNKNOWN, |(parent, _)| Out::known(if parent.is_empty() { "/" } else { parent }))
+            }
             "find" => self.found(words),
             _ => self.filtered(program, words, stdin),
         }
@@ -120,6 +124,7 @@ impl<'a> Walker<'a, '_> {
                 self.tricks.add(Trick::Reversed);
                 Some(lines(stdin.text, |line| line.chars().rev().collect()))
             }
+            "python3" | "python" if has(&["base64"]) && has(&["-d", "-u"]) => decode::base64(stdin.text),
             "perl" | "python3" | "python" | "ruby"
                 if words
                     .iter()
@@ -189,7 +194,7 @@ impl<'a> Walker<'a, '_> {
     }
 
     /// `printf` with `%s`, `%b`, `%c`, `%d`, `%x`; the format is used again while words are left.
-    fn printf(&mut self, words: &[&'a str]) -> Out<'a> {
+    pub(super) fn printf(&mut self, words: &[&'a str]) -> Out<'a> {
         let words = if words.first() == Some(&"--") { &words[1..] } else { words };
         let Some((format, mut words)) = words.split_first() else { return Out::default() };
         if *format == "-v" {

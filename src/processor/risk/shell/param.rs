@@ -259,6 +259,12 @@ impl<'a> Walker<'a, '_> {
         match decode::operation(known, operation) {
             Some(value) => {
                 let list = matches!(operation, "[@]" | "[*]");
+                if operation.starts_with(":=") {
+                    self.set_variable(name, self.arena.alloc_str(&value));
+                }
+                if operation == "[*]" && quoted && self.variable("IFS") == Some("") {
+                    return self.put_value(piece, &value.replace(' ', ""), true);
+                }
                 if known.is_some() && !list && !operation.starts_with([':', '#', '%']) || operation.starts_with(":0") {
                     self.tricks.add(Trick::Variable);
                 }

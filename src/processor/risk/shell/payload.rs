@@ -138,6 +138,9 @@ impl<'a> Walker<'a, '_> {
         }
         self.fetched_and_run(place, text);
         self.numbers(place, text);
+        if program.ends_with("awk") {
+            self.awk_pipes(place, text);
+        }
         if program == "expect" {
             for line in text.split(['\n', ';']).filter_map(|line| line.trim().strip_prefix("spawn ")) {
                 self.script(line, Some(place));
@@ -165,6 +168,8 @@ impl<'a> Walker<'a, '_> {
         let name = &text[at..end];
         let (runs, decodes, hex, evaluates) =
             (RUNS.contains(&name), DECODES.contains(&name), DECODES_HEX.contains(&name), EVALUATES.contains(&name));
+        // Emacs has hyphens in its names.
+        let end = end + if text[end..].starts_with("-command") { "-command".len() } else { 0 };
         let (removes, reads) = (REMOVES.contains(&name), READS.contains(&name));
         if !(runs || decodes || hex || evaluates || removes || reads) {
             return end;
@@ -194,6 +199,16 @@ impl<'a> Walker<'a, '_> {
             let out = self.made(text, true);
             self.payload(place, program, out.text);
             self.script(out.text, Some(place));
+        }
+    }
+
+    /// `"CMD" | getline` and `print | "CMD"` of awk.
+    fn awk_pipes(&mut self, place: usize, text: &'a str) {
+        let parts: Vec<&'a str> = text.split('"').collect();
+        for triple in parts.windows(3).step_by(2) {
+            if triple[0].trim_end().ends_with('|') || triple[2].trim_start().starts_with('|') {
+                self.script(triple[1], Some(place));
+            }
         }
     }
 

@@ -228,6 +228,7 @@ impl<'a> Walker<'a, '_> {
         let Read { words, assignments, redirects, input } = read;
         for assignment in &assignments {
             self.assign(assignment);
+            self.run_setting(assignment);
         }
         let stdin = input.unwrap_or(stdin);
         let redirects = self.arena.alloc_slice_copy(&redirects);
@@ -246,9 +247,20 @@ impl<'a> Walker<'a, '_> {
         if argv.is_empty() {
             return Ran { head: None, out: Out::default() };
         }
+        if argv[0].starts_with(['$', '`']) && !feeds.is_empty() {
+            // What a substitution prints is run: that is `eval`.
+            argv.insert(0, "eval");
+            let place = self.push(argv.into_bump_slice(), redirects, parent);
+            place.into_iter().for_each(|place| feeds.iter().for_each(|(first, end)| self.feed(*first, *end, place)));
+            return Ran { head: place, out: Out::UNKNOWN };
+        }
         self.put_alias(&mut argv);
         let before = self.event.commands().len();
-        let mut ran = self.run(argv.into_bump_slice(), redirects, parent, stdin);
+        let argv = argv.into_bump_slice();
+        let mut ran = self.run(argv, redirects, parent, stdin);
+        self.run_receivers(argv, ran.out, before);
+        let targets: Vec<&'a str> = redirects.iter().map(|redirect| redirect.target).collect();
+        self.run_receivers(&targets, ran.out, before);
         self.feed_substitutions(&feeds, before);
         if let Some(redirect) = redirects.iter().find(|redirect| matches!(redirect.operator, ">" | ">>" | ">|" | "1>"))
         {
@@ -256,6 +268,43 @@ impl<'a> Walker<'a, '_> {
             ran.out = Out::default();
         }
         ran
+    }
+
+    /// Settings whose value a program runs.
+    fn run_setting(&mut self, assignment: &'a str) {
+        const RUN: &[&str] = &[
+            "GIT_SSH_COMMAND",
+            "GIT_EDITOR",
+            "GIT_PAGER",
+            "GIT_SEQUENCE_EDITOR",
+            "GIT_EXTERNAL_DIFF",
+            "PAGER",
+            "MANPAGER",
+            "EDITOR",
+            "VISUAL",
+            "PROMPT_COMMAND",
+            "LESSOPEN",
+            "BROWSER",
+            "SUDO_ASKPASS",
+            "GIT_ASKPASS",
+        ];
+        if let Some((name, value)) = assignment.split_once('=')
+            && value.contains(' ')
+            && RUN.contains(&name)
+        {
+            self.script(value, self.parent);
+        }
+    }
+
+    /// `tee >(sh)` and `> >(sh)` give a shell what is printed.
+    fn run_receivers(&mut self, words: &[&'a str], out: Out<'a>, place: usize) {
+        for word in words {
+            let inner = word.strip_prefix(">(").and_then(|rest| rest.strip_suffix(')')).unwrap_or_default();
+            let program = inner.split_ascii_whitespace().next().map(base).unwrap_or_default();
+            if super::wrappers::SHELLS.contains(&program) && !out.text.is_empty() {
+                self.script(out.text, Some(place));
+            }
+        }
     }
 
     /// A name that `alias` gave to something else on this line.
@@ -393,16 +442,29 @@ impl<'a> Walker<'a, '_> {
             return;
         }
         let Some(cwd) = self.cwd.filter(|cwd| cwd.starts_with(['/', '~', '$']) || *cwd == "..") else { return };
-        let relative = |word: &str| matches!(word, "*" | "." | "./*" | "./" | ".*" | "{*,.*}");
-        if !matches!(program, "rm" | "chmod" | "chown" | "shred" | "find" | "mv" | "tar")
-            || !argv.iter().any(|word| relative(word))
+        let private = [".ssh", ".aws", ".kube", ".gnupg", ".docker", ".azure", "gcloud", "/etc", "/root"];
+        let private = private.iter().any(|folder| cwd.contains(folder));
+        let relative = |word: &str| {
+            matches!(word, "*" | "." | "./*" | "./" | ".*" | "{*,.*}")
+                || (private && !word.starts_with(['/', '~', '$', '-']))
+        };
+        if !private && !matches!(program, "rm" | "chmod" | "chown" | "shred" | "find" | "mv" | "tar")
+            || !argv.iter().skip(1).any(|word| relative(word))
         {
             return;
         }
         let mut whole = Vec::with_capacity(argv.len());
-        for word in argv {
-            let below = word.trim_start_matches("./").trim_start_matches('.');
-            whole.push(if relative(word) { self.join(&[cwd.trim_end_matches('/'), below], "/") } else { word });
+        for (number, word) in argv.iter().enumerate() {
+            let below = match *word {
+                "." | "./" => "",
+                ".*" | "{*,.*}" => "*",
+                word => word.trim_start_matches("./"),
+            };
+            whole.push(if number > 0 && relative(word) {
+                self.join(&[cwd.trim_end_matches('/'), below], "/")
+            } else {
+                word
+            });
         }
         let parent = self.event.commands()[place].parent;
         self.push(self.arena.alloc_slice_copy(&whole), &[], parent);

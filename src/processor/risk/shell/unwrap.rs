@@ -36,7 +36,8 @@ impl<'a> Walker<'a, '_> {
             "trap" => argv.get(1).map(|text| self.script(text, Some(place))),
             "at" | "crontab" if !stdin.text.is_empty() => Some(self.script(stdin.text, Some(place))),
             "tmux" | "screen" => self.terminal(place, argv),
-            "alias" | "export" | "declare" | "local" | "readonly" | "typeset" | "set" | "read" => {
+            "printf" | "mapfile" | "readarray" | "alias" | "export" | "declare" | "local" | "readonly" | "typeset"
+            | "set" | "read" => {
                 self.remember_names(program, argv, stdin);
                 None
             }
@@ -68,6 +69,10 @@ impl<'a> Walker<'a, '_> {
             return self.run_text(place, stdin);
         }
         let first = argv.first()?;
+        let shown = argv.iter().find_map(|word| word.strip_prefix("+!").or_else(|| word.strip_prefix("+:!")));
+        if let Some(text) = shown {
+            return Some(self.script(text, Some(place)));
+        }
         if first.contains(' ') {
             // No program is called so: the words were quoted as one.
             return Some(self.script(first, Some(place)));
@@ -134,9 +139,11 @@ impl<'a> Walker<'a, '_> {
     fn text_option(&mut self, place: usize, program: &str, argv: &'a [&'a str]) -> Option<Ran<'a>> {
         let (_, options) = TEXT_OPTIONS.iter().find(|(name, _)| *name == program)?;
         let quiet = |word: &str| program == "script" && word.starts_with('-') && word.ends_with('c');
+        let quiet = |word: &str| quiet(word) || (program == "env" && word.starts_with("-S"));
         let names = |word: &str| options.iter().any(|option| value_of(word, option).is_some() || word == *option);
         let at = argv.iter().position(|word| names(word) || quiet(word))?;
         let inline = options.iter().find_map(|option| value_of(argv[at], option));
+        let inline = inline.or_else(|| argv[at].strip_prefix("-S").filter(|text| program == "env" && !text.is_empty()));
         if program.starts_with("cmd") {
             return Some(self.joined_script(place, &argv[at + 1..]));
         }
@@ -254,6 +261,16 @@ impl<'a> Walker<'a, '_> {
                     self.set_positional(&all);
                 }
             }
+            "printf" => {
+                if let ["-v", name, rest @ ..] = words {
+                    let out = self.printf(rest);
+                    self.set_variable(name, out.text);
+                }
+            }
+            "mapfile" | "readarray" => {
+                let name = words.last().filter(|word| !word.starts_with('-')).copied().unwrap_or("MAPFILE");
+                self.set_variable(name, self.arena.alloc_str(&stdin.text.trim_end().replace('\n', " ")));
+            }
             "read" => {
                 let names = words.iter().rev().take_while(|word| !word.starts_with('-'));
                 if let Some(name) = names.last().filter(|_| !stdin.text.is_empty()) {
@@ -303,8 +320,10 @@ impl<'a> Walker<'a, '_> {
         let mark = argv[1..at].windows(2).find(|pair| matches!(pair[0], "-I" | "-J")).map(|pair| pair[1]);
         let mark = mark
             .or_else(|| argv[1..at].iter().find_map(|word| word.strip_prefix("-I").filter(|mark| !mark.is_empty())));
-        let input: Vec<&'a str> =
-            stdin.text.split([' ', '\t', '\n', '\0']).filter(|word| !word.is_empty()).take(XARGS_WORDS_MAX).collect();
+        let whole = argv[1..at].iter().any(|word| word.starts_with('-') && (word.contains('0') || *word == "--null"));
+        let marks: &[char] = if whole { &['\0'] } else { &[' ', '\t', '\n', '\0'] };
+        let text = stdin.text.trim_end_matches('\n');
+        let input: Vec<&'a str> = text.split(marks).filter(|word| !word.is_empty()).take(XARGS_WORDS_MAX).collect();
         let mut words: Vec<&'a str> = Vec::with_capacity(rest.len() + input.len());
         match mark {
             Some(mark) if !input.is_empty() => {

@@ -125,6 +125,8 @@ const WRAPPERS: &[Wrapper] = &[
         skip: 0,
         text: true,
     },
+    words(&["runuser"], "ugGs", &["--user", "--group", "--shell"], 0),
+    Wrapper { names: &["pdsh", "clush", "pssh"], short: "wxglh", long: &[], skip: 0, text: true },
     Wrapper { names: &["batch", "entr"], short: "", long: &[], skip: 0, text: true },
 ];
 
@@ -164,6 +166,8 @@ pub(super) const TEXT_OPTIONS: &[(&str, &[&str])] = &[
     ("su", &["-c", "--command"]),
     ("make", &["SHELL"]),
     ("runuser", &["-c", "--command"]),
+    ("ansible", &["-a", "--args"]),
+    ("salt", &["cmd.run"]),
     ("script", &["-c", "--command"]),
     ("flock", &["-c", "--command"]),
     ("sg", &["-c"]),
