@@ -36,20 +36,23 @@ fn resident_mib() -> f64 {
     text.split(' ').nth(1).unwrap().parse::<f64>().unwrap() * 4096.0 / f64::from(1 << 20)
 }
 
-/// Seconds of processor time that one call costs: the best of five groups.
+/// Seconds of processor time that one call costs: the best of five groups. The system counts in ticks of some
+/// milliseconds, so groups are made longer until they take a fifth of a second.
 fn cost(mut call: impl FnMut()) -> f64 {
-    call();
-    let start = cpu_seconds();
-    call();
-    let once = (cpu_seconds() - start).max(1e-6);
-    let calls = (0.12 / once).ceil().clamp(1.0, 1e6);
-    let group = |call: &mut dyn FnMut()| {
+    let mut group = |calls: u32| {
         let start = cpu_seconds();
-        (0..calls as usize).for_each(|_| call());
-        (cpu_seconds() - start) / calls
+        (0..calls).for_each(|_| call());
+        cpu_seconds() - start
     };
-    (0..5).map(|_| group(&mut call)).fold(f64::INFINITY, f64::min)
+    let mut calls = 1;
+    while group(calls) < GROUP_SECONDS && calls < CALLS_MAX {
+        calls *= 2;
+    }
+    (0..5).map(|_| group(calls) / f64::from(calls)).fold(f64::INFINITY, f64::min)
 }
+
+const GROUP_SECONDS: f64 = 0.2;
+const CALLS_MAX: u32 = 1 << 20;
 
 /// A request with one record for each text, as its body.
 fn request(texts: &[String]) -> Vec<u8> {
