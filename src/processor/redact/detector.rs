@@ -35,10 +35,12 @@ mod network;
 pub(super) mod payment_card;
 mod phone;
 pub(super) mod private_key;
+mod signed_url;
 pub(super) mod slack;
+mod unmarked;
 pub(super) mod url;
 pub(super) mod us_ssn;
-mod value;
+pub(super) mod value;
 mod vendor;
 
 /// What a detector protects.
@@ -358,6 +360,15 @@ pub(super) static DETECTORS: &[&Detector] = &[
     &vendor::weights::DETECTOR,
     &vendor::xai::DETECTOR,
     &vendor::yandex::DETECTOR,
+    &signed_url::DETECTOR,
+    &unmarked::DISCORD,
+    &unmarked::TWILIO,
+    &unmarked::DATADOG,
+    &unmarked::OKTA,
+    &unmarked::ASANA,
+    &unmarked::MAILGUN,
+    &unmarked::SPLUNK,
+    &unmarked::AZURE_DEVOPS,
     &card_data::TRACK,
     &payment_card::DETECTOR,
     &us_ssn::DETECTOR,

@@ -124,8 +124,10 @@ pub(super) fn operator(text: &[u8], at: usize, flag: bool) -> Option<(Operator, 
     let gap = gap_end(text, closed);
     let (operator, end) = match text.get(gap..)? {
         [b'=', b'=', ..] => (Operator::Compare, gap + 2),
-        [b':', b'=', ..] | [b'=', b'>', ..] => (Operator::Loose, gap + 2),
+        [b':', b'=', b' ', ..] | [b'=', b'>', ..] => (Operator::Loose, gap + 2),
         [b':', b':', ..] => return None,
+        // `${PASSWORD:-default}`
+        [b':', b'-' | b'=', ..] => (Operator::Tight, gap + 2),
         [b'=', ..] if gap == closed && !matches!(text.get(gap + 1), Some(b' ')) => (Operator::Tight, gap + 1),
         [b'=', ..] => (Operator::Loose, gap + 1),
         [b'%', b'3', b'D' | b'd', ..] => (Operator::Tight, gap + 3),

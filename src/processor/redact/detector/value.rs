@@ -41,6 +41,7 @@ const KEPT_ELSEWHERE: &[&str] = &[
     "file:",
     "keyring:",
     "projects/",
+    "kubernetes.io/",
     "http://",
     "https://",
     "!ref",
@@ -140,6 +141,11 @@ const NO_VALUES: &[&str] = &[
     "...",
     "=",
 ];
+
+/// True when the value of a key that names a secret is none: a reference, a stand-in, a type, a form's label.
+pub(in super::super) fn is_harmless(value: &[u8]) -> bool {
+    is_stand_in(value) || is_word(value) || is_label(value)
+}
 
 /// True for a word that goes on after a name without being a value.
 pub(super) fn is_word(value: &[u8]) -> bool {
