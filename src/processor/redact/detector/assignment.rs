@@ -180,7 +180,7 @@ fn quoted(text: &[u8], quote: &Quote, strength: Strength) -> Option<Range<usize>
         return None;
     }
     // `token: "COMMA"` is a parser's.
-    let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=:|%,;".contains(byte) || *byte == b'\\';
+    let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=:|%,;!#*@$".contains(byte) || *byte == b'\\';
     let convincing = content.len() > LOOK_LEN_MAX || (looks_secret(content) && content.iter().all(token));
     (strength == Strength::Strong || convincing).then_some(value)
 }

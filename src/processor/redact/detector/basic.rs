@@ -29,7 +29,7 @@ const LEN_MAX: usize = 1024;
 
 fn find(text: &[u8], at: usize) -> Verdict {
     if has_at(text, at, "authorization") {
-        return bearer::header(text, at, true).map_or(Verdict::NO, |span| Verdict::Hit(span));
+        return bearer::header(text, at, true).map_or(Verdict::NO, Verdict::Hit);
     }
     if !word_starts(text, at) {
         return Verdict::NO;

@@ -50,7 +50,7 @@ const SCHEMES: &[(&str, bool)] = &[
 
 fn find(text: &[u8], at: usize) -> Verdict {
     if has_at(text, at, "authorization") {
-        return header(text, at, false).map_or(Verdict::NO, |span| Verdict::Hit(span));
+        return header(text, at, false).map_or(Verdict::NO, Verdict::Hit);
     }
     if !word_starts(text, at) {
         return Verdict::NO;

@@ -66,7 +66,7 @@ pub(super) static ASANA: Detector = key(
 pub(super) static MAILGUN: Detector = key(
     "mailgun-private-key",
     "private API keys of Mailgun in their newer form, near its name",
-    |text, at| dashed(text, at),
+    dashed,
     &["mailgun", "mg_api_key"],
     &["mailgun: «0123456789abcdef0123456789abcdef-01234567-89abcdef»"],
     &["mailgun-js 0.22"],
@@ -75,7 +75,7 @@ pub(super) static MAILGUN: Detector = key(
 pub(super) static SPLUNK: Detector = key(
     "splunk-hec-token",
     "tokens of Splunk's HTTP event collector, near a word for them",
-    |text, at| uuid(text, at),
+    uuid,
     &["hec", "hec token", "splunk token", "splunk_token", "splunk hec"],
     &["HEC token: «12345678-1234-4234-8234-123456789012»"],
     &["hec port 8088", "id 12345678-1234-4234-8234-123456789012"],
