@@ -73,7 +73,7 @@ const HARMLESS_TOKENS: &[&str] = &[
 ];
 /// Words after the name that leave it a secret's name.
 const QUALIFIERS: &[&str] =
-    &["value", "text", "string", "plain", "plaintext", "raw", "hash", "base64", "b64", "current", "new", "old"];
+    &["value", "base", "text", "string", "plain", "plaintext", "raw", "hash", "base64", "b64", "current", "new", "old"];
 
 /// Judges a name. `None`: not a secret's.
 pub(super) fn secrecy(name: &[u8]) -> Option<Strength> {

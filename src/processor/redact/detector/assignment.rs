@@ -47,8 +47,6 @@ const GAP_LEN_MAX: usize = 8;
 const LOOK_LEN_MAX: usize = 256;
 /// The longest type that is looked over.
 const LABEL_LEN_MAX: usize = 40;
-/// Letters in quotes under a name that means other things too are a secret from this length on.
-const WEAK_LEN_MIN: usize = 16;
 /// A password of digits is longer than a length, a port or an age.
 const NUMBER_LEN_MIN: usize = 4;
 
@@ -124,8 +122,10 @@ pub(super) fn operator(text: &[u8], at: usize, flag: bool) -> Option<(Operator, 
     let gap = gap_end(text, closed);
     let (operator, end) = match text.get(gap..)? {
         [b'=', b'=', ..] => (Operator::Compare, gap + 2),
-        [b':', b'=', ..] | [b'=', b'>', ..] => (Operator::Loose, gap + 2),
+        [b':', b'=', b' ', ..] | [b'=', b'>', ..] => (Operator::Loose, gap + 2),
         [b':', b':', ..] => return None,
+        // `${PASSWORD:-default}`
+        [b':', b'-' | b'=', ..] => (Operator::Tight, gap + 2),
         [b'=', ..] if gap == closed && !matches!(text.get(gap + 1), Some(b' ')) => (Operator::Tight, gap + 1),
         [b'=', ..] => (Operator::Loose, gap + 1),
         [b'%', b'3', b'D' | b'd', ..] => (Operator::Tight, gap + 3),
@@ -180,8 +180,9 @@ fn quoted(text: &[u8], quote: &Quote, strength: Strength) -> Option<Range<usize>
         return None;
     }
     // `token: "COMMA"` is a parser's.
-    let word = !content.iter().any(u8::is_ascii_digit) && content.len() < WEAK_LEN_MIN;
-    (strength == Strength::Strong || !word).then_some(value)
+    let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=:|%,;!#*@$".contains(byte) || *byte == b'\\';
+    let convincing = content.len() > LOOK_LEN_MAX || (looks_secret(content) && content.iter().all(token));
+    (strength == Strength::Strong || convincing).then_some(value)
 }
 
 /// The value behind a type: `password: &str = "…"`.
@@ -223,12 +224,22 @@ fn unquoted(text: &[u8], at: usize, strength: Strength, operator: Operator) -> O
         || is_stand_in(value)
         || is_word(value)
         || is_path(value)
-        || is_code(value, operator, text.get(at + value.len()).copied());
+        || is_code(value, operator, text.get(at + value.len()).copied())
+        || (operator == Operator::Colon && goes_on(text, at..at + value.len()));
     if harmless || !is_convincing(value, strength, operator) {
         return None;
     }
     let end = run_end(text, head, is_unquoted);
     Some(at..at + without_commas(&text[at..end]).len())
+}
+
+/// `SECRETS: Kind = …` has a type there, and `pwd: expected bytes` a sentence.
+fn goes_on(text: &[u8], value: Range<usize>) -> bool {
+    let next = gap_end(text, value.end);
+    let typed = text.get(next) == Some(&b'=')
+        && text[value.clone()].iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let sentence = next > value.end && text.get(next).is_some_and(u8::is_ascii_lowercase);
+    typed || (sentence && text[value].iter().all(u8::is_ascii_lowercase))
 }
 
 fn without_commas(mut value: &[u8]) -> &[u8] {
@@ -339,6 +350,13 @@ mod tests {
             "VALUES (:password)",
             "password: 8",
             "api_key: https://console.example.com/keys",
+            "const SECRETS: RapidSecrets = RapidSecrets::seed(1);",
+            "FLAGS_PASS: u32 = 2;",
+            "log_passwd: __u32,",
+            "pwd: expected bytes",
+            "MasterSecret => 0x0017,",
+            "_token = r'(?:[a-z1]+)'",
+            "password = \":****\"",
             "token_count: 12345678",
             "use the --token flag",
             "secret=***",

@@ -38,9 +38,8 @@ fn find(text: &[u8], at: usize) -> Verdict {
         return Verdict::NO;
     }
     let value = name + 1;
-    let end = run_end(text, value, |byte| {
-        !matches!(byte, b'\n' | b'\r' | b'"' | b'\'' | b'\\' | b'`' | b'<') && !(set && byte == b';')
-    });
+    let ends: &[u8] = if set { b"\n\r\"'\\`<;" } else { b"\n\r\"'\\`<" };
+    let end = run_end(text, value, |byte| !ends.contains(&byte));
     let found = &text[value..end];
     if found.is_empty() || mask_len(found) == found.len() || assignment::is_stand_in(found) {
         return Verdict::NO;

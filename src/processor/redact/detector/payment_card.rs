@@ -35,9 +35,8 @@ fn find(text: &[u8], at: usize) -> Verdict {
         return Verdict::NO;
     }
     match longest(text, at) {
-        Some(span) if !is_part(text, &span) && !(is_whole(text, &span) && is_labelled_otherwise(text, at)) => {
-            Verdict::Hit(span)
-        }
+        Some(span) if is_part(text, &span) || (is_whole(text, &span) && is_labelled_otherwise(text, at)) => Verdict::NO,
+        Some(span) => Verdict::Hit(span),
         _ => Verdict::NO,
     }
 }

@@ -41,6 +41,7 @@ const KEPT_ELSEWHERE: &[&str] = &[
     "file:",
     "keyring:",
     "projects/",
+    "kubernetes.io/",
     "http://",
     "https://",
     "!ref",
@@ -69,7 +70,8 @@ fn is_variable(name: &[u8]) -> bool {
 /// A reference, or what people write where a secret belongs: `<password>`, `your-password`, `changeme`, `xxxx`, `?`.
 pub(in super::super) fn is_stand_in(value: &[u8]) -> bool {
     let head = &value[..value.len().min(HEAD_LEN)];
-    let silent = value.len() <= 4 && !head.iter().any(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());
+    let silent =
+        value.len() <= NAME_LEN_MAX && !head.iter().any(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());
     silent || is_reference(value) || format::names_a_stand_in(head)
 }
 
@@ -141,9 +143,30 @@ const NO_VALUES: &[&str] = &[
     "=",
 ];
 
+/// True when the value of a key that names a secret is none: a reference, a stand-in, a type, a form's label.
+pub(in super::super) fn is_harmless(value: &[u8]) -> bool {
+    is_stand_in(value) || is_word(value) || is_label(value)
+}
+
 /// True for a word that goes on after a name without being a value.
 pub(super) fn is_word(value: &[u8]) -> bool {
     NO_VALUES.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
+        || is_number_type(value)
+        || is_short_hex(value)
+}
+
+/// `u32`, `__u64`, `int32_t`, `float64`.
+fn is_number_type(value: &[u8]) -> bool {
+    let name = value.strip_prefix(b"__").unwrap_or(value);
+    let name = name.strip_suffix(b"_t").unwrap_or(name);
+    let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let kinds: [&[u8]; 8] = [b"u", b"i", b"f", b"s", b"int", b"uint", b"float", b"usize"];
+    kinds.contains(&&name[..name.len() - digits]) && digits <= 3
+}
+
+/// `0x0017`
+fn is_short_hex(value: &[u8]) -> bool {
+    value.len() <= 10 && value.strip_prefix(b"0x").is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
 }
 
 /// True when the text itself names a secret: `new_password`.
