@@ -5,9 +5,6 @@ use crate::pipeline::chain::Processed;
 use crate::pipeline::recent::Recent;
 use crate::pipeline::sessions::Sessions;
 
-/// How often sessions are looked at that may be over: once a minute.
-const LOOK_EVERY_NS: u64 = 60 * 1_000_000_000;
-
 /// What the sequencer of a sealing pipeline writes to.
 #[derive(Debug)]
 pub(super) struct Sealer {
@@ -15,12 +12,11 @@ pub(super) struct Sealer {
     /// Where an exporter wants OTLP.
     recent: Option<Recent>,
     sessions: Sessions,
-    look_ns: u64,
 }
 
 impl Sealer {
     pub(super) fn new(ledger: Ledger, recent: Option<Recent>) -> Self {
-        Self { ledger, recent, sessions: Sessions::default(), look_ns: 0 }
+        Self { ledger, recent, sessions: Sessions::default() }
     }
 
     /// Seals a group and waits for the disk, once.
@@ -41,18 +37,13 @@ impl Sealer {
                 recent.keep(otlp, sealed);
             }
         }
-        if self.look_ns <= now_ns {
-            self.look_ns = now_ns + LOOK_EVERY_NS;
-            let over = self.sessions.idle(now_ns);
-            self.seal_later(over);
-        }
         Ok(())
     }
 
-    /// Seals the manifests of sessions that are over.
-    pub(super) fn tell_idle_sessions(&mut self) -> Result<(), LedgerError> {
+    /// The manifests of sessions that are over go with the next group or heartbeat.
+    pub(super) fn close_idle_sessions(&mut self) {
         let over = self.sessions.idle(self.ledger.now_ns());
-        over.into_iter().try_for_each(|manifest| self.ledger.append_control(manifest))
+        self.seal_later(over);
     }
 
     /// Nothing more will come.

@@ -15,6 +15,9 @@ use crate::pipeline::store::Writer;
 /// How often drops are told, at most.
 const GAP_EVERY: Duration = Duration::from_secs(1);
 
+/// How often sessions are looked at that may be over.
+const SESSIONS_EVERY: Duration = Duration::from_secs(60);
+
 /// How long a sequencer without anything to say sleeps: until somebody sends.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -30,6 +33,7 @@ pub(super) struct Ticks {
     /// When they were told last, by both clocks.
     told_at: Option<Instant>,
     told_at_ns: u64,
+    sessions_seen_at: Instant,
     /// What was told, by reason.
     told: Vec<(String, u64)>,
     /// The ledger could not be written last time, and that was said.
@@ -49,6 +53,7 @@ impl Ticks {
             gaps_due: None,
             told_at: None,
             told_at_ns,
+            sessions_seen_at: Instant::now(),
             told: Vec::new(),
             failing: false,
         }
@@ -77,6 +82,7 @@ impl Ticks {
         if is_stored {
             self.sealed_at = Instant::now();
         }
+        self.look_at_sessions(writer, Instant::now());
         if has_drops {
             self.dropped();
         }
@@ -92,14 +98,21 @@ impl Ticks {
         if self.gaps_due.is_some_and(|due| due <= now) {
             self.tell_gaps(writer);
         }
+        self.look_at_sessions(writer, now);
         if self.sealed_at + heartbeat <= now {
-            let told = writer.sealer().map(|sealer| {
-                sealer.tell_idle_sessions()?;
-                sealer.ledger.heartbeat(&self.account.counters())
-            });
+            let told = writer.sealer().map(|sealer| sealer.ledger.heartbeat(&self.account.counters()));
             self.note(told.transpose().map(drop));
             // Also when it failed: a full disk is not asked again at once.
             self.sealed_at = now;
+        }
+    }
+
+    fn look_at_sessions(&mut self, writer: &mut Writer, now: Instant) {
+        if now.saturating_duration_since(self.sessions_seen_at) >= SESSIONS_EVERY {
+            self.sessions_seen_at = now;
+            if let Some(sealer) = writer.sealer() {
+                sealer.close_idle_sessions();
+            }
         }
     }
 
