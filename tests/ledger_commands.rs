@@ -7,8 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use telseal::ledger::entry::Kind;
-use telseal::ledger::{Control, Drafts, Ledger, Options};
+use telseal::ledger::{Drafts, Ledger, Options};
 
 struct Ran {
     code: i32,
@@ -45,8 +44,8 @@ impl Site {
 
     /// Ends the run as an orderly stop does.
     fn end(&self) {
-        let (mut ledger, ..) = Ledger::open(&self.data.path().join("logs/ledger"), &Options::new("logs")).unwrap();
-        ledger.append_control(Control::new(Kind::End)).unwrap();
+        let (ledger, ..) = Ledger::open(&self.data.path().join("logs/ledger"), &Options::new("logs")).unwrap();
+        ledger.finish().unwrap();
     }
 
     fn path(&self, name: &str) -> String {
@@ -236,9 +235,9 @@ fn tiles_are_written_once_and_then_only_what_is_new() {
     let site = Site::new(3);
     let out = site.path("tiles");
     let first = telseal(&["tiles", &site.root(), "--out", &out]);
-    assert!(first.code == 0 && first.err.contains("tiles for 4 entries"), "{}", first.err);
+    assert!(first.code == 0 && first.err.contains("tiles for 5 entries"), "{}", first.err);
     assert!(telseal(&["tiles", &site.root(), "--out", &out]).err.contains(", 0 of them new"));
-    assert_eq!(fs::metadata(site.path("tiles/tile/0/000.p/4")).unwrap().len(), 128);
+    assert_eq!(fs::metadata(site.path("tiles/tile/0/000.p/5")).unwrap().len(), 160);
     let other = telseal(&["tiles", &Site::new(9).root(), "--out", &out]);
     assert!(other.code == 4 && other.err.contains("different roots"), "{}", other.err);
 }

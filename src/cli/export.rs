@@ -11,6 +11,7 @@ mod ocsf;
 mod otlp;
 mod proof;
 
+use std::borrow::Cow;
 use std::io::Write as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ use crate::ledger::replay::{Seen, replay};
 use crate::ledger::verify::LedgerReport;
 use crate::ledger::walk::Folder;
 use crate::ledger::{Control, RootKey, VerifyOptions, verify};
+use crate::otlp::line::reveal;
 use crate::stdx::durable::{self, Mode, NewFile};
 use format::{Exported, Format, FormatName};
 use proof::Digest;
@@ -163,9 +165,10 @@ impl Export {
             self.bodiless += 1;
             return Ok(());
         };
-        let parsed = Record::parse(sealed.line);
         let seq = seen.entry.seq;
-        let record = parsed.map_err(|error| Failed::new(Exit::Runtime, format!("entry {seq}: {error}")))?;
+        let broken = |error: &dyn std::error::Error| Failed::new(Exit::Runtime, format!("entry {seq}: {error}"));
+        let lines = reveal(&[sealed.line, b"\n"].concat()).map(Cow::into_owned).map_err(|error| broken(&error))?;
+        let record = Record::parse(lines.trim_ascii_end()).map_err(|error| broken(&error))?;
         if !self.select.takes(&record, seen.entry.sealed_at_ns) {
             return Ok(());
         }

@@ -44,8 +44,9 @@ pub(super) fn append(folder: &Folder, root: RootKey, event: Option<Control>) -> 
     if let Some(event) = event {
         ledger.append_control(event)?;
     }
-    ledger.append_control(Control::new(Kind::End))?;
-    Ok(ledger.epoch().epoch)
+    let epoch = ledger.epoch().epoch;
+    ledger.finish()?;
+    Ok(epoch)
 }
 
 /// The folder whose lock a running telseal would hold: that of the `data_dir`, where the ledger still lies in one.

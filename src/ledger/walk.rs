@@ -13,7 +13,7 @@ use super::files;
 use super::header::{Header, is_header};
 use super::note::{VerifyingKey, is_checkpoint, parse_checkpoint_line};
 use super::verify::LEDGER_DIR;
-use super::{LINE_BYTES_MAX, OWN_LINE};
+use super::{LINE_BYTES_MAX, OWN_LINE, disclosed};
 use crate::stdx::durable::{self, Error};
 
 /// Why the lines could not be read.
@@ -143,15 +143,19 @@ pub struct Sealed<'a> {
     pub entry: [u8; ENTRY_BYTES],
     /// The salt of its commitment.
     pub salt: [u8; 16],
+    /// The values of its erasable fields, a JSON array; empty without any.
+    pub disclosures: &'a [u8],
 }
 
 impl Sealed<'_> {
-    /// True when the body is what the entry commits to.
+    /// True when the body is what the entry commits to, and each value beside it is what the body promises.
     #[must_use]
     pub fn is_genuine(&self) -> bool {
         let hashed = || super::hash::commit(&self.salt, self.open_body, b"}");
         Entry::decode(&self.entry).is_some_and(|entry| {
-            u64::from(entry.body_len) == self.open_body.len() as u64 + 1 && hashed() == entry.commit
+            u64::from(entry.body_len) == self.open_body.len() as u64 + 1
+                && hashed() == entry.commit
+                && disclosed::check(self.open_body, self.disclosures).is_ok()
         })
     }
 }
@@ -160,6 +164,12 @@ impl Sealed<'_> {
 #[must_use]
 pub fn is_committed(entry: &Entry, salt: &[u8; 16], canonical: &[u8]) -> bool {
     u64::from(entry.body_len) == canonical.len() as u64 && super::hash::commit(salt, canonical, b"") == entry.commit
+}
+
+/// True when each of these values (a JSON array, as a seal has it) is what the canonical line promises under its name.
+#[must_use]
+pub fn is_disclosed(canonical: &[u8], disclosures: &[u8]) -> bool {
+    disclosed::check(canonical.strip_suffix(b"}").unwrap_or(canonical), disclosures).is_ok()
 }
 
 /// The root key that a segment names. Nothing vouches for it but the segment itself.
@@ -303,9 +313,9 @@ fn parse(line: &[u8]) -> Result<Item<'_>, &'static str> {
 /// Takes a sealed line apart: one of a segment, or a copy of one.
 #[must_use]
 pub fn parse_sealed(line: &[u8]) -> Option<Sealed<'_>> {
-    let SealedLine { open_body, entry, seq, salt, .. } = SealedLine::parse(line)?;
+    let SealedLine { open_body, entry, seq, salt, disclosures, .. } = SealedLine::parse(line)?;
     Entry::decode(&entry).filter(|decoded| decoded.seq == seq)?;
-    Some(Sealed { line, open_body, entry, salt })
+    Some(Sealed { line, open_body, entry, salt, disclosures })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use super::format::{Exported, Format};
 use crate::cli::Exit;
 use crate::cli::failed::{Failed, Result};
-use crate::otlp::line::to_otlp;
+use crate::otlp::line::{reveal, to_otlp};
 use crate::otlp::{Signal, json};
 
 /// A request is written when its lines have so many bytes, or are so many.
@@ -36,7 +36,8 @@ impl Format for Otlp {
     fn end(&mut self, out: &mut Vec<u8>) -> Result<()> {
         let Some(signal) = self.signal.take() else { return Ok(()) };
         let broken = |error| Failed::new(Exit::Runtime, format!("cannot write the records as OTLP: {error}"));
-        let request = to_otlp(signal, &self.lines).map_err(broken)?;
+        let lines = reveal(&self.lines).map_err(broken)?;
+        let request = to_otlp(signal, &lines).map_err(broken)?;
         json::from_protobuf(signal, &request, out).map_err(broken)?;
         out.push(b'\n');
         self.lines.clear();

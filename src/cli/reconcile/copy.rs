@@ -3,12 +3,15 @@
 //! A line of a copy may be a sealed line; an object around one; an object with one as a string; or OTLP/JSON with the seals
 //! as attributes. Each find is graded by itself, from the entry and the salt that it carries.
 
+use std::ops::Range;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::cli::record::{Record, plain};
 use crate::ledger::entry::{ENTRY_BYTES, Entry};
-use crate::ledger::walk::{is_committed, leaf, parse_sealed};
+use crate::ledger::field_digest;
+use crate::ledger::walk::{is_committed, is_disclosed, leaf, parse_sealed};
 use crate::otlp::line::{self, LineWriter, canonical, write_request};
 use crate::otlp::{Signal, json, schema};
 use crate::stdx::json::{Reader, Value};
@@ -125,7 +128,12 @@ fn with_seal(raw: &str, seal: &str) -> Option<Found> {
     let is_body = |path: &[String], name: &str| !(path.is_empty() && name == line::SEAL);
     // Stores add members of their own (`_time`, `@timestamp`, `host`) beside those of the record.
     let is_ours = |path: &[String], name: &str| !path.is_empty() || is_member(name);
-    let bodies = || [canonical(raw.as_bytes(), &is_body), canonical(raw.as_bytes(), &is_ours)].into_iter().flatten();
+    let disclosures = seal.member("disclosures").map(|list| canonical(list.as_bytes(), &|_, _| true));
+    let disclosures = disclosures.transpose().ok()?.unwrap_or_default();
+    let bodies = || {
+        let read = [canonical(raw.as_bytes(), &is_body), canonical(raw.as_bytes(), &is_ours)];
+        read.into_iter().flatten().filter(|body| is_disclosed(body, &disclosures))
+    };
     Some(graded(stream, seq, bytes(seal.member("entry")), bytes(seal.member("salt")), bodies))
 }
 
@@ -148,10 +156,45 @@ fn with_attributes(line: &[u8]) -> Option<Found> {
     let record = Record::parse(line).ok()?;
     let attribute = |name: &str| record.attribute(name);
     let (stream, seq) = (plain(attribute(line::STREAM_ID)?), plain(attribute(line::NUMBER)?).parse().ok()?);
-    let seals = [line::STREAM_ID, line::NUMBER, line::ENTRY, line::SALT];
+    let seals = [line::STREAM_ID, line::NUMBER, line::ENTRY, line::SALT, line::DISCLOSED];
     let is_body = |path: &[String], name: &str| !(path == ["attributes"] && seals.contains(&name));
-    let bodies = || canonical(line, &is_body).into_iter();
+    let disclosed = attribute(line::DISCLOSED).map(plain);
+    let promised = |body: Vec<u8>| disclosed.as_ref().map_or(Some(body.clone()), |list| promise_again(body, list));
+    let bodies = || canonical(line, &is_body).into_iter().filter_map(promised);
     Some(graded(stream, seq, bytes(attribute(line::ENTRY)), bytes(attribute(line::SALT)), bodies))
+}
+
+/// Puts the promises back in the place of the values that were disclosed: `disclosed` lists salt and name of each.
+fn promise_again(mut body: Vec<u8>, disclosed: &str) -> Option<Vec<u8>> {
+    let mut reader = Reader::new(disclosed.as_bytes()).ok()?;
+    (reader.value().ok()? == Value::Array).then_some(())?;
+    while reader.next_element().ok()? {
+        (reader.value().ok()? == Value::Array && reader.next_element().ok()?).then_some(())?;
+        let salt = bytes::<16>(Some(next_value(&mut reader)?))?;
+        reader.next_element().ok()?.then_some(())?;
+        let name = next_value(&mut reader)?;
+        (!reader.next_element().ok()?).then_some(())?;
+        let place = value_place(&body, &plain(name))?;
+        let member = [name.as_bytes(), b":", &body[place.clone()]].concat();
+        let promise = format!("{{\"$sd\":\"{}\"}}", STANDARD.encode(field_digest(&salt, &member)));
+        body.splice(place, promise.into_bytes());
+    }
+    Some(body)
+}
+
+fn next_value<'a>(reader: &mut Reader<'a>) -> Option<&'a str> {
+    let place = reader.skip_value(DEPTH_MAX).ok()?;
+    Some(reader.slice(place))
+}
+
+/// Where the value of an attribute stands in a canonical line: of the record, or of its resource.
+fn value_place(body: &[u8], name: &str) -> Option<Range<usize>> {
+    let record = Record::parse(body).ok()?;
+    // In a line a key that starts with `$` has one `$` more, which `Record` takes away.
+    let name = if name.starts_with("$$") { &name[1..] } else { name };
+    let value = record.attribute(name).or_else(|| record.resource(name))?;
+    let start = value.as_ptr().addr().checked_sub(body.as_ptr().addr())?;
+    Some(start..start + value.len())
 }
 
 /// Grades a copy whose words are not those that were sealed.

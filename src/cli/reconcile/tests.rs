@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 use std::fs;
 
 use super::*;
-use crate::ledger::{Drafts, Ledger, Options};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::ledger::{Drafts, Ledger, Options, field_digest};
 use crate::otlp::{Signal, json, line::to_otlp};
 use crate::stdx::durable::Mode;
 use crate::stdx::segments::Position;
@@ -118,6 +121,47 @@ fn every_form_of_a_whole_copy_gets_its_grade() {
         let copy: Vec<String> = copy.iter().map(|line| line.replace("STREAM", &stream)).collect();
         let books = rig.reconcile(&copy, &[]);
         assert_eq!((books.grades, books.exit()), (grades, Exit::Ok), "{name}: {}", report::text(&books));
+    }
+}
+
+/// A ledger with an erasable field in each record.
+fn erasable() -> Rig {
+    let rig = Rig { dir: tempfile::tempdir().unwrap() };
+    let (mut ledger, ..) = Ledger::open(&rig.dir.path().join("logs/ledger"), &Options::new("logs")).unwrap();
+    for n in 0..3 {
+        let (salt, member) = ([n; 16], format!(r#""user.email":"u{n}@example.com""#));
+        let digest = STANDARD.encode(field_digest(&salt, member.as_bytes()));
+        let mut drafts = Drafts::with_capacity(1, 100);
+        let line = format!(r#"{{"attributes":{{"a":1,"user.email":{{"$sd":"{digest}"}}}},"signal":"log"}}"#);
+        drafts.buffer().extend_from_slice(line.as_bytes());
+        drafts.finish_line(1, 4, 0).unwrap();
+        let (name, value) = member.split_once(':').unwrap();
+        drafts.disclose(format!(r#"[["{}",{name},{value}]]"#, STANDARD.encode(salt)).as_bytes());
+        ledger.append(&[drafts]).unwrap();
+    }
+    rig
+}
+
+#[test]
+fn erasable_fields_are_part_of_what_is_compared_in_every_form() {
+    let rig = erasable();
+    let lines = rig.lines();
+    assert!(lines.iter().all(|line| line.contains("\"disclosures\"")), "{lines:?}");
+    let text = lines.join("\n") + "\n";
+    let revealed = crate::otlp::line::reveal(text.as_bytes()).unwrap();
+    let revealed: Vec<String> = String::from_utf8_lossy(&revealed).lines().map(str::to_owned).collect();
+    let otlp = as_otlp(&revealed);
+    assert!(otlp.contains("u1@example.com"), "{otlp}");
+    let reworded: Vec<String> = lines.iter().map(|line| reworded(line)).collect();
+    for (name, copy, grades) in [
+        ("exact", lines.clone(), [3, 0, 0]),
+        ("OTLP", vec![otlp.clone()], [0, 3, 0]),
+        ("reworded", reworded, [0, 3, 0]),
+    ] {
+        let books = rig.reconcile(&copy, &[]);
+        assert_eq!((books.grades, books.exit()), (grades, Exit::Ok), "{name}: {}", report::text(&books));
+        let changed: Vec<String> = copy.iter().map(|line| line.replace("u1@", "x1@")).collect();
+        assert_eq!(rig.reconcile(&changed, &[]).altered.count, 1, "{name}");
     }
 }
 

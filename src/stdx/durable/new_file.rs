@@ -1,8 +1,7 @@
 //! A file that is written in many steps and appears whole or not at all.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::{Error, Mode, Result, sync_dir};
@@ -23,8 +22,7 @@ impl NewFile {
     /// When the system refuses.
     pub fn create(path: &Path, mode: Mode) -> Result<Self> {
         let temporary = super::temporary_name(path);
-        let open = OpenOptions::new().write(true).create(true).truncate(true).mode(mode.bits()).open(&temporary);
-        let file = BufWriter::with_capacity(1 << 18, open.map_err(|e| Error::new("create", &temporary, e))?);
+        let file = BufWriter::with_capacity(1 << 18, super::create_temporary(&temporary, mode)?);
         Ok(Self { file, temporary, path: path.to_owned(), is_done: false })
     }
 
@@ -48,11 +46,11 @@ impl NewFile {
     /// When the system refuses; what stood there before then still stands there.
     #[expect(clippy::disallowed_methods, reason = "this is the place")]
     pub fn finish(mut self) -> Result<()> {
-        let synced = super::effect().and_then(|()| self.file.flush()).and_then(|()| self.file.get_ref().sync_all());
+        let synced = super::effect().and_then(|()| self.file.flush());
+        let synced = synced.and_then(|()| super::effect()).and_then(|()| self.file.get_ref().sync_all());
         synced.map_err(|e| Error::new("write", &self.temporary, e))?;
-        super::effect()
-            .and_then(|()| fs::rename(&self.temporary, &self.path))
-            .map_err(|e| Error::new("rename the new file to", &self.path, e))?;
+        let renamed = super::effect().and_then(|()| fs::rename(&self.temporary, &self.path));
+        renamed.map_err(|e| Error::new("rename the new file to", &self.path, e))?;
         self.is_done = true;
         sync_dir(super::parent(&self.path))
     }
