@@ -149,9 +149,7 @@ fn entry(line: &str) -> Result<Entry, json::Error> {
             Some("id") => entry.id = string(&mut reader)?,
             Some("text") => entry.text = string(&mut reader)?,
             Some("labels") => entry.labels = labels(&mut reader)?,
-            _ => {
-                reader.skip_value(DEPTH_MAX)?;
-            }
+            _ => _ = reader.skip_value(DEPTH_MAX)?,
         }
     }
     reader.end()?;

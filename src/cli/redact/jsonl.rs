@@ -46,9 +46,7 @@ fn entry(line: &str) -> Result<(&str, Option<String>), json::Error> {
                 let range = reader.skip_value(DEPTH_MAX)?;
                 id = reader.slice(range);
             }
-            _ => {
-                reader.skip_value(DEPTH_MAX)?;
-            }
+            _ => _ = reader.skip_value(DEPTH_MAX)?,
         }
     }
     reader.end()?;

@@ -22,6 +22,7 @@ pub(super) mod bytes;
 mod card_data;
 mod code;
 mod command;
+mod cookie;
 pub(super) mod email;
 pub(super) mod format;
 pub(super) mod github;
@@ -34,9 +35,12 @@ mod network;
 pub(super) mod payment_card;
 mod phone;
 pub(super) mod private_key;
+mod signed_url;
 pub(super) mod slack;
+mod unmarked;
 pub(super) mod url;
 pub(super) mod us_ssn;
+pub(super) mod value;
 mod vendor;
 
 /// What a detector protects.
@@ -203,13 +207,13 @@ impl Verdict {
 pub(super) struct Id(pub(super) u16);
 
 impl Id {
-    /// The name used in masks, configuration and metrics.
+    /// The name of a detector of ours.
     #[cfg(test)]
     pub(super) fn name(self) -> &'static str {
         DETECTORS[usize::from(self.0)].id
     }
 
-    /// What stands in the place of a finding.
+    /// The mask of a detector of ours.
     #[cfg(test)]
     pub(super) fn mask(self) -> &'static str {
         &MASKS[usize::from(self.0)]
@@ -358,6 +362,15 @@ pub(super) static DETECTORS: &[&Detector] = &[
     &vendor::weights::DETECTOR,
     &vendor::xai::DETECTOR,
     &vendor::yandex::DETECTOR,
+    &signed_url::DETECTOR,
+    &unmarked::DISCORD,
+    &unmarked::TWILIO,
+    &unmarked::DATADOG,
+    &unmarked::OKTA,
+    &unmarked::ASANA,
+    &unmarked::MAILGUN,
+    &unmarked::SPLUNK,
+    &unmarked::AZURE_DEVOPS,
     &card_data::TRACK,
     &payment_card::DETECTOR,
     &us_ssn::DETECTOR,
@@ -439,6 +452,7 @@ pub(super) static DETECTORS: &[&Detector] = &[
     &url::DETECTOR,
     &command::CURL,
     &command::COMMAND,
+    &command::SQL,
     &command::NETRC,
     &command::PGPASS,
     &command::DOCKER_AUTH,
@@ -447,6 +461,7 @@ pub(super) static DETECTORS: &[&Detector] = &[
     &command::SEED_PHRASE,
     &basic::DETECTOR,
     &bearer::DETECTOR,
+    &cookie::DETECTOR,
     &assignment::DETECTOR,
     &assignment::KEY_NAME,
     &email::DETECTOR,

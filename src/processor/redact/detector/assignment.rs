@@ -6,11 +6,12 @@
 
 use std::ops::Range;
 
-use crate::processor::redact::detector::bytes::{before, has_at, run_end, run_end_within, run_start_within};
-use crate::processor::redact::detector::{
-    Class, Confidence, Detector, Family, Find, SECRET, Verdict, format, mask_len,
-};
+use crate::processor::redact::detector::bytes::{before, run_end, run_end_within, run_start_within};
+use crate::processor::redact::detector::value::{is_code, is_label, is_path, is_word};
+use crate::processor::redact::detector::{Class, Confidence, Detector, Family, Find, SECRET, Verdict, mask_len};
 use crate::processor::redact::names::{self, Strength};
+
+pub(super) use crate::processor::redact::detector::value::{is_reference, is_stand_in};
 
 pub(super) static DETECTOR: Detector = Detector {
     id: "secret-assignment",
@@ -44,6 +45,10 @@ const NAME_LEN_MAX: usize = 64;
 const GAP_LEN_MAX: usize = 8;
 /// A value this long is one without looking at its letters.
 const LOOK_LEN_MAX: usize = 256;
+/// The longest type that is looked over.
+const LABEL_LEN_MAX: usize = 40;
+/// A password of digits is longer than a length, a port or an age.
+const NUMBER_LEN_MIN: usize = 4;
 
 /// What stands between name and value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +88,11 @@ pub(super) fn parse(text: &[u8], at: usize) -> Option<Found> {
     let end = run_end_within(text, at, NAME_LEN_MAX, in_name);
     let name = &text[start..end];
     // Headers have their own rules, and the user of a URL is no name.
-    if name.len() < 3 || text[..start].ends_with(b"://") || names::is_named(name, "authorization") {
+    if name.len() < 3 || text[..start].ends_with(b"://") || names::is_named(name, "authorization") || is_cookie(name) {
+        return None;
+    }
+    // `arn:…:secret:name` is a path.
+    if before(text, start) == Some(b':') && text.get(end) == Some(&b':') {
         return None;
     }
     let strength = names::secrecy(name)?;
@@ -93,11 +102,16 @@ pub(super) fn parse(text: &[u8], at: usize) -> Option<Found> {
         _ => operator(text, end, flag)?,
     };
     let value = match open_quote(text, value) {
-        Some(quote) => quoted(text, &quote)?,
-        None => unquoted(text, value, strength, operator)?,
+        Some(quote) => quoted(text, &quote, strength)?,
+        None => unquoted(text, value, strength, operator).or_else(|| default(text, value, strength, operator))?,
     };
     let path = names::is_path_name(name) && matches!(text[value.start], b'/' | b'~' | b'.');
     (!path).then_some(Found { name: start..end, value })
+}
+
+/// Headers of cookies have a detector of their own.
+fn is_cookie(name: &[u8]) -> bool {
+    ["cookie", "set-cookie"].iter().any(|header| name.eq_ignore_ascii_case(header.as_bytes()))
 }
 
 /// The operator behind a name that ends at `at`, and where its value starts. `flag`: the name is an option of a command.
@@ -108,8 +122,10 @@ pub(super) fn operator(text: &[u8], at: usize, flag: bool) -> Option<(Operator, 
     let gap = gap_end(text, closed);
     let (operator, end) = match text.get(gap..)? {
         [b'=', b'=', ..] => (Operator::Compare, gap + 2),
-        [b':', b'=', ..] | [b'=', b'>', ..] => (Operator::Loose, gap + 2),
+        [b':', b'=', b' ', ..] | [b'=', b'>', ..] => (Operator::Loose, gap + 2),
         [b':', b':', ..] => return None,
+        // `${PASSWORD:-default}`
+        [b':', b'-' | b'=', ..] => (Operator::Tight, gap + 2),
         [b'=', ..] if gap == closed && !matches!(text.get(gap + 1), Some(b' ')) => (Operator::Tight, gap + 1),
         [b'=', ..] => (Operator::Loose, gap + 1),
         [b'%', b'3', b'D' | b'd', ..] => (Operator::Tight, gap + 3),
@@ -157,10 +173,28 @@ pub(super) fn open_quote(text: &[u8], at: usize) -> Option<Quote> {
     }
 }
 
-fn quoted(text: &[u8], quote: &Quote) -> Option<Range<usize>> {
+fn quoted(text: &[u8], quote: &Quote, strength: Strength) -> Option<Range<usize>> {
     let value = quote.content..quote_end(text, quote);
     let content = &text[value.clone()];
-    (mask_len(content) < content.len() && !is_stand_in(content)).then_some(value)
+    if mask_len(content) == content.len() || is_stand_in(content) || is_label(content) || is_path(content) {
+        return None;
+    }
+    // `token: "COMMA"` is a parser's.
+    let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=:|%,;!#*@$".contains(byte) || *byte == b'\\';
+    let convincing = content.len() > LOOK_LEN_MAX || (looks_secret(content) && content.iter().all(token));
+    (strength == Strength::Strong || convincing).then_some(value)
+}
+
+/// The value behind a type: `password: &str = "…"`.
+fn default(text: &[u8], at: usize, strength: Strength, operator: Operator) -> Option<Range<usize>> {
+    let kind = run_end_within(text, at, LABEL_LEN_MAX, |byte| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'&' | b'<' | b'>' | b'_' | b'|' | b' ' | b'[' | b']' | b'\'' | b':')
+    });
+    let typed =
+        operator == Operator::Colon && kind > at && text.get(kind) == Some(&b'=') && text.get(kind + 1) != Some(&b'=');
+    let quote = typed.then(|| open_quote(text, gap_end(text, kind + 1))).flatten()?;
+    quoted(text, &quote, strength)
 }
 
 /// A text without its closing quote ends with the line.
@@ -185,12 +219,27 @@ fn unquoted(text: &[u8], at: usize, strength: Strength, operator: Operator) -> O
     }
     let value = without_commas(&text[at..head]);
     let nested = value.starts_with(b"{") || (value.starts_with(b"[") && operator != Operator::Tight);
-    let harmless = value.is_empty() || nested || is_stand_in(value) || is_word(value) || is_code(value, operator);
+    let harmless = value.is_empty()
+        || nested
+        || is_stand_in(value)
+        || is_word(value)
+        || is_path(value)
+        || is_code(value, operator, text.get(at + value.len()).copied())
+        || (operator == Operator::Colon && goes_on(text, at..at + value.len()));
     if harmless || !is_convincing(value, strength, operator) {
         return None;
     }
     let end = run_end(text, head, is_unquoted);
     Some(at..at + without_commas(&text[at..end]).len())
+}
+
+/// `SECRETS: Kind = …` has a type there, and `pwd: expected bytes` a sentence.
+fn goes_on(text: &[u8], value: Range<usize>) -> bool {
+    let next = gap_end(text, value.end);
+    let typed = text.get(next) == Some(&b'=')
+        && text[value.clone()].iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let sentence = next > value.end && text.get(next).is_some_and(u8::is_ascii_lowercase);
+    typed || (sentence && text[value].iter().all(u8::is_ascii_lowercase))
 }
 
 fn without_commas(mut value: &[u8]) -> &[u8] {
@@ -211,6 +260,7 @@ fn is_convincing(value: &[u8], strength: Strength, operator: Operator) -> bool {
     let number = value.iter().all(u8::is_ascii_digit);
     match (strength, operator) {
         (_, Operator::Compare) => false,
+        _ if number && value.len() < NUMBER_LEN_MIN => false,
         (Strength::Weak, _) if number => false,
         (_, Operator::Flag) => value[0] != b'-',
         (_, Operator::Tight | Operator::Tag) | (Strength::Strong, _) => true,
@@ -222,113 +272,6 @@ fn is_convincing(value: &[u8], strength: Strength, operator: Operator) -> bool {
 pub(super) fn looks_secret(value: &[u8]) -> bool {
     value.len() >= 32
         || (value.len() >= 8 && value.iter().any(u8::is_ascii_digit) && value.iter().any(u8::is_ascii_alphabetic))
-}
-
-/// A reference to a value kept elsewhere, a placeholder, or stars.
-pub(super) fn is_reference(value: &[u8]) -> bool {
-    let variable = |name: &[u8]| {
-        !name.is_empty() && name.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_')
-    };
-    match value {
-        [b'$', b'{' | b'(', ..] | [b'{', b'{', ..] => true,
-        [b'$', name @ ..] | [b'%', name @ .., b'%'] if name.len() <= NAME_LEN_MAX => variable(name),
-        [b'<', .., b'>'] => value.len() <= NAME_LEN_MAX,
-        [first @ (b'*' | b'.' | b'x' | b'X'), rest @ ..] => {
-            (matches!(first, b'*' | b'.') || rest.len() >= 3)
-                && rest.len() <= NAME_LEN_MAX
-                && rest.iter().all(|byte| byte == first)
-        }
-        _ => false,
-    }
-}
-
-/// A reference, or what people write where a secret belongs: `<password>`, `your-password`, `changeme`, `xxxx`.
-pub(super) fn is_stand_in(value: &[u8]) -> bool {
-    is_reference(value) || format::names_a_stand_in(value)
-}
-
-/// Key words, types, and the words with which people go on after `password:`.
-const NO_VALUES: &[&str] = &[
-    "true",
-    "false",
-    "null",
-    "none",
-    "nil",
-    "undefined",
-    "yes",
-    "no",
-    "on",
-    "off",
-    "string",
-    "str",
-    "&str",
-    "text",
-    "bytes",
-    "int",
-    "number",
-    "any",
-    "char",
-    "varchar",
-    "bool",
-    "boolean",
-    "object",
-    "required",
-    "optional",
-    "invalid",
-    "missing",
-    "incorrect",
-    "expired",
-    "wrong",
-    "failed",
-    "empty",
-    "unset",
-    "not",
-    "must",
-    "is",
-    "are",
-    "the",
-    "a",
-    "an",
-    "and",
-    "or",
-    "for",
-    "from",
-    "in",
-    "to",
-    "with",
-    "if",
-    "should",
-    "can",
-    "cannot",
-    "was",
-    "has",
-    "flag",
-    "option",
-    "argument",
-    "env",
-    "default",
-    "hidden",
-    "redacted",
-    "-",
-    "--",
-    "...",
-    "=",
-];
-
-fn is_word(value: &[u8]) -> bool {
-    NO_VALUES.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
-}
-
-/// Calls (`get_token()`), paths of names (`config.secret`) and generic types.
-fn is_code(value: &[u8], operator: Operator) -> bool {
-    let name = run_end(value, 0, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'!'));
-    let called = name > 0 && value.get(name) == Some(&b'(');
-    let scoped = ["os.environ", "process.env", "self.", "this.", "std::", "env.", "secrets.", "Option<", "Optional["];
-    let path = operator == Operator::Loose
-        && name == value.len()
-        && value.contains(&b'.')
-        && !value.iter().any(u8::is_ascii_digit);
-    called || path || scoped.iter().any(|head| has_at(value, 0, head))
 }
 
 #[cfg(test)]
@@ -357,7 +300,11 @@ mod tests {
             ("token: ", "abc123def456", ""),
             ("MYSQL_PASS=", "pw", " mysql"),
             ("password%3D", "hunter2", "&"),
-            ("Cookie: ", "sid=abc123def", ""),
+            ("let password: &str = \"", "hunter2", "\";"),
+            ("password: str = '", "hunter2", "'"),
+            ("password = ", "hunter2", ";"),
+            ("password: ", "correcthorse", "\n"),
+            ("password = ", "swordfish", "\n"),
             ("password=\"", "cut off", ""),
             ("PGPASSWORD=\\\"", "x", "\\\" psql"),
             ("\\npassword=", "x1", "\\n"),
@@ -385,6 +332,31 @@ mod tests {
             "password",
             "--token",
             "input_tokens=12",
+            "login(user=user, password=password)",
+            "password = new_password",
+            "self.password = password;",
+            "const token = await getToken()",
+            "password: newPassword,",
+            "apiKey: config.apiKey",
+            "\"password\": \"Enter your password\"",
+            "token: \"COMMA\"",
+            "private_key: /etc/ssl/server",
+            "ssh_key = ~/.ssh/id_rsa",
+            "secret: arn:aws:secretsmanager:eu-west-1:1:secret:x",
+            "password = row[2]",
+            "password=$password",
+            "password: {password}",
+            "password = ?",
+            "VALUES (:password)",
+            "password: 8",
+            "api_key: https://console.example.com/keys",
+            "const SECRETS: RapidSecrets = RapidSecrets::seed(1);",
+            "FLAGS_PASS: u32 = 2;",
+            "log_passwd: __u32,",
+            "pwd: expected bytes",
+            "MasterSecret => 0x0017,",
+            "_token = r'(?:[a-z1]+)'",
+            "password = \":****\"",
             "token_count: 12345678",
             "use the --token flag",
             "secret=***",

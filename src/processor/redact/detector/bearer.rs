@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::processor::redact::detector::assignment::{self, Operator};
 use crate::processor::redact::detector::bytes::{before, has_at, run_end, run_end_within, word_starts};
+use crate::processor::redact::detector::value;
 use crate::processor::redact::detector::{Class, Confidence, Detector, Family, Find, SECRET, Verdict, mask_len};
 
 pub(super) static DETECTOR: Detector = Detector {
@@ -34,6 +35,9 @@ const SCHEMES: &[(&str, bool)] = &[
     ("api-key", false),
     ("jwt", false),
     ("splunk", false),
+    ("bot", false),
+    ("ssws", false),
+    ("genie", false),
     ("negotiate", false),
     ("ntlm", false),
     ("oauth", true),
@@ -86,11 +90,13 @@ pub(super) fn header(text: &[u8], at: usize, basic: bool) -> Option<Range<usize>
     let quoted = quote.is_some() || matches!(before(text, at), Some(b'"' | b'\''));
     let ends_line = spaces || (quoted && scheme.is_empty());
     let inside = |byte: u8| if ends_line { is_line(byte) } else { is_word(byte) };
+    let scheme_is_none = scheme.is_empty();
     let head = &text[start..run_end_within(text, start, HEAD_LEN_MAX, inside)];
     let sure = !scheme.is_empty() || quoted || operator == Operator::Tight || assignment::looks_secret(head);
     if text[scheme].eq_ignore_ascii_case(b"basic") != basic
         || !sure
         || mask_len(head) == head.len()
+        || (scheme_is_none && quote.is_none() && value::is_code(head, operator, None))
         || assignment::is_reference(head)
     {
         return None;
@@ -148,6 +154,7 @@ mod tests {
             "the authorization failed",
             "Authorization: Bearer $TOKEN",
             "forbearer 12345678",
+            "headers['Authorization'] = authorization_header",
         ] {
             passes(text);
         }

@@ -68,6 +68,20 @@ pub(super) static COMMAND: Detector = secret(
     &["mysql -u root -p db", "docker login -u bob --password-stdin", "sshpass -p $PW ssh host", "mysql -P 3306"],
 );
 
+pub(super) static SQL: Detector = secret(
+    "sql-password",
+    "passwords in SQL: `PASSWORD '…'`, `IDENTIFIED BY '…'`",
+    &["password '", "identified by '", "identified by \"", "password \\'"],
+    sql,
+    &["ALTER USER app WITH PASSWORD '«hunter2»';", "CREATE USER x IDENTIFIED BY '«pw»'"],
+    &["PASSWORD '$PW'", "the password 'your password'"],
+);
+
+fn sql(text: &[u8], at: usize) -> Verdict {
+    let quote = run_end_within(text, at, 16, |byte| !matches!(byte, b'\'' | b'"'));
+    Verdict::of(argument(text, quote))
+}
+
 pub(super) static NETRC: Detector = secret(
     "netrc-password",
     "passwords in `.netrc` files",
@@ -219,7 +233,8 @@ fn netrc(text: &[u8], at: usize) -> Verdict {
         let name = run_end_within(text, login, 96, |byte| byte > b' ');
         let gap = run_end_within(text, name, 16, |byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
         let value = text[gap..].strip_prefix(b"password ").map(|_| gap + "password ".len())?;
-        (gap > name).then(|| argument(text, value)).flatten()
+        let found = (gap > name).then(|| argument(text, value)).flatten()?;
+        (!super::value::is_word(&text[found.clone()])).then_some(found)
     };
     Verdict::of(find())
 }

@@ -109,7 +109,8 @@ impl Format {
             None => at,
             Some(run) => {
                 let start = run_start_within(text, at, run.max, run.set);
-                (at - start >= run.min && !before(text, start).is_some_and(run.set)).then_some(start)?
+                let longer = before(text, start).is_some_and(run.set) && !word_starts(text, start);
+                (at - start >= run.min && !longer).then_some(start)?
             }
         };
         // `cache-key-0a1b…` is a longer name.

@@ -69,7 +69,7 @@ pub(super) static DRIVING_LICENCE: Detector = near(
         "führerschein",
         "permis de conduire",
     ],
-    &["driver's license D1234567 is «D1234567»", "driving licence «MORGA657054SM9IJ»"],
+    &["driver's license «D1234567»", "driving licence «MORGA657054SM9IJ»"],
     &["driver license agreement", "license number plate"],
 );
 
@@ -176,7 +176,7 @@ pub(super) static COORDINATES: Detector = Detector {
         coordinate,
         &["lat", "latitude", "lon", "lng", "longitude", "latlng", "coordinates", "geo"],
         &["latitude: «52.520008»", "lng=«13.404954»"],
-        &["lat 99.5200", "latency 12.5200", "geo 1.2"],
+        &["lat 99.52", "latency 12.5200", "geo 1.2"],
     )
 };
 

@@ -1,4 +1,4 @@
-//! `payment-card`: 13 to 19 digits, in one piece or in groups with one kind of single separator, that have the prefix
+//! `payment-card`: 12 to 19 digits, in one piece or in groups with one kind of single separator, that have the prefix
 //! of an issuer with a fitting length and pass Luhn's check. Parts of longer numbers, decimal fractions and hexadecimal
 //! ids are none.
 
@@ -35,7 +35,8 @@ fn find(text: &[u8], at: usize) -> Verdict {
         return Verdict::NO;
     }
     match longest(text, at) {
-        Some(span) if !is_part(text, &span) => Verdict::Hit(span),
+        Some(span) if is_part(text, &span) || (is_whole(text, &span) && is_labelled_otherwise(text, at)) => Verdict::NO,
+        Some(span) => Verdict::Hit(span),
         _ => Verdict::NO,
     }
 }
@@ -87,6 +88,11 @@ fn is_fraction(text: &[u8], at: usize) -> bool {
     before(text, at) == Some(b'.') && before(text, at - 1).is_some_and(|byte| byte.is_ascii_digit())
 }
 
+/// In one piece.
+fn is_whole(text: &[u8], span: &Range<usize>) -> bool {
+    text[span.clone()].iter().all(u8::is_ascii_digit)
+}
+
 /// More groups joined by dashes, or letters around that make it a hexadecimal id.
 fn is_part(text: &[u8], span: &Range<usize>) -> bool {
     let digit = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_digit());
@@ -105,24 +111,96 @@ fn is_hexadecimal(text: &[u8], span: &Range<usize>) -> bool {
 }
 
 fn is_card(digits: &[u8]) -> bool {
-    (13..=DIGITS_MAX).contains(&digits.len()) && has_issuer(digits) && passes_luhn(digits)
+    (12..=DIGITS_MAX).contains(&digits.len()) && has_issuer(digits) && passes_luhn(digits)
 }
 
-/// The ranges of the issuers, by the first six digits and the length.
+/// The ranges of the issuers, by the first six digits and the length. Where an issuer has a range of lengths, those
+/// that are given out; twelve and thirteen digits start a card only with a prefix of Maestro's own.
 fn has_issuer(digits: &[u8]) -> bool {
     let prefix = digits[..6].iter().fold(0, |number: u32, digit| number * 10 + u32::from(*digit));
     let len = digits.len();
     match prefix {
-        400_000..=499_999 => matches!(len, 13 | 16 | 18 | 19),
-        510_000..=559_999 | 222_100..=272_099 => len == 16,
+        400_000..=499_999 => matches!(len, 13 | 16 | 19),
+        510_000..=559_999 | 222_100..=272_099 | 979_200..=979_299 | 986_000..=986_099 | 860_000..=860_099 => len == 16,
         340_000..=349_999 | 370_000..=379_999 => len == 15,
-        300_000..=305_999 | 309_500..=309_599 | 360_000..=369_999 | 380_000..=399_999 => (14..=19).contains(&len),
-        352_800..=358_999 | 220_000..=220_499 | 810_000..=829_999 => (16..=19).contains(&len),
-        500_000..=509_999 | 560_000..=589_999 => true,
-        600_000..=699_999 => true,
-        979_200..=979_299 => len == 16,
+        300_000..=305_999 | 309_500..=309_599 | 360_000..=369_999 | 380_000..=399_999 => matches!(len, 14 | 16 | 19),
+        352_800..=358_999 | 220_000..=220_499 | 636_000..=636_999 => matches!(len, 16 | 19),
+        601_100..=601_199 | 644_000..=659_999 => matches!(len, 16 | 19),
+        620_000..=629_999 => (16..=19).contains(&len),
+        506_099..=506_198 | 507_865..=507_964 => matches!(len, 16 | 18 | 19),
+        508_000..=508_999 | 506_699..=506_778 | 509_000..=509_999 | 501_900..=501_999 => len == 16,
+        600_000..=609_999 | 637_000..=638_999 | 810_000..=829_999 => len == 16,
+        501_800..=501_899 | 502_000..=502_099 | 503_800..=503_899 | 561_200..=561_299 | 589_300..=589_399 => {
+            (12..=19).contains(&len)
+        }
+        630_400..=630_499 | 639_000..=639_099 | 675_900..=675_999 | 676_100..=676_399 | 676_770..=676_774 => {
+            (12..=19).contains(&len)
+        }
         _ => false,
     }
+}
+
+/// Words before a number in one piece that say what else it is.
+const OTHERS: &[&str] = &[
+    "order",
+    "tracking",
+    "invoice",
+    "ticket",
+    "timestamp",
+    "ts",
+    "ns",
+    "trace",
+    "span",
+    "request",
+    "seq",
+    "sequence",
+    "offset",
+    "isbn",
+    "ean",
+    "upc",
+    "gtin",
+    "sku",
+    "imei",
+    "snowflake",
+    "tweet",
+    "block",
+    "build",
+    "nonce",
+    "sent",
+    "parcel",
+    "shipment",
+    "barcode",
+    "serial",
+    "uid",
+    "checksum",
+    "crc",
+    "hash",
+    "version",
+    "epoch",
+    "time",
+    "iccid",
+    "imsi",
+    "meter",
+    "channel",
+];
+
+/// `order_id=4539…`, `tracking number 4539…`: a label of the number itself.
+fn is_labelled_otherwise(text: &[u8], at: usize) -> bool {
+    let separator = |byte: u8| byte.is_ascii_punctuation() || byte == b' ';
+    let letter = |byte: u8| byte.is_ascii_alphabetic();
+    let mut end = run_start_within(text, at, 4, separator);
+    for _ in 0..2 {
+        let start = run_start_within(text, end, 12, letter);
+        let word = text[start..end].to_ascii_lowercase();
+        if OTHERS.iter().any(|other| other.as_bytes() == word) {
+            return true;
+        }
+        if !["id", "no", "nr", "number", "num", "code"].iter().any(|filler| filler.as_bytes() == word) {
+            return false;
+        }
+        end = run_start_within(text, start, 3, separator);
+    }
+    false
 }
 
 fn passes_luhn(digits: &[u8]) -> bool {
@@ -180,6 +258,9 @@ mod tests {
             "4111 1111-1111 1111",
             "4111  1111 1111 1111",
             "9999999999999995",
+            "order_id=4111111111111111",
+            "tracking number: 4111111111111111",
+            "503812345670",
             "a4111111111111111bcdef0",
             "2026-11-21 10:22:33",
         ] {

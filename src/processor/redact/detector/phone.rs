@@ -27,7 +27,7 @@ pub(super) static NORTH_AMERICAN: Detector = Detector {
     profiles: PERSONAL,
     find: Find::Digits(Shape::Like(&["999-9999"]), north_american),
     context: &[],
-    hits: &["reach me at «415-555-2671».", "«(415) 555-2671»", "1-800-555-0199 is «1-800-555-0199»"],
+    hits: &["reach me at «415-555-2671».", "«(415) 555-2671»", "dial «1-800-555-0199»"],
     misses: &["123-456-7890", "415-155-2671", "415-555-26711", "9415-555-2671"],
 };
 
