@@ -168,8 +168,7 @@ impl Body {
 }
 
 /// What people write where a secret belongs.
-const STAND_INS: &[&str] =
-    &["xxxxx", "your", "placeholder", "changeme", "change-me", "redacted", "goeshere", "go-here"];
+const STAND_INS: &[&str] = &["xxxxx", "your", "placeholder", "changeme", "change-me", "goeshere", "go-here"];
 
 /// True when the text says of itself that it is none.
 pub(in super::super) fn names_a_stand_in(text: &[u8]) -> bool {
