@@ -127,7 +127,7 @@ fn scan(criterion: &mut Criterion) {
     let redact = Redact::new(&redact::Config::default()).unwrap();
     process(&mut group, "redact_clean", &redact, &clean);
     process(&mut group, "redact_a_tenth", &redact, &tenth);
-    process(&mut group, "risk_tag", &RiskTag::new(&risk::Config::default()).unwrap(), &clean);
+    process(&mut group, "risk_tag", &RiskTag::new(&risk::Config::default()), &clean);
     group.bench_function("visit_every_string", |b| {
         b.iter_batched_ref(
             || Bump::with_capacity(2 * clean.len()),
@@ -151,14 +151,13 @@ fn enrich_four() -> Enrich {
         action: Verb::Upsert,
         context,
         value: Some(Scalar::Str("production".to_owned())),
-        from_attribute: None,
-        from: None,
+        ..Action::default()
     };
     let mut actions: Vec<Action> = ["deployment.environment.name", "cloud.region", "k8s.cluster.name"]
         .map(|key| action(key, Context::Resource))
         .into();
     actions.push(action("tenant.id", Context::Record));
-    Enrich::new(&enrich::Config { actions, ..enrich::Config::default() })
+    Enrich::new(&enrich::Config { actions, ..enrich::Config::default() }, &enrich::Findings::default()).unwrap()
 }
 
 fn edit(criterion: &mut Criterion) {

@@ -13,6 +13,9 @@ mod progress;
 mod prove;
 mod reconcile;
 mod record;
+mod redact;
+mod risk;
+mod rules;
 mod run;
 mod select;
 mod tiles;
@@ -76,35 +79,44 @@ enum Command {
         #[arg(long, short, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Send a bundled AI agent session through telseal on this machine and show what came of it
+    Demo,
     /// Re-read a sealed ledger and say whether it is whole
     #[command(long_about = verify::ABOUT)]
     Verify(verify::Arguments),
+    /// Write verified records as CSV, NDJSON, OTLP or OCSF; not one of them when anything is wrong
+    Export(export::ExportArgs),
+    /// Compare a copy (a SIEM's, a bucket's) with the ledger, and explain every record that it lacks
+    Reconcile(reconcile::ReconcileArgs),
     /// Prove one entry: a small text file that can be checked without the ledger
     Prove(prove::ProveArgs),
     /// Check the proof of one entry, offline, with nothing but the ledger's public key
     VerifyProof(verify_proof::VerifyProofArgs),
     /// Print exactly the bytes that were hashed for an entry
     Bytes(bytes::BytesArgs),
-    /// Write verified records as CSV, NDJSON, OTLP or OCSF; not one of them when anything is wrong
-    Export(export::ExportArgs),
-    /// Compare a copy (a SIEM's, a bucket's) with the ledger, and explain every record that it lacks
-    Reconcile(reconcile::ReconcileArgs),
     /// Make, show and change the keys of a ledger
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// Write the ledger's tree as a C2SP transparency log of static files
-    Tiles(tiles::TilesArgs),
     /// Cosign the checkpoints of other ledgers, so that none of them can have two histories
     Witness(witness::WitnessArgs),
+    /// Redact standard input with the rules of the processor `redact`, or look up a pseudonym
+    Redact(redact::RedactArgs),
+    /// Print the values behind tokens that `redact` made; leaves a line in an audit file
+    Detokenize(redact::Detokenize),
+    /// Say what a command line, or an event of an AI agent, means: level, score, rules and reasons. Nothing is run
+    Risk(risk::Options),
+    /// List, check and test the rules of `risk_tag`, shipped or one's own
+    Rules(rules::Options),
+    /// Write the ledger's tree as a C2SP transparency log of static files
+    Tiles(tiles::TilesArgs),
     /// Have a witness cosign the newest checkpoint; tells when the ledger was cut off or rewritten
     Anchor(anchor::AnchorArgs),
-    /// Send a bundled AI agent session through telseal on this machine and show what came of it
-    Demo,
 }
 
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> Exit {
+    quiet_panics();
     let command = match Cli::try_parse() {
         Ok(cli) => cli.command,
         Err(error) => return usage(&error),
@@ -112,18 +124,30 @@ pub fn main() -> Exit {
     match command {
         Command::Run { config, accept_rollback } => run::run(&config, accept_rollback),
         Command::Validate { config } => validate::validate(&config),
+        Command::Risk(options) => risk::risk(&options),
         Command::Verify(arguments) => verify::verify(&arguments),
         Command::Prove(args) => prove::prove(&args),
         Command::VerifyProof(args) => verify_proof::verify_proof(&args),
         Command::Bytes(args) => bytes::bytes(&args),
         Command::Export(args) => export::export(&args),
         Command::Reconcile(args) => reconcile::reconcile(&args),
+        Command::Redact(args) => redact::redact(&args),
+        Command::Detokenize(args) => redact::detokenize(&args),
+        Command::Rules(options) => rules::rules(&options),
         Command::Keys(command) => keys::keys(&command),
         Command::Tiles(args) => tiles::tiles(&args),
         Command::Witness(args) => witness::witness(&args),
         Command::Anchor(args) => anchor::anchor(&args),
         Command::Demo => demo::demo(),
     }
+}
+
+/// A panic's message may hold the text it was about, so only its place is told.
+fn quiet_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
+        complain(format!("telseal: internal error{place}\n"));
+    }));
 }
 
 /// `--help` and `--version` come as errors too; they are none.

@@ -79,6 +79,12 @@ pub fn is_in_environment(name: &str) -> bool {
     (env::Surroundings::of_process().env)(name).is_some_and(|value| !value.is_empty())
 }
 
+/// A variable of this process's environment, where it is set and text.
+#[must_use]
+pub fn variable(name: &str) -> Option<String> {
+    (env::Surroundings::of_process().env)(name)?.into_string().ok()
+}
+
 /// The problems as lines to print, each ended by a line feed: `file:line:column: path: message`, then its hint.
 #[must_use]
 pub fn render(file: &str, problems: &[Problem]) -> String {

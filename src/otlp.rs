@@ -11,6 +11,7 @@ pub mod line;
 pub mod model;
 pub mod rewrite;
 pub mod schema;
+pub mod sender;
 pub mod value;
 pub mod wire;
 

@@ -9,6 +9,7 @@ pub mod lens;
 mod open;
 mod recent;
 mod rejected;
+mod sealer;
 mod sequencer;
 mod sessions;
 pub mod store;
@@ -26,6 +27,7 @@ pub use admission::{Budget, Permit};
 pub use open::{OpenError, Pipeline, Settings};
 
 use crate::otlp::Signal;
+use crate::otlp::sender::Sender;
 
 /// One OTLP request on its way into a pipeline.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub struct Request {
     pub records: u64,
     /// The bytes it holds of the process-wide budget; given back when the pipeline has stored it.
     pub permit: Permit,
+    /// What is known of who sent it, as far as the pipeline's processors ask.
+    pub sender: Sender,
 }
 
 /// Exists only after the records are stored as the pipeline's `ack` promises.

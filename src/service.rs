@@ -6,7 +6,10 @@
 
 mod admin;
 mod build;
+mod detect;
 mod exporters;
+pub mod rules;
+mod surroundings;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -35,9 +38,11 @@ pub struct Service {
     pipelines: Vec<Pipeline>,
     exporters: Vec<(String, exporters::AnyExporter)>,
     admin: Option<(server::Bound, PrometheusHandle)>,
+    keepers: Vec<rules::Keeper>,
     budget: Budget,
     shutdown_timeout: Duration,
     deadline: watch::Sender<Option<Instant>>,
+    reloads: Vec<surroundings::Reload>,
     _data_dir: Option<Lock>,
 }
 
@@ -77,13 +82,16 @@ impl Service {
         let pipelines = Arc::new(self.pipelines);
         let (stop, stopped) = watch::channel(false);
         let (admin_stop, admin_stopped) = watch::channel(false);
-        let (mut listening, mut admin) = (Tasks::new(), Tasks::new());
+        let (mut listening, mut admin, mut reloading) = (Tasks::new(), Tasks::new(), Tasks::new());
+        self.reloads.into_iter().for_each(|reload| reloading.spawn(reload.run()));
         for (_, receiver, routes) in self.receivers {
             // Nobody sends new routes yet; a reload will.
             let (_, routes) = watch::channel(Arc::new(routes));
             let (budget, stop, drain) = (self.budget.clone(), stopped.clone(), self.shutdown_timeout);
             listening.spawn(receiver.serve(otlp::Surroundings { routes, budget, stop, drain }));
         }
+        let (mut keepers, (keepers_stop, keepers_stopped)) = (Tasks::new(), watch::channel(false));
+        self.keepers.into_iter().for_each(|keeper| keepers.spawn(keeper.run(keepers_stopped.clone())));
         if let Some((bound, metrics)) = self.admin {
             let state = admin::Admin::new(metrics, pipelines.clone(), self.budget, stopped);
             admin.spawn(admin::serve(bound, state, admin_stopped));
@@ -93,10 +101,13 @@ impl Service {
             stop,
             pipelines,
             exporters: self.exporters,
+            keepers,
+            keepers_stop,
             admin,
             admin_stop,
             shutdown_timeout: self.shutdown_timeout,
             deadline: self.deadline,
+            _reloading: reloading,
             _data_dir: self._data_dir,
         }
     }
@@ -108,10 +119,14 @@ struct Running {
     stop: watch::Sender<bool>,
     pipelines: Arc<Vec<Pipeline>>,
     exporters: Vec<(String, exporters::AnyExporter)>,
+    keepers: Tasks,
+    keepers_stop: watch::Sender<bool>,
     admin: Tasks,
     admin_stop: watch::Sender<bool>,
     shutdown_timeout: Duration,
     deadline: watch::Sender<Option<Instant>>,
+    /// Ends when it is dropped.
+    _reloading: Tasks,
     _data_dir: Option<Lock>,
 }
 
@@ -136,6 +151,8 @@ impl Running {
         for pipeline in self.pipelines.iter() {
             left += pipeline.drain(at).await;
         }
+        let _ = self.keepers_stop.send(true);
+        self.keepers.join(CLOSE_GRACE).await;
         for (id, exporter) in &self.exporters {
             close(id, exporter).await;
         }

@@ -9,6 +9,7 @@ pub mod duration;
 pub mod host;
 pub mod json;
 pub mod packed;
+pub mod percent;
 pub mod problem;
 pub mod secret;
 pub mod segments;

@@ -8,6 +8,8 @@
 mod anchors;
 #[path = "e2e/books.rs"]
 mod books;
+#[path = "e2e/canary.rs"]
+mod canary;
 #[path = "e2e/cli.rs"]
 mod cli;
 #[path = "e2e/integrity.rs"]
@@ -16,6 +18,8 @@ mod integrity;
 mod passthrough;
 #[path = "e2e/secrets.rs"]
 mod secrets;
+#[path = "e2e/surroundings.rs"]
+mod surroundings;
 #[path = "e2e/unknown.rs"]
 mod unknown;
 #[path = "e2e/views.rs"]

@@ -9,5 +9,10 @@ mod enrich_matrix;
 mod fixture;
 #[path = "processor/properties.rs"]
 mod properties;
+#[path = "processor/redaction_leaks.rs"]
+mod redaction_leaks;
 #[path = "processor/session.rs"]
 mod session;
+#[expect(dead_code, reason = "other tests use the rest")]
+#[path = "support/wild.rs"]
+mod wild;

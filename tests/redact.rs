@@ -69,7 +69,79 @@ fn what_was_masked_is_counted_by_rule() {
     let request = json::to_protobuf(Signal::Logs, request.to_string().as_bytes()).unwrap();
     metrics::with_local_recorder(&recorder, || redacted("{}", Signal::Logs, &request));
     let metrics = recorder.handle().render();
-    assert!(metrics.contains("telseal_redactions_total{rule=\"email\"} 2\n"), "{metrics}");
-    assert!(metrics.contains("telseal_redactions_total{rule=\"aws-access-key-id\"} 1\n"), "{metrics}");
+    assert!(metrics.contains("telseal_redactions_total{rule=\"email\",position=\"body\"} 2\n"), "{metrics}");
+    assert!(
+        metrics.contains("telseal_redactions_total{rule=\"aws-access-key-id\",position=\"body\"} 1\n"),
+        "{metrics}"
+    );
     assert!(!metrics.contains("example.com"));
+}
+
+fn request(attributes: &Value) -> Vec<u8> {
+    let request = serde_json::json!({"resourceLogs": [{
+        "resource": {"attributes": [{"key": "redaction.count", "value": {"intValue": "9"}}]},
+        "scopeLogs": [{"logRecords": [{"attributes": attributes}]}]
+    }]});
+    json::to_protobuf(Signal::Logs, request.to_string().as_bytes()).unwrap()
+}
+
+/// The attributes of the only record, by key.
+fn attributes(config: &str, attributes: &Value) -> BTreeMap<String, Value> {
+    let (out, _) = redacted(config, Signal::Logs, &request(attributes));
+    let out = as_json(Signal::Logs, &out);
+    let list = &out["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["attributes"];
+    let pair = |pair: &Value| (pair["key"].as_str().unwrap().to_owned(), pair["value"].clone());
+    list.as_array().into_iter().flatten().map(pair).collect()
+}
+
+fn text(key: &str, text: &str) -> Value {
+    serde_json::json!({"key": key, "value": {"stringValue": text}})
+}
+
+#[test]
+fn a_changed_record_says_what_was_found_and_under_which_policy() {
+    let found =
+        attributes("{}", &serde_json::json!([text("a", "bob@example.com eve@example.com"), text("password", "x")]));
+    assert_eq!(found["redaction.count"]["intValue"], "3");
+    let names = serde_json::json!([{"stringValue": "email"}, {"stringValue": "secret-key-name"}]);
+    assert_eq!(found["redaction.rules"]["arrayValue"]["values"], names);
+    let policy =
+        |config, list: &Value| attributes(config, list)["redaction.policy"]["stringValue"].as_str().unwrap().to_owned();
+    let mail = serde_json::json!([text("a", "bob@example.com")]);
+    assert_eq!(policy("{}", &mail).len(), 16);
+    assert_eq!(policy("{}", &mail), policy("{profile: ai-agent}", &mail));
+    assert_ne!(policy("{}", &mail), policy("{profile: pii}", &mail));
+}
+
+#[test]
+fn what_a_sender_claims_about_redaction_is_removed() {
+    let claims =
+        serde_json::json!([text("redaction.rules", "none"), text("redaction.policy", "trust me"), text("a", "b")]);
+    assert_eq!(attributes("{}", &claims).into_keys().collect::<Vec<_>>(), ["a"]);
+    let (out, _) = redacted("{}", Signal::Logs, &request(&claims));
+    assert!(!as_json(Signal::Logs, &out).to_string().contains("redaction."), "nor does a resource");
+}
+
+#[test]
+fn pseudonyms_join_and_a_second_pass_leaves_them() {
+    let config = "{profile: gdpr, provenance: false, keys: [{id: k3, secret: 0123456789abcdef0123456789abcdef}]}";
+    let list = serde_json::json!([text("a", "bob@example.com"), text("b", r#"{"to":"Bob@Example.com"}"#)]);
+    let found = attributes(config, &list);
+    let pseudonym = found["a"]["stringValue"].as_str().unwrap();
+    assert!(pseudonym.starts_with("email:k3:"));
+    assert_eq!(found["b"]["stringValue"], format!(r#"{{"to":"{pseudonym}"}}"#));
+    let (once, _) = redacted(config, Signal::Logs, &request(&list));
+    assert_eq!(redacted(config, Signal::Logs, &once), (once.clone(), "changed=0".to_owned()));
+}
+
+#[test]
+fn a_payload_is_redacted_for_one_destination() {
+    let config = serde_saphyr::from_str("{profile: secrets, provenance: false}").unwrap();
+    let redact = Redact::new(&config).unwrap();
+    let out = redact
+        .payload(Signal::Logs, &request(&serde_json::json!([text("a", "bob@example.com"), text("token", "x y")])))
+        .unwrap();
+    let out = as_json(Signal::Logs, &out).to_string();
+    assert!(out.contains("bob@example.com") && !out.contains("x y"));
+    assert!(redact.payload(Signal::Logs, b"\x0a\xff").is_err());
 }

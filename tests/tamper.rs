@@ -7,11 +7,15 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail the test")]
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "tests write files and say why they are skipped")]
 
+#[path = "tamper/copies.rs"]
+mod copies;
 #[expect(dead_code, reason = "the vectors use the rest")]
 #[path = "support/forge.rs"]
 mod forge;
 #[path = "support/python.rs"]
 mod python;
+#[path = "tamper/random.rs"]
+mod random;
 #[path = "tamper/scene.rs"]
 mod scene;
 #[path = "tamper/table.rs"]
@@ -21,7 +25,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use scene::Scene;
-use table::{ROWS, Row};
+use table::{Row, rows};
 
 /// Exit code and everything said.
 fn run(command: &mut Command) -> (i32, String) {
@@ -57,15 +61,22 @@ fn judge(row: &Row, (exit, said): &(i32, String), findings: bool) -> Option<Stri
     Some(format!("  {}: expected exit {} {}, got {exit}: {first}", row.name, row.exit, row.findings))
 }
 
-fn check_all(verifier: impl Fn(&Scene, &Path) -> (i32, String), findings: bool) {
-    let wrong: Vec<String> = ROWS
-        .iter()
-        .filter_map(|row| {
+fn check_all(verifier: impl Fn(&Scene, &Path) -> (i32, String) + Sync, findings: bool) {
+    const THREADS: usize = 4;
+    let check = |thread: usize| {
+        let rows = rows().enumerate().filter(|(number, _)| number % THREADS == thread);
+        let wrong = rows.filter_map(|(_, row)| {
             let (dir, scene) = made(row);
             judge(row, &verifier(&scene, dir.path()), findings)
-        })
-        .collect();
-    assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), ROWS.len(), wrong.join("\n"));
+        });
+        wrong.collect::<Vec<String>>()
+    };
+    let check = &check;
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || check(thread))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), rows().count(), wrong.join("\n"));
 }
 
 #[test]
@@ -81,9 +92,9 @@ fn the_python_verifier_ends_with_the_same_exit_codes() {
 
 #[test]
 fn the_table_has_at_least_forty_manipulations_and_each_has_a_name_of_its_own() {
-    let names: std::collections::BTreeSet<&str> = ROWS.iter().map(|row| row.name).collect();
-    assert_eq!(names.len(), ROWS.len());
-    assert!(ROWS.iter().filter(|row| row.exit == 4).count() >= 40);
+    let names: std::collections::BTreeSet<&str> = rows().map(|row| row.name).collect();
+    assert_eq!(names.len(), rows().count());
+    assert!(rows().filter(|row| row.exit == 4).count() >= 40);
 }
 
 #[test]
@@ -91,7 +102,7 @@ fn every_row_changes_something() {
     let (honest_dir, honest) = (tempfile::tempdir().unwrap(), Scene::new());
     honest.write(honest_dir.path());
     let honest_files = scene::files_of(honest_dir.path());
-    for row in ROWS.iter().filter(|row| row.exit != 0) {
+    for row in rows().filter(|row| row.exit != 0) {
         let (dir, scene) = made(row);
         let changed = scene::files_of(dir.path()) != honest_files || scene.has_arguments();
         assert!(changed, "{}", row.name);

@@ -5,11 +5,17 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail the test")]
 #![expect(clippy::disallowed_methods, reason = "tests write their expectations and read the environment")]
 
+#[path = "vectors/example.rs"]
+mod example;
 #[expect(dead_code, reason = "the tamper suite uses the rest")]
 #[path = "support/forge.rs"]
 mod forge;
 #[path = "vectors/lines.rs"]
 mod lines;
+#[path = "vectors/own.rs"]
+mod own;
+#[path = "vectors/proof.rs"]
+mod proof;
 #[path = "vectors/seal.rs"]
 mod seal;
 

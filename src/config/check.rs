@@ -220,8 +220,13 @@ const SEAL: usize = 3;
 
 /// Where a processor belongs in a pipeline; `None` for those that fit anywhere before the seal.
 fn rank(id: &str) -> Option<usize> {
-    let kind = Id::parse(id)?.kind;
-    ["enrich", "redact", "risk_tag", "seal"].iter().position(|known| *known == kind)
+    match Id::parse(id)?.kind.as_str() {
+        "enrich" | "attributes" | "resource" | "resourcedetection" => Some(0),
+        "redact" | "redaction" => Some(1),
+        "risk_tag" => Some(2),
+        "seal" => Some(SEAL),
+        _ => None,
+    }
 }
 
 /// Something that will listen.

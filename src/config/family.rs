@@ -69,8 +69,12 @@ family! {
 family! {
     /// A processor of any kind.
     ProcessorConfig { section: "processors", name: "processor", shared: &[] }
-    Enrich(crate::processor::enrich::Config) = "enrich",
+    Enrich(Box<crate::processor::enrich::Config>) = "enrich",
+    Attributes(Box<crate::processor::enrich::Attributes>) = "attributes",
+    Resource(crate::processor::enrich::Resource) = "resource",
+    ResourceDetection(crate::processor::enrich::ResourceDetection) = "resourcedetection",
     Redact(crate::processor::redact::Config) = "redact",
+    Redaction(crate::processor::redaction::Config) = "redaction",
     RiskTag(crate::processor::risk::Config) = "risk_tag",
     Filter(crate::processor::filter::Config) = "filter",
     Seal(crate::processor::seal::Config) = "seal",
@@ -83,6 +87,20 @@ family! {
     OtlpGrpc(crate::exporter::otlp_grpc::Config) = "otlp_grpc" also "otlp",
     File(crate::exporter::file::Config) = "file",
     Debug(crate::exporter::debug::Config) = "debug",
+}
+
+impl ProcessorConfig {
+    /// The `enrich` that it is, under whichever name.
+    #[must_use]
+    pub fn enrich(&self) -> Option<crate::processor::enrich::Config> {
+        match self {
+            Self::Enrich(own) => Some((**own).clone()),
+            Self::Attributes(own) => Some(own.to_enrich()),
+            Self::Resource(own) => Some(own.to_enrich()),
+            Self::ResourceDetection(own) => Some(own.to_enrich()),
+            _ => None,
+        }
+    }
 }
 
 impl ReceiverConfig {

@@ -218,8 +218,8 @@ fn foreign_kind(kind: &str) -> Option<&'static str> {
     match kind {
         "batch" => Some("remove it: batching belongs to the exporter, under its key `batch`"),
         "memory_limiter" => Some("remove it: memory is always limited, by `service.in_flight_bytes_max`"),
-        "attributes" | "resource" => Some("use `enrich`: it has the same actions"),
-        "redaction" | "transform" => Some("use `redact`"),
+        "transform" => Some("use `enrich`, `redact` or `filter`"),
+        "k8sattributes" => Some("use `enrich` with `detectors: [k8s]`: the API server is never asked"),
         "logging" => Some("use `debug`"),
         _ => None,
     }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Body, Proxy, Url, redirect};
+use reqwest::{Body, Method, Proxy, Url, redirect};
 use thiserror::Error;
 use tracing::warn;
 
@@ -234,7 +234,15 @@ impl Client {
     /// # Errors
     /// When no whole answer came: refused, timed out, cut, or not HTTP.
     pub async fn post(&self, route: &Route, body: impl Into<Body>) -> Result<Answer, Failure> {
-        let request = self.inner.post(route.url.clone()).headers(route.headers.clone()).body(body);
+        self.send(Method::POST, route, body).await
+    }
+
+    /// The same with any method.
+    ///
+    /// # Errors
+    /// When no whole answer came.
+    pub async fn send(&self, method: Method, route: &Route, body: impl Into<Body>) -> Result<Answer, Failure> {
+        let request = self.inner.request(method, route.url.clone()).headers(route.headers.clone()).body(body);
         let answer = async { collect(request.send().await?).await };
         answer.await.map_err(|error| Failure { name: route.name.clone(), cause: self.cause(&error) })
     }

@@ -106,6 +106,10 @@ fn reason(cause: &io::Error) -> String {
     }
 }
 
+/// The other end of the connection: stands among the extensions of every request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub SocketAddr);
+
 /// A socket that is listening; connections queue until it is served.
 #[derive(Debug)]
 pub struct Bound {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::OWN_LINE;
 use super::cert::Cert;
 use super::chain::Chain;
-use super::disclosed::{self, ERASABLE};
+use super::disclosure::{ERASABLE, undisclosed};
 use super::entry::{ENTRY_BYTES, Entry, Kind, SealedLine, is_stub, parse_stub};
 use super::hash::commit;
 use super::header::{Header, is_header};
@@ -101,8 +101,8 @@ impl Finding {
 /// What a good line was.
 #[derive(Debug)]
 pub(super) enum Checked<'a> {
-    /// A record, with or without its body, and how many of its erasable fields are not disclosed.
-    Record { entry: Entry, has_body: bool, undisclosed: usize },
+    /// A record, with or without its body, and which of its erasable fields are not disclosed.
+    Record { entry: Entry, has_body: bool, undisclosed: Vec<String> },
     /// One of the ledger's own events; the body lacks its closing brace.
     Control { entry: Entry, body: &'a [u8] },
     /// A signature over everything so far.
@@ -281,7 +281,7 @@ impl Checker {
         self.check_order(&entry)?;
         self.check_links(&entry)?;
         self.extend(&bytes, &entry);
-        Ok(Checked::Record { entry, has_body: false, undisclosed: 0 })
+        Ok(Checked::Record { entry, has_body: false, undisclosed: Vec::new() })
     }
 
     fn extend(&mut self, bytes: &[u8; ENTRY_BYTES], entry: &Entry) {
@@ -312,15 +312,19 @@ impl Checker {
         Ok(())
     }
 
-    /// How many erasable fields are not disclosed.
-    fn check_disclosures(&self, sealed: &SealedLine<'_>, entry: &Entry) -> Result<usize, Finding> {
-        let wrong = |what: &str| Finding::new(Fault::Modified, self.chain.size(), what);
+    /// Which erasable fields are not disclosed.
+    fn check_disclosures(&self, sealed: &SealedLine<'_>, entry: &Entry) -> Result<Vec<String>, Finding> {
+        let next = self.chain.size();
         if entry.flags & ERASABLE == 0 {
             let what = "fields are disclosed in a line that has none to disclose";
-            return if sealed.disclosures.is_empty() { Ok(0) } else { Err(wrong(what)) };
+            return if sealed.disclosures.is_empty() {
+                Ok(Vec::new())
+            } else {
+                Err(Finding::new(Fault::Modified, next, what))
+            };
         }
-        let disclosed = disclosed::check(sealed.open_body, sealed.disclosures).map_err(wrong)?;
-        disclosed::promises(sealed.open_body).checked_sub(disclosed).ok_or_else(|| wrong("a field is disclosed twice"))
+        let what = "a disclosed field is not the one that was sealed";
+        undisclosed(sealed.open_body, sealed.disclosures).ok_or_else(|| Finding::new(Fault::Modified, next, what))
     }
 
     fn check_links(&self, entry: &Entry) -> Result<(), Finding> {
@@ -360,6 +364,11 @@ impl Checker {
             }
             Kind::Retention | Kind::Erasure | Kind::Hold => drop(order::read(sealed.open_body, entry, &self.root)?),
             _ => {}
+        }
+        let name = sealed.open_body.strip_prefix(b"{\"audit.control\":\"").unwrap_or_default();
+        let is_named = name.strip_prefix(entry.kind.name().as_bytes()).is_some_and(|rest| rest.starts_with(b"\""));
+        if entry.kind != Kind::Record && !is_named {
+            return Err(Finding::new(Fault::Malformed, entry.seq, "the event has another name than its kind"));
         }
         Ok(())
     }

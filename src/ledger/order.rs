@@ -28,12 +28,27 @@ pub enum Order {
     Retention(Range),
     /// These may be gone, on request.
     Erasure(Vec<u64>),
-    /// Single fields of these were erased; the records themselves stay.
-    FieldErasure(Vec<u64>),
+    /// The fields of these names were erased in these records; the records themselves stay.
+    FieldErasure(Vec<u64>, Vec<String>),
     /// These must stay.
     Hold(String, Range),
     /// They need not stay any more for that reason.
     Release(String),
+}
+
+impl Order {
+    /// The same without what it says about entries that come after it: nobody can have weighed them.
+    fn before(self, seq: u64) -> Self {
+        match self {
+            Self::Retention((first, _)) if first >= seq => Self::Erasure(Vec::new()),
+            Self::Retention((first, last)) => Self::Retention((first, last.min(seq.saturating_sub(1)))),
+            Self::Erasure(seqs) => Self::Erasure(seqs.into_iter().filter(|named| *named < seq).collect()),
+            Self::FieldErasure(seqs, names) => {
+                Self::FieldErasure(seqs.into_iter().filter(|named| *named < seq).collect(), names)
+            }
+            other => other,
+        }
+    }
 }
 
 /// Reads and checks the order in one of the ledger's own events (its body, without the closing brace).
@@ -49,7 +64,7 @@ pub(super) fn read(body: &[u8], entry: &Entry, root: &VerifyingKey) -> Result<Or
     if !root.verify(&signed_bytes(entry.stream, order.as_bytes()), &signature) {
         return Err(Finding::new(Fault::WrongKey, entry.seq, "the order is not signed by the root key"));
     }
-    parse(entry.kind, order).ok_or_else(malformed)
+    parse(entry.kind, order).map(|order| order.before(entry.seq)).ok_or_else(malformed)
 }
 
 fn parse(kind: Kind, order: &str) -> Option<Order> {
@@ -60,7 +75,9 @@ fn parse(kind: Kind, order: &str) -> Option<Order> {
     };
     match kind {
         Kind::Retention => Some(Order::Retention(range()?)),
-        Kind::Erasure if members.raw("fields").is_some() => Some(Order::FieldErasure(members.numbers("seqs")?)),
+        Kind::Erasure if members.raw("fields").is_some() => {
+            Some(Order::FieldErasure(members.numbers("seqs")?, members.texts("fields")?))
+        }
         Kind::Erasure => Some(Order::Erasure(members.numbers("seqs")?)),
         Kind::Hold if members.raw("release") == Some("true") => Some(Order::Release(members.text("hold")?)),
         Kind::Hold => Some(Order::Hold(members.text("hold")?, range()?)),
@@ -73,8 +90,8 @@ fn parse(kind: Kind, order: &str) -> Option<Order> {
 pub(super) struct Authority {
     holds: BTreeMap<String, Range>,
     bodies: Allowed,
-    /// Records of which fields may be gone.
-    fields: Allowed,
+    /// Records of which a field may be gone, by its name.
+    fields: BTreeMap<String, Allowed>,
 }
 
 /// Ranges that do not touch each other, by their first number.
@@ -87,7 +104,12 @@ impl Authority {
         match order {
             Order::Retention(range) => self.bodies.add(&self.holds, *range),
             Order::Erasure(seqs) => seqs.iter().for_each(|seq| self.bodies.add(&self.holds, (*seq, *seq))),
-            Order::FieldErasure(seqs) => seqs.iter().for_each(|seq| self.fields.add(&self.holds, (*seq, *seq))),
+            Order::FieldErasure(seqs, names) => {
+                for name in names {
+                    let allowed = self.fields.entry(name.clone()).or_default();
+                    seqs.iter().for_each(|seq| allowed.add(&self.holds, (*seq, *seq)));
+                }
+            }
             Order::Hold(id, range) => drop(self.holds.insert(id.clone(), *range)),
             Order::Release(id) => drop(self.holds.remove(id)),
         }
@@ -98,9 +120,9 @@ impl Authority {
         self.bodies.first_outside(range)
     }
 
-    /// The first record of a range that no order allows to lack a field.
-    pub(super) fn first_field(&self, range: Range) -> Option<u64> {
-        self.fields.first_outside(range)
+    /// The first record of a range that no order allows to lack the field of this name.
+    pub(super) fn first_field(&self, name: &str, range: Range) -> Option<u64> {
+        self.fields.get(name).map_or(Some(range.0), |allowed| allowed.first_outside(range))
     }
 }
 
@@ -157,7 +179,7 @@ mod tests {
             prop::collection::vec(0..40_u64, 0..5).prop_map(Order::Erasure),
             ("[ab]", range()).prop_map(|(id, range)| Order::Hold(id, range)),
             "[ab]".prop_map(Order::Release),
-            prop::collection::vec(0..40_u64, 0..3).prop_map(Order::FieldErasure),
+            prop::collection::vec(0..40_u64, 0..3).prop_map(|seqs| Order::FieldErasure(seqs, vec!["f".into()])),
         ]
     }
 
@@ -175,7 +197,7 @@ mod tests {
                     Order::Erasure(seqs) => seqs.iter().filter(|seq| !held(**seq)).for_each(|seq| allowed[*seq as usize] = true),
                     Order::Hold(id, range) => drop(holds.insert(id.clone(), *range)),
                     Order::Release(id) => drop(holds.remove(id)),
-                    Order::FieldErasure(_) => {}
+                    Order::FieldErasure(..) => {}
                 }
             }
             for first in 0..59_u64 {
@@ -191,7 +213,10 @@ mod tests {
         assert_eq!(parse(Kind::Retention, r#"{"first":3,"last":9}"#), Some(Order::Retention((3, 9))));
         assert_eq!(parse(Kind::Retention, r#"{"first":9,"last":3}"#), None);
         assert_eq!(parse(Kind::Hold, r#"{"actor":"x","hold":"h","release":true}"#), Some(Order::Release("h".into())));
-        assert_eq!(parse(Kind::Erasure, r#"{"fields":["a"],"seqs":[1]}"#), Some(Order::FieldErasure(vec![1])));
+        assert_eq!(
+            parse(Kind::Erasure, r#"{"fields":["a"],"seqs":[1]}"#),
+            Some(Order::FieldErasure(vec![1], vec!["a".into()]))
+        );
         assert_eq!(parse(Kind::Erasure, r#"{"seqs":[1,"2"]}"#), None);
     }
 }

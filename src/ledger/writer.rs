@@ -196,8 +196,8 @@ pub struct Ledger {
     /// When the epoch began, and when the root key signed last.
     epoch_began_ns: u64,
     root_signed_ns: u64,
-    closing: close::Closing,
     publisher: Publisher,
+    closing: close::Closing,
     out: Vec<u8>,
 }
 
@@ -247,8 +247,8 @@ impl Ledger {
             pending,
             rotation: (!is_new).then_some("start"),
             root_signed_ns: 0,
-            closing: close::Closing::default(),
             publisher,
+            closing: close::Closing::default(),
             out: Vec::new(),
         };
         ledger.seal_pending()?;

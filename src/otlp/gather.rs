@@ -389,6 +389,10 @@ pub fn is_default(field: &Field, slot: &Slot<'_>) -> bool {
     };
     match slot.value {
         Some(WireValue::Bytes(bytes)) => bare && bytes.is_empty(),
+        // Of 32-bit fields the low bits count, as protobuf has it.
+        Some(WireValue::Varint(number)) if matches!(field.kind, Kind::Uint32 | Kind::Enum | Kind::Sint32) => {
+            field.card == Card::One && number.trailing_zeros() >= 32
+        }
         Some(WireValue::Varint(number) | WireValue::Fixed64(number)) => field.card == Card::One && number == 0,
         Some(WireValue::Fixed32(number)) => field.card == Card::One && number == 0,
         None => true,

@@ -9,11 +9,13 @@
 mod entity;
 
 use bumpalo::Bump;
+use bumpalo::collections::Vec as ArenaVec;
 
 use crate::otlp::rewrite::{self, Visitor};
 use crate::otlp::schema::{self, Kind, MEMBERS, Message, OWNER};
+use crate::otlp::sender::Sender;
 use crate::otlp::value::joined;
-use crate::otlp::wire::{Cursor, Field, WireValue, put_large_message, text};
+use crate::otlp::wire::{Cursor, Field, WireValue, put_bytes, put_large_message, text};
 use crate::otlp::{DecodeError, Signal, gather};
 
 pub use entity::{Attribute, Entity};
@@ -23,6 +25,8 @@ pub use entity::{Attribute, Entity};
 pub struct Batch<'a> {
     /// Which signal it carries.
     pub signal: Signal,
+    /// Who sent it, as far as that is known and asked for.
+    pub sender: &'a Sender,
     /// `ResourceLogs`, `ResourceMetrics` or `ResourceSpans`, in order.
     pub groups: Vec<Group<'a>>,
     rest: Vec<&'a [u8]>,
@@ -39,6 +43,8 @@ pub struct Group<'a> {
     pub scopes: Vec<Scope<'a>>,
     rest: Vec<&'a [u8]>,
     edited: bool,
+    /// Which message its records are.
+    record: Option<&'static Message>,
 }
 
 /// All records of one instrumentation scope.
@@ -52,6 +58,8 @@ pub struct Scope<'a> {
     edited: bool,
     /// Records were taken out.
     thinned: bool,
+    /// It was added here, under this name.
+    name: Option<&'static str>,
 }
 
 impl<'a> Batch<'a> {
@@ -60,7 +68,8 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// When the framing, a key or an attribute's text is broken.
     pub fn open(signal: Signal, request: &'a [u8], arena: &'a Bump) -> Result<Self, DecodeError> {
-        let mut batch = Self { signal, groups: Vec::new(), rest: Vec::new(), edited: false, arena };
+        let sender = Sender::unknown();
+        let mut batch = Self { signal, sender, groups: Vec::new(), rest: Vec::new(), edited: false, arena };
         let message = schema::request(signal);
         let mut cursor = Cursor::new(request);
         while let Some(field) = cursor.next_field()? {
@@ -140,13 +149,17 @@ impl<'a> Batch<'a> {
     }
 }
 
+/// The number of `InstrumentationScope.name`.
+const SCOPE_NAME: u32 = 1;
+
 /// What an encoder cannot do: fail.
 type Never = std::convert::Infallible;
 
 impl<'a> Group<'a> {
     fn open(message: &'static Message, bytes: &'a [u8], arena: &'a Bump) -> Result<Self, DecodeError> {
         let resource = Entity::absent(&schema::RESOURCE, arena);
-        let mut group = Self { resource, scopes: Vec::new(), rest: Vec::new(), edited: false };
+        let mut group =
+            Self { resource, scopes: Vec::new(), rest: Vec::new(), edited: false, record: record_of(message) };
         let mut owners = Vec::new();
         let mut cursor = Cursor::new(bytes);
         while let Some(field) = cursor.next_field()? {
@@ -178,6 +191,26 @@ impl<'a> Group<'a> {
         &self.rest
     }
 
+    /// Adds a record to a scope of this name that is ours; `bytes` are the record without its field.
+    ///
+    /// # Errors
+    /// When the bytes are no record.
+    pub fn add_record(&mut self, scope: &'static str, bytes: &'a [u8], arena: &'a Bump) -> Result<(), DecodeError> {
+        let Some(message) = self.record else { return Ok(()) };
+        let record = Entity::open(message, bytes, arena)?;
+        let own = self.scopes.iter_mut().find(|known| known.name == Some(scope));
+        if let Some(own) = own {
+            own.records.push(record);
+            return Ok(());
+        }
+        let mut name = ArenaVec::new_in(arena);
+        put_bytes(&mut name, SCOPE_NAME, scope.as_bytes());
+        let entity = Entity::open(&schema::SCOPE, name.into_bump_slice(), arena)?;
+        let (rest, edited, thinned) = (Vec::new(), true, false);
+        self.scopes.push(Scope { scope: entity, records: vec![record], rest, edited, thinned, name: Some(scope) });
+        Ok(())
+    }
+
     fn emptied(&self) -> bool {
         !self.scopes.is_empty() && self.scopes.iter().all(Scope::emptied)
     }
@@ -195,7 +228,8 @@ impl<'a> Group<'a> {
 impl<'a> Scope<'a> {
     fn open(message: &'static Message, bytes: &'a [u8], arena: &'a Bump) -> Result<Self, DecodeError> {
         let scope = Entity::absent(&schema::SCOPE, arena);
-        let mut opened = Self { scope, records: Vec::new(), rest: Vec::new(), edited: false, thinned: false };
+        let (records, rest) = (Vec::new(), Vec::new());
+        let mut opened = Self { scope, records, rest, edited: false, thinned: false, name: None };
         let mut owners = Vec::new();
         let mut cursor = Cursor::new(bytes);
         while let Some(field) = cursor.next_field()? {
@@ -248,6 +282,15 @@ impl<'a> Scope<'a> {
         self.rest.iter().for_each(|raw| out.extend_from_slice(raw));
         Ok(())
     }
+}
+
+/// The message that a group's records are.
+fn record_of(group: &'static Message) -> Option<&'static Message> {
+    let inner = |message: &'static Message| match message.field(MEMBERS).map(|field| field.kind) {
+        Some(Kind::Message(inner)) => Some(inner),
+        _ => None,
+    };
+    inner(group).and_then(inner)
 }
 
 /// The message type and bytes of `field`, when it is the message field `number`.
@@ -306,7 +349,6 @@ mod tests {
     use super::*;
     use crate::otlp::rewrite::Place;
     use crate::otlp::value::{Value, put_pair};
-    use crate::otlp::wire::put_bytes;
 
     fn string(key: &str, value: &str) -> KeyValue {
         let value = Some(AnyValue { value: Some(any_value::Value::StringValue(value.to_owned())) });

@@ -24,6 +24,28 @@ pub trait Visitor<'a> {
 
     /// A string. `Some` replaces it.
     fn text(&mut self, place: Place<'a>, text: &'a str) -> Option<&'a str>;
+
+    /// A number, whole or not, below this key, perhaps inside lists. `Some` replaces it.
+    fn number(&mut self, key: &'a str, value: Value<'a>) -> Option<Value<'a>> {
+        let _ = (key, value);
+        None
+    }
+
+    /// Whether an attribute of a part of the message (a span event, an exemplar), or an entry of a body, stays. The
+    /// attributes of the message itself are the caller's to remove, and entries inside them stay.
+    fn keeps(&mut self, owner: Owner, key: &'a str) -> bool {
+        let _ = (owner, key);
+        true
+    }
+}
+
+/// Whose pair it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// A part of the message that has attributes.
+    Part,
+    /// The body of a log record, at any depth.
+    Body,
 }
 
 /// Where a string stands.
@@ -104,7 +126,7 @@ pub fn message<'a>(
     arena: &'a Bump,
     visitor: &mut dyn Visitor<'a>,
 ) -> Result<Option<&'a [u8]>, DecodeError> {
-    let mut walk = Walk { arena, visitor, out: Builder::with_capacity(bytes.len()) };
+    let mut walk = Walk { arena, visitor, out: Builder::with_capacity(bytes.len()), in_body: false };
     let changed = walk.message(message, bytes, skip)?;
     Ok(walk.finish(changed))
 }
@@ -123,9 +145,10 @@ pub fn pair<'a>(
     let new_value = match (visitor.pair(key, value), value) {
         (Some(new), _) => Some(new),
         (None, Value::Str(text)) => visitor.text(Place::Value { key }, text).map(Value::Str),
-        (None, Value::Null | Value::Bool(_) | Value::Int(_) | Value::Double(_)) => None,
+        (None, Value::Int(_) | Value::Double(_)) => visitor.number(key, value),
+        (None, Value::Null | Value::Bool(_)) => None,
         (None, _) => {
-            let mut walk = Walk { arena, visitor, out: Builder::default() };
+            let mut walk = Walk { arena, visitor, out: Builder::default(), in_body: false };
             let changed = walk.value(key, value, 0)?;
             walk.finish(changed).map(Value::read).transpose()?
         }
@@ -142,7 +165,7 @@ pub(super) fn pair_bytes<'a>(
     arena: &'a Bump,
     visitor: &mut dyn Visitor<'a>,
 ) -> Result<Option<&'a [u8]>, DecodeError> {
-    let mut walk = Walk { arena, visitor, out: Builder::default() };
+    let mut walk = Walk { arena, visitor, out: Builder::default(), in_body: false };
     let changed = walk.key_value(bytes, 0)?;
     Ok(walk.finish(changed))
 }
@@ -153,6 +176,8 @@ struct Walk<'a, 'v> {
     arena: &'a Bump,
     visitor: &'v mut dyn Visitor<'a>,
     out: Builder,
+    /// A body is being walked.
+    in_body: bool,
 }
 
 impl<'a> Walk<'a, '_> {
@@ -219,11 +244,19 @@ impl<'a> Walk<'a, '_> {
                 self.nested(field.number, |walk| walk.message(inner, bytes, 0))
             }
             (Kind::Value, WireValue::Bytes(bytes)) => {
-                self.nested(field.number, |walk| walk.any_value(known.name, bytes, 0))
+                self.in_body = true;
+                let changed = self.nested(field.number, |walk| walk.any_value(known.name, bytes, 0));
+                self.in_body = false;
+                changed
             }
+            (Kind::Attributes, WireValue::Bytes(bytes)) if !self.keeps(Owner::Part, bytes)? => Ok(true),
             (Kind::Attributes, WireValue::Bytes(bytes)) => self.nested(field.number, |walk| walk.key_value(bytes, 0)),
             _ => Ok(self.put(field, None)),
         }
+    }
+
+    fn keeps(&mut self, owner: Owner, pair: &'a [u8]) -> Result<bool, DecodeError> {
+        Ok(self.visitor.keeps(owner, Pair::read(pair)?.key))
     }
 
     /// Writes a field, with its content replaced if there is a new one.
@@ -315,7 +348,8 @@ impl<'a> Walk<'a, '_> {
             Value::Unknown(bytes) => return self.unknown_in(key, bytes, |_| false),
             Value::Array(items) => return self.nested(ARRAY, |walk| walk.items(key, items, depth)),
             Value::Map(entries) => return self.nested(MAP, |walk| walk.entries(key, entries, depth)),
-            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Double(_) => None,
+            Value::Int(_) | Value::Double(_) => self.visitor.number(key, value),
+            Value::Null | Value::Bool(_) => None,
         };
         new.unwrap_or(value).put(self.out.raw());
         Ok(new.is_some())
@@ -326,7 +360,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn entries(&mut self, key: &'a str, bytes: &'a [u8], depth: usize) -> Result<bool, DecodeError> {
-        self.members("KeyValueList", key, bytes, |walk, entry| walk.key_value(entry, depth + 1))
+        self.members(MAP_NAME, key, bytes, |walk, entry| walk.key_value(entry, depth + 1))
     }
 
     /// The members of a list, and what else stands in it.
@@ -342,6 +376,10 @@ impl<'a> Walk<'a, '_> {
         while let Some(field) = cursor.next_field()? {
             changed |= if field.number == 1 {
                 let content = gather::content(list, &field)?;
+                if self.in_body && list == MAP_NAME && !self.keeps(Owner::Body, content)? {
+                    changed = true;
+                    continue;
+                }
                 self.nested(1, |walk| member(walk, content))?
             } else {
                 self.unknown(Place::Value { key }, &field)
@@ -420,6 +458,7 @@ impl<'a> Walk<'a, '_> {
     }
 }
 
+const MAP_NAME: &str = "KeyValueList";
 /// The fields of a `KeyValue`.
 const KEY: u32 = 1;
 const VALUE: u32 = 2;

@@ -1,4 +1,4 @@
-//! The books of a pipeline: every record that came in is stored, dropped for a reason, refused, or still under way.
+//! The books of a pipeline: every record that came in, or was made here, is stored, dropped for a reason, refused, or still under way.
 //!
 //! The numbers are kept where the records pass and compared only when somebody asks, so a forgotten one shows as
 //! `telseal_pipeline_unaccounted_records` that is not 0.
@@ -17,6 +17,8 @@ pub struct Account {
     under_way: AtomicU64,
     appended: AtomicU64,
     refused: AtomicU64,
+    /// Made here: incidents.
+    added: AtomicU64,
     /// By reason: the filter, a record too large to seal.
     dropped: Mutex<BTreeMap<&'static str, u64>>,
     changed: Mutex<BTreeMap<String, u64>>,
@@ -35,6 +37,11 @@ impl Account {
         self.received.fetch_add(records, Relaxed);
         self.under_way.fetch_add(records, Relaxed);
         UnderWay { account: self, records, appended: None }
+    }
+
+    /// Processors added records.
+    pub fn add(&self, records: u64) {
+        self.added.fetch_add(records, Relaxed);
     }
 
     /// Records were taken out for a reason.
@@ -56,7 +63,7 @@ impl Account {
     pub fn unaccounted(&self) -> i64 {
         let dropped: u64 = lock(&self.dropped).values().sum();
         let known = self.appended.load(Relaxed) + self.refused.load(Relaxed) + self.under_way.load(Relaxed) + dropped;
-        self.received.load(Relaxed).cast_signed() - known.cast_signed()
+        (self.received.load(Relaxed) + self.added.load(Relaxed)).cast_signed() - known.cast_signed()
     }
 
     /// Records stored.
@@ -85,6 +92,8 @@ impl Account {
             .absolute(self.received.load(Relaxed));
         metrics::counter!("telseal_pipeline_appended_records_total", "pipeline" => pipeline())
             .absolute(self.appended.load(Relaxed));
+        metrics::counter!("telseal_pipeline_added_records_total", "pipeline" => pipeline())
+            .absolute(self.added.load(Relaxed));
         metrics::counter!("telseal_pipeline_refused_records_total", "pipeline" => pipeline())
             .absolute(self.refused.load(Relaxed));
         for (reason, records) in &*lock(&self.dropped) {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::ledger::{Drafts, field_digest, random16};
 use crate::otlp::line::{ERASABLE_FIELDS, Erasable, LineWriter, Promise};
 use crate::otlp::model::{Batch, Entity};
+use crate::otlp::sender::Sender;
 use crate::otlp::{self, DecodeError, Signal};
 use crate::pipeline::account::Account;
 use crate::pipeline::sessions::Marks;
@@ -82,6 +83,8 @@ impl Processed {
 pub struct Ran {
     /// What is to be stored.
     pub processed: Processed,
+    /// Records that processors added.
+    pub added: u64,
     /// Records a processor took out.
     pub dropped: Option<(&'static str, u64)>,
     /// Records that cannot be sealed, and why; the sender is told.
@@ -90,7 +93,7 @@ pub struct Ran {
 
 impl From<Processed> for Ran {
     fn from(processed: Processed) -> Self {
-        Self { processed, dropped: None, rejected: None }
+        Self { processed, added: 0, dropped: None, rejected: None }
     }
 }
 
@@ -118,26 +121,28 @@ impl Chain {
     ///
     /// # Errors
     /// When the bytes are not what they claim to be: nothing is stored.
-    pub fn run(&self, body: &Bytes, records: u64, account: &Account) -> Result<Ran, DecodeError> {
+    pub fn run(&self, body: &Bytes, records: u64, sender: &Sender, account: &Account) -> Result<Ran, DecodeError> {
         if self.steps.is_empty() && self.seal.is_none() {
             return Ok(Processed::Otlp(body.clone(), records).into());
         }
         let arena = Bump::with_capacity(body.len());
         let mut batch = Batch::open(self.signal, body, &arena)?;
-        let mut reason = None;
+        batch.sender = sender;
+        let (mut reason, mut added) = (None, 0);
         for step in &self.steps {
             let outcome = step.processor.process(&mut batch)?;
             account.change(&step.id, outcome.changed);
+            added += outcome.added;
             reason = outcome.dropped.first().map(|(reason, _)| *reason).or(reason);
         }
-        let left = if reason.is_some() { left_in(&mut batch)? } else { records };
-        let dropped = reason.map(|reason| (reason, records.saturating_sub(left)));
+        let left = if reason.is_some() { left_in(&mut batch)? } else { records + added };
+        let dropped = reason.map(|reason| (reason, (records + added).saturating_sub(left)));
         let ran = match (left, &self.seal) {
             (0, _) => Processed::Nothing.into(),
             (_, Some(seal)) => draft(&mut batch, left, body, seal)?,
             (_, None) => Processed::Otlp(encoded(&batch, body), left).into(),
         };
-        Ok(Ran { dropped, ..ran })
+        Ok(Ran { dropped, added, ..ran })
     }
 }
 
@@ -179,7 +184,7 @@ fn draft(batch: &mut Batch<'_>, records: u64, body: &Bytes, seal: &Seal) -> Resu
     let otlp = keep_otlp.then(|| encoded(batch, body));
     let processed =
         if left == 0 { Processed::Nothing } else { Processed::Drafts { drafts, records: left, marks, otlp } };
-    Ok(Ran { processed, dropped: None, rejected })
+    Ok(Ran { processed, added: 0, dropped: None, rejected })
 }
 
 /// Lines of one request, as they are written.

@@ -260,15 +260,16 @@ impl Door {
     /// Through the processors and into the log. How many records were stored, and what to tell the sender.
     async fn store(&self, request: Request) -> Result<(u64, Receipt), Refused> {
         self.has_room()?;
-        let Ran { processed, dropped, rejected } = self
+        let Ran { processed, added, dropped, rejected } = self
             .chain
-            .run(&request.body, request.records, &self.account)
+            .run(&request.body, request.records, &request.sender, &self.account)
             .map_err(|error| Refused::Invalid { reason: error.to_string() })?;
         let records = processed.records();
         if records > 0 {
             self.store.append(processed).await?;
         }
         // Only now: a request that was refused comes again, and its drops with it.
+        self.account.add(added);
         if let Some((reason, records)) = dropped {
             self.drop_records(reason, records);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::exporter::Payload;
-use crate::ledger::{self, Drafts, Ledger, LedgerError, LedgerReader};
+use crate::ledger::{self, Ledger, LedgerError, LedgerReader};
 use crate::otlp::Signal;
 use crate::pipeline::Refused;
 use crate::pipeline::account::Account;
@@ -13,11 +13,10 @@ use crate::pipeline::chain::Processed;
 use crate::pipeline::cursor::Cursors;
 use crate::pipeline::open::{RETRY_AFTER, Settings};
 use crate::pipeline::recent::Recent;
+use crate::pipeline::sealer::Sealer;
 use crate::pipeline::sequencer::Sequencer;
-use crate::pipeline::sessions::Sessions;
 use crate::spool::disk::{Disk, DiskReader, SpoolError};
 use crate::spool::{Item, Memory};
-use crate::stdx::clock::unix_nanos;
 use crate::stdx::durable;
 use crate::stdx::segments::{Position, SegmentsReader};
 use crate::stdx::tasks;
@@ -134,7 +133,7 @@ fn open_ledger(
     say_cut(&settings.id, &recovery.cuts);
     let recent = keep_otlp.then(|| Recent::new(settings.signal, &ledger.stream().to_string()));
     let reader = Reader::Ledger(reader, settings.signal, recent.clone());
-    Ok((Writer::Ledger(Box::new(ledger), recent, Sessions::default()), reader))
+    Ok((Writer::Ledger(Box::new(Sealer::new(ledger, recent))), reader))
 }
 
 fn say_cut(pipeline: &str, cuts: &[crate::stdx::segments::Cut]) {
@@ -147,9 +146,12 @@ fn say_cut(pipeline: &str, cuts: &[crate::stdx::segments::Cut]) {
 /// What the sequencer writes to.
 pub(super) enum Writer {
     /// With a `hold_bytes_max` its oldest segments go beyond that, delivered or not.
-    Spool { spool: Disk, reader: DiskReader, hold_bytes_max: Option<u64> },
-    /// With the newest requests as OTLP, where an exporter wants that, and the sessions that are open.
-    Ledger(Box<Ledger>, Option<Recent>, Sessions),
+    Spool {
+        spool: Disk,
+        reader: DiskReader,
+        hold_bytes_max: Option<u64>,
+    },
+    Ledger(Box<Sealer>),
 }
 
 /// A group could not be stored; nothing of it is.
@@ -165,34 +167,23 @@ impl Writer {
     /// The ledger, where it is one.
     pub(super) fn ledger(&self) -> Option<&Ledger> {
         match self {
-            Self::Ledger(ledger, ..) => Some(ledger),
+            Self::Ledger(sealer) => Some(&sealer.ledger),
             Self::Spool { .. } => None,
         }
     }
 
-    /// The same, to say something in it.
-    pub(super) fn ledger_mut(&mut self) -> Option<&mut Ledger> {
+    /// The ledger and what goes along, where it is one.
+    pub(super) fn sealer(&mut self) -> Option<&mut Sealer> {
         match self {
-            Self::Ledger(ledger, ..) => Some(ledger),
+            Self::Ledger(sealer) => Some(sealer),
             Self::Spool { .. } => None,
-        }
-    }
-
-    /// Seals, with the next group, the manifests of sessions of which nothing came for a while.
-    pub(super) fn close_idle_sessions(&mut self) {
-        if let Self::Ledger(ledger, _, sessions) = self {
-            let over = sessions.idle(ledger.now_ns());
-            over.into_iter().for_each(|manifest| ledger.seal_with_next(manifest));
         }
     }
 
     /// Nothing more will come.
     pub(super) fn end(self) -> Result<(), LedgerError> {
         match self {
-            Self::Ledger(mut ledger, _, mut sessions) => {
-                sessions.end().into_iter().for_each(|manifest| ledger.seal_with_next(manifest));
-                ledger.finish()
-            }
+            Self::Ledger(sealer) => sealer.end(),
             Self::Spool { .. } => Ok(()),
         }
     }
@@ -212,24 +203,7 @@ impl Writer {
                     .collect();
                 Ok(spool.append(&items)?)
             }
-            Self::Ledger(ledger, recent, sessions) => {
-                let (drafts, requests): (Vec<Drafts>, Vec<_>) = group
-                    .into_iter()
-                    .filter_map(|one| match one {
-                        Processed::Drafts { drafts, otlp, marks, .. } => Some((drafts, (otlp, marks))),
-                        _ => None,
-                    })
-                    .unzip();
-                let sealed = ledger.append(&drafts)?;
-                for ((otlp, marks), sealed) in requests.into_iter().zip(sealed) {
-                    let over = sessions.seal(marks, sealed.first, unix_nanos());
-                    over.into_iter().for_each(|manifest| ledger.seal_with_next(manifest));
-                    if let (Some(recent), Some(otlp)) = (recent.as_ref(), otlp) {
-                        recent.keep(otlp, sealed);
-                    }
-                }
-                Ok(())
-            }
+            Self::Ledger(sealer) => Ok(sealer.append(group)?),
         }
     }
 
@@ -238,7 +212,10 @@ impl Writer {
     pub(super) fn trim(&mut self, cursors: &Cursors, all: bool) {
         let (spool, reader, hold_bytes_max) = match self {
             Self::Spool { spool, reader, hold_bytes_max } => (spool, reader, hold_bytes_max),
-            Self::Ledger(ledger, ..) => return ledger.close_behind(cursors.slowest().unwrap_or(ledger.end())),
+            Self::Ledger(sealer) => {
+                let keep = cursors.slowest().unwrap_or(sealer.ledger.end());
+                return sealer.ledger.close_behind(keep);
+            }
         };
         let keep = hold_bytes_max.map_or_else(Position::default, |hold| newest(reader.segments(), hold));
         let keep = cursors.slowest().unwrap_or_default().max(keep);

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use crate::ledger::DeclaredGap;
+use crate::ledger::{DeclaredGap, Ledger};
 use crate::pipeline::account::Account;
+use crate::pipeline::sealer::Sealer;
 use crate::pipeline::store::Writer;
 
 /// How often drops are told, at most.
@@ -41,8 +42,9 @@ pub(super) struct Ticks {
 
 impl Ticks {
     pub(super) fn new(writer: &Writer, account: Arc<Account>, knows_drops: Arc<AtomicBool>) -> Self {
-        let heartbeat = writer.ledger().map(|ledger| Duration::from_secs(ledger.heartbeat_seconds()));
-        let told_at_ns = writer.ledger().map_or(0, |ledger| ledger.now_ns());
+        let ledger = writer.ledger();
+        let heartbeat = ledger.map(|ledger| Duration::from_secs(ledger.heartbeat_seconds()));
+        let told_at_ns = ledger.map_or(0, Ledger::now_ns);
         Self {
             account,
             knows_drops,
@@ -98,7 +100,7 @@ impl Ticks {
         }
         self.look_at_sessions(writer, now);
         if self.sealed_at + heartbeat <= now {
-            let told = writer.ledger_mut().map(|ledger| ledger.heartbeat(&self.account.counters()));
+            let told = writer.sealer().map(|sealer| sealer.ledger.heartbeat(&self.account.counters()));
             self.note(told.transpose().map(drop));
             // Also when it failed: a full disk is not asked again at once.
             self.sealed_at = now;
@@ -108,7 +110,9 @@ impl Ticks {
     fn look_at_sessions(&mut self, writer: &mut Writer, now: Instant) {
         if now.saturating_duration_since(self.sessions_seen_at) >= SESSIONS_EVERY {
             self.sessions_seen_at = now;
-            writer.close_idle_sessions();
+            if let Some(sealer) = writer.sealer() {
+                sealer.close_idle_sessions();
+            }
         }
     }
 
@@ -120,7 +124,7 @@ impl Ticks {
     }
 
     fn tell_gaps(&mut self, writer: &mut Writer) {
-        let Some(ledger) = writer.ledger_mut() else { return };
+        let Some(Sealer { ledger, .. }) = writer.sealer() else { return };
         self.knows_drops.store(false, Relaxed);
         let (now, now_ns) = (Instant::now(), ledger.now_ns());
         let mut told = Ok(());

@@ -5,139 +5,156 @@
 //! nothing that the rules would find, and the rules themselves, on the strings in which the prefilter saw something.
 //! What cannot be scanned is replaced as a whole (`[REDACTED:unscanned]`); bytes that cannot be read refuse the request.
 
+mod action;
+mod config;
+mod decode;
+mod detector;
+mod edit;
 mod json;
+mod keys;
 mod names;
 mod prefilter;
+mod provenance;
 mod record;
+mod reference;
 mod rulebook;
-mod rules;
+mod strict;
 mod text;
+mod user;
 
-use aho_corasick::BuildError;
-use serde::Deserialize;
+use bumpalo::Bump;
 
-use crate::otlp::DecodeError;
 use crate::otlp::model::Batch;
+use crate::otlp::{DecodeError, Signal};
+use crate::processor::redact::provenance::Provenance;
 use crate::processor::redact::record::Pass;
 use crate::processor::redact::rulebook::Rulebook;
-use crate::processor::redact::rules::{Class, RULES};
-use crate::processor::redact::text::Counts;
+use crate::processor::redact::strict::Strict;
 use crate::processor::{Outcome, Processor};
-use crate::stdx::problem::{At, Problems, did_you_mean};
 
-/// What to redact.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Config {
-    /// Which rules apply: `ai-agent` (all), `secrets` (credentials only) or `pii` (personal data only).
-    /// Default: `ai-agent`.
-    pub profile: String,
-    /// Single rules added to the profile or taken out of it.
-    pub rules: Rules,
-    /// Values that are left as they are: the exact text that a rule would have masked. Default: none.
-    pub allowed: Vec<String>,
-    /// More key names whose value is masked, besides `password`, `api_key` and their like. A name matches a key that is
-    /// equal or ends with it after a separator, whatever the case. Default: none.
-    pub keys: Vec<String>,
-}
+pub use action::{Action, Ends};
+pub use config::{Config, PROFILES, Rules};
+pub use keys::{KeyConfig, KeyError};
+pub use provenance::{COUNT, POLICY, RULES};
+pub use reference::{family, reference};
+pub use user::{UserClass, UserDetector, UserTests, Validator};
 
-/// Rules switched by name.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Rules {
-    /// Rules to use although the profile does not.
-    pub enabled: Vec<String>,
-    /// Rules to leave out although the profile has them.
-    pub disabled: Vec<String>,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { profile: "ai-agent".to_owned(), rules: Rules::default(), allowed: Vec::new(), keys: Vec::new() }
-    }
-}
-
-/// The profiles, and the classes of rules each one has.
-const PROFILES: [(&str, &[Class]); 3] =
-    [("ai-agent", &[Class::Secret, Class::Personal]), ("secrets", &[Class::Secret]), ("pii", &[Class::Personal])];
-
-impl Config {
-    /// Finds what is wrong: a profile or rule that does not exist, an empty name.
-    pub fn check(&self, at: &At, problems: &mut Problems) {
-        if !PROFILES.iter().any(|(name, _)| *name == self.profile) {
-            let names = PROFILES.map(|(name, _)| name);
-            unknown(&at.key("profile"), "profile", &self.profile, &names, problems);
-        }
-        let names: Vec<_> = RULES.iter().map(|rule| rule.id.name()).collect();
-        let rules = at.key("rules");
-        for (key, list) in [("enabled", &self.rules.enabled), ("disabled", &self.rules.disabled)] {
-            for (index, name) in list.iter().enumerate().filter(|(_, name)| !names.contains(&name.as_str())) {
-                unknown(&rules.key(key).item(index), "rule", name, &names, problems);
-            }
-        }
-        for (key, list) in [("allowed", &self.allowed), ("keys", &self.keys)] {
-            for (index, _) in list.iter().enumerate().filter(|(_, item)| item.trim().is_empty()) {
-                problems.add(&at.key(key).item(index), "an empty text matches nothing");
-            }
-        }
-    }
-
-    /// The rules in force.
-    fn rules(&self) -> Vec<&'static rules::Rule> {
-        let classes =
-            PROFILES.iter().find(|(name, _)| *name == self.profile).map_or(PROFILES[0].1, |(_, classes)| *classes);
-        let named = |list: &[String], rule: &rules::Rule| list.iter().any(|name| name == rule.id.name());
-        RULES
-            .iter()
-            .filter(|rule| classes.contains(&rule.class) || named(&self.rules.enabled, rule))
-            .filter(|rule| !named(&self.rules.disabled, rule))
-            .collect()
-    }
+/// Why a checked configuration cannot run after all.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// So many names or detectors that the automatons would be too large.
+    #[error("the names and detectors of redact are too many: {0}")]
+    TooLarge(#[from] aho_corasick::BuildError),
+    /// The expression of this detector.
+    #[error("the expression of detector `{0}` cannot be used")]
+    Expression(String),
+    /// A key of pseudonyms.
+    #[error("a key of redact cannot be used: {0}")]
+    Key(#[from] KeyError),
 }
 
 /// The processor.
 #[derive(Debug)]
-pub struct Redact(Rulebook);
+pub struct Redact {
+    rules: Rulebook,
+    strict: Option<Strict>,
+    provenance: Option<Provenance>,
+}
+
+/// Something found in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Where it starts, in bytes.
+    pub start: usize,
+    /// Where it ends, in bytes.
+    pub end: usize,
+    /// By which detector.
+    pub rule: String,
+}
 
 impl Redact {
     /// Makes a checked configuration ready to run.
     ///
     /// # Errors
-    /// When there are so many `keys` that the automatons would be too large.
+    /// When there are so many names and detectors that the automatons would be too large.
     pub fn new(config: &Config) -> Result<Self, BuildError> {
-        Rulebook::new(config).map(Self)
+        Ok(Self {
+            rules: Rulebook::new(config)?,
+            strict: (config.profile == config::STRICT).then(|| Strict::new(&config.allowed_keys)),
+            provenance: config.provenance.then_some(Provenance),
+        })
+    }
+
+    /// Redacts the bytes of one OTLP request, for a destination that may see less than others.
+    ///
+    /// # Errors
+    /// When the bytes are no such request.
+    pub fn payload(&self, signal: Signal, request: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        let arena = Bump::with_capacity(request.len());
+        let mut batch = Batch::open(signal, request, &arena)?;
+        self.process(&mut batch)?;
+        let mut out = Vec::with_capacity(request.len());
+        batch.encode(&mut out);
+        Ok(out)
+    }
+
+    /// Redacts one text, and says what was found where; a text that cannot be scanned is one finding of `unscanned`.
+    #[must_use]
+    pub fn text(&self, text: &str) -> (String, Vec<Found>) {
+        let whole = || Found { start: 0, end: text.len(), rule: "unscanned".to_owned() };
+        let Ok(edits) = self.rules.edits("", text) else { return (detector::UNSCANNED.to_owned(), vec![whole()]) };
+        let Some(redacted) = edit::apply(text, &edits) else { return (detector::UNSCANNED.to_owned(), vec![whole()]) };
+        let found = edits.into_iter().map(|edit| Found {
+            start: edit.span.start,
+            end: edit.span.end,
+            rule: self.rules.name(edit.id).to_owned(),
+        });
+        (redacted, found.collect())
+    }
+
+    /// True when a detector of that name is in force.
+    #[must_use]
+    pub fn has(&self, detector: &str) -> bool {
+        self.rules.has_name(detector)
+    }
+
+    /// The pseudonym that `hash` gives a value found by this detector, under the named key or the current one.
+    ///
+    /// # Errors
+    /// When there is no such key.
+    pub fn hash(&self, key: Option<&str>, detector: &str, value: &str) -> Result<String, KeyError> {
+        self.rules.hash(key, detector, value)
+    }
+
+    /// The value behind a token that `tokenize` made.
+    ///
+    /// # Errors
+    /// When it was not made with one of the keys.
+    pub fn detokenize(&self, token: &str) -> Result<String, KeyError> {
+        self.rules.detokenize(token)
     }
 }
 
 impl Processor for Redact {
     fn process<'a>(&'a self, batch: &mut Batch<'a>) -> Result<Outcome, DecodeError> {
-        let mut pass = Pass::new(&self.0, batch.arena());
+        let mut pass = Pass::new(&self.rules, self.strict.as_ref(), batch.arena());
         let mut changed = 0;
         for owner in batch.owners() {
-            pass.entity(owner)?;
+            if self.provenance.is_some() {
+                Provenance::remove_claims(owner);
+            }
+            pass.owner(owner)?;
         }
         for record in batch.records() {
-            changed += u64::from(pass.entity(record)?);
+            if self.provenance.is_some() {
+                Provenance::remove_claims(record);
+            }
+            changed += u64::from(pass.record(record, self.provenance.as_ref())?);
         }
         pass.without_raw();
         batch.rewrite_rest(&mut pass)?;
-        count(&pass.counts);
+        pass.counts.publish(&self.rules);
         Ok(Outcome { changed, ..Outcome::default() })
-    }
-}
-
-fn count(counts: &Counts) {
-    let names = RULES.iter().map(|rule| rule.id.name()).chain(["unscanned"]);
-    for (name, count) in names.zip(counts).filter(|(_, count)| **count > 0) {
-        metrics::counter!("telseal_redactions_total", "rule" => name).increment(*count);
-    }
-}
-
-fn unknown(at: &At, what: &str, name: &str, known: &[&str], problems: &mut Problems) {
-    let message = format!("no {what} named `{name}`");
-    match did_you_mean(name, known.iter().copied()) {
-        Some(meant) => problems.add_hint(at, message, format!("did you mean `{meant}`?")),
-        None => problems.add_hint(at, message, format!("known: {}", known.join(", "))),
     }
 }
 

@@ -1,33 +1,53 @@
 //! `risk_tag`: says what an AI agent's action means, as attributes on the log record or span.
 //!
-//! A record is an action when it has a command line, a tool, tool arguments that name a command, or a change of
-//! permission mode. Every action gets a verdict; any other record only if a rule fires on it. Written are `risk.level`
-//! (`info` to `critical`), `risk.score` (0 to 100) and `risk.ruleset` (which rules were in force), and where rules
-//! fired `risk.rules`, `risk.reasons`, `risk.categories` and `risk.attack.techniques`. An action that no rule fires on
-//! has level `info` and score 0: it was looked at, and nothing was found. Attributes of these names that a sender wrote
-//! move to `risk.reported.*`.
+//! Each record becomes an [`event::Event`] (`view`, by the tables of `agents`): what kind of action, which tool, which command
+//! lines with every program in them (`shell`), files, hosts, decisions. Sigma rules fire on it (`sigma`, `packs`), and their
+//! levels and the circumstances give a score (`score`, `context`). Every action gets a verdict (`verdict`); any other record
+//! only if a rule fires on it. An action that no rule fires on has level `info` and score 0: it was looked at, and nothing was
+//! found. Attributes of these names that a sender wrote move to `risk.reported.*`.
 //!
-//! Limits: attributes only, not bodies or span events; each record by itself; command lines are searched as text, not
-//! parsed as a shell would.
+//! Limits: those of `shell`; 64 events of a span; JSON in arguments 96 levels deep.
 
-mod matcher;
-pub mod pack;
+mod agents;
+pub mod assess;
+pub mod context;
+pub mod event;
+mod incident;
+pub mod memory;
+mod modes;
+pub mod packs;
+mod patch;
+pub mod score;
+pub mod shell;
+pub mod sigma;
 mod verdict;
 mod view;
+
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bumpalo::Bump;
 use metrics::counter;
 use serde::Deserialize;
 
 use crate::otlp::model::{Batch, Entity};
+use crate::otlp::wire::{put_bytes, put_tag, put_varint};
 use crate::otlp::{DecodeError, Signal};
 use crate::processor::{Outcome, Processor};
+use crate::stdx::clock;
 use crate::stdx::problem::{At, Problems, did_you_mean};
 
-use matcher::Matcher;
-use pack::{Level, Rule};
-use verdict::{OWN, Verdicts, set_aside};
-use view::{Keys, View};
+use agents::{Agents, Target};
+use context::Context;
+use event::{Event, Field, Hits, Level, RuleEngine};
+use memory::session::Note;
+use memory::{Memory, Pending};
+use modes::Modes;
+use sigma::correlation::Heard;
+use verdict::{OWN, Style, Verdict, set_aside};
+use view::Sender;
+
+pub use agents::{Recognise, Table, When};
+pub use verdict::Compat;
 
 /// Which rules run, and which attributes hold what they look at.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -35,8 +55,20 @@ use view::{Keys, View};
 pub struct Config {
     /// Ids of rules that are switched off. The digest in `risk.ruleset` changes with them. Default: none.
     pub disabled_rules: Vec<String>,
+    /// Folders of Sigma rules, or single files, beside the rules that come with telseal. Read at the start and again
+    /// whenever they change; rules that are wrong leave the old ones in force. Default: none.
+    pub rules: Vec<String>,
     /// More attributes to look at, beside the known ones of Claude Code, Codex, Gemini CLI, Copilot and Droid.
     pub attributes: Attributes,
+    /// Tables of other agents, or additions to the shipped ones, in the form of `config/agents/*.yaml`. Default: none.
+    pub agents: Vec<Table>,
+    /// Circumstances that change the score.
+    pub context: Context,
+    /// Names of other products under which the verdict is written too: `ocsf`, `splunk`, `ecs`. Default: none.
+    pub compat: Vec<Compat>,
+    /// Raises the severity of log records: medium to `WARN`, high to `ERROR`, critical to `FATAL`. It is never lowered.
+    /// Default: false.
+    pub raise_severity: bool,
 }
 
 /// Attribute names by what they hold.
@@ -53,25 +85,37 @@ pub struct Attributes {
     pub tool: Vec<String>,
     /// Arguments of a tool call: a JSON object as a string, or a map.
     pub arguments: Vec<String>,
+    /// What the agent itself says about the risk.
+    pub reported_level: Vec<String>,
 }
 
 impl Config {
     /// Finds what cannot work.
     pub fn check(&self, at: &At, problems: &mut Problems) {
-        for (index, id) in self.disabled_rules.iter().enumerate() {
-            check_rule(id, &at.key("disabled_rules").item(index), problems);
+        if !self.disabled_rules.is_empty() {
+            let loaded = packs::load(&[], &[]);
+            let known: Vec<&str> = loaded.ruleset.rules().iter().map(|rule| &*rule.id).collect();
+            for (index, id) in self.disabled_rules.iter().enumerate() {
+                check_rule(id, &known, &at.key("disabled_rules").item(index), problems);
+            }
+        }
+        for (index, _) in self.rules.iter().enumerate().filter(|(_, path)| path.is_empty()) {
+            problems.add(&at.key("rules").item(index), "the path is empty");
         }
         self.attributes.check(&at.key("attributes"), problems);
+        for (index, table) in self.agents.iter().enumerate() {
+            table.check(&at.key("agents").item(index), problems);
+        }
+        self.context.check(&at.key("context"), problems);
     }
 }
 
-fn check_rule(id: &str, at: &At, problems: &mut Problems) {
-    let known = || pack::rules().map(|rule| rule.id);
-    if known().any(|known| known == id) {
+fn check_rule(id: &str, known: &[&str], at: &At, problems: &mut Problems) {
+    if known.contains(&id) {
         return;
     }
     let message = format!("no rule named `{id}`");
-    match did_you_mean(id, known()) {
+    match did_you_mean(id, known.iter().copied()) {
         Some(meant) => problems.add_hint(at, message, format!("did you mean `{meant}`?")),
         None => problems.add(at, message),
     }
@@ -79,20 +123,21 @@ fn check_rule(id: &str, at: &At, problems: &mut Problems) {
 
 impl Attributes {
     fn check(&self, at: &At, problems: &mut Problems) {
-        for (name, keys) in self.lists() {
+        for (name, keys, _) in self.lists() {
             for (index, _) in keys.iter().enumerate().filter(|(_, key)| key.is_empty()) {
                 problems.add(&at.key(name).item(index), "the name of the attribute is empty");
             }
         }
     }
 
-    fn lists(&self) -> [(&'static str, &[String]); 5] {
+    fn lists(&self) -> [(&'static str, &[String], Target); 6] {
         [
-            ("command", &self.command),
-            ("file", &self.file),
-            ("url", &self.url),
-            ("tool", &self.tool),
-            ("arguments", &self.arguments),
+            ("command", &self.command, Target::Field(Field::CommandLine)),
+            ("file", &self.file, Target::Field(Field::FilePath)),
+            ("url", &self.url, Target::Field(Field::UrlFull)),
+            ("tool", &self.tool, Target::Field(Field::ToolName)),
+            ("arguments", &self.arguments, Target::Arguments),
+            ("reported_level", &self.reported_level, Target::Field(Field::ReportedLevel)),
         ]
     }
 }
@@ -100,41 +145,170 @@ impl Attributes {
 /// The processor.
 #[derive(Debug)]
 pub struct RiskTag {
-    keys: Keys,
-    matcher: Matcher,
-    verdicts: Verdicts,
+    agents: Agents,
+    engine: RwLock<Arc<dyn RuleEngine>>,
+    context: Context,
+    style: Style,
+    modes: Modes,
+    memory: Arc<Memory>,
 }
 
 impl RiskTag {
-    /// Compiles the rules.
-    ///
-    /// # Errors
-    /// When a pattern does not compile; the tests see to it that all of ours do.
-    pub fn new(config: &Config) -> Result<Self, regex::Error> {
-        let mut rules: Vec<&'static Rule> =
-            pack::rules().filter(|rule| !config.disabled_rules.iter().any(|id| id == rule.id)).collect();
-        rules.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| a.id.cmp(b.id)));
-        Ok(Self {
-            keys: Keys::new(&config.attributes, OWN.iter().map(|(own, _)| *own)),
-            matcher: Matcher::new(&rules)?,
-            verdicts: Verdicts::new(&rules),
-        })
+    /// Reads the shipped tables and rules.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self::with_rules(config, Arc::new(packs::load(&config.disabled_rules, &[]).ruleset))
     }
 
-    /// Tags one record. Whether it is different now, and its level if it has one.
-    fn tag<'a>(&'a self, record: &mut Entity<'a>, arena: &'a Bump) -> Result<(bool, Option<Level>), DecodeError> {
-        let mut view = View::new(&self.matcher);
-        for attribute in record.attributes() {
-            if let Some(field) = self.keys.get(attribute.key) {
-                view.see(field, attribute.value)?;
+    /// The same with other rules.
+    #[must_use]
+    pub fn with_rules(config: &Config, engine: Arc<dyn RuleEngine>) -> Self {
+        let lists = config.attributes.lists();
+        let more: Vec<(&str, Target)> =
+            lists.iter().flat_map(|(_, names, target)| names.iter().map(move |name| (&**name, *target))).collect();
+        Self {
+            agents: Agents::new(&config.agents, &more, &OWN.map(|(own, _)| own)),
+            engine: RwLock::new(engine),
+            context: config.context.clone(),
+            style: Style { compat: config.compat.clone(), raise_severity: config.raise_severity },
+            modes: Modes::default(),
+            memory: Arc::default(),
+        }
+    }
+
+    /// Other rules from the next batch on.
+    pub fn replace_rules(&self, engine: Arc<dyn RuleEngine>) {
+        *self.engine.write().unwrap_or_else(PoisonError::into_inner) = engine;
+    }
+
+    /// What it remembers between batches.
+    #[must_use]
+    pub fn memory(&self) -> Arc<Memory> {
+        Arc::clone(&self.memory)
+    }
+
+    /// Reports what the records of this batch, with those before it, mean together.
+    fn correlate<'a>(&self, batch: &mut Batch<'a>, pending: Vec<Pending>, work: &Work<'a>) -> Result<u64, DecodeError> {
+        if pending.is_empty() {
+            return Ok(0);
+        }
+        let arena = batch.arena();
+        let mut added = 0;
+        for (at, report) in self.memory.take(pending, &*work.engine, work.now) {
+            counter!("telseal_risk_incidents_total", "rule" => report.rule.id.clone()).increment(1);
+            let Some(group) = batch.groups.get_mut(at[0]) else { continue };
+            if batch.signal == Signal::Logs {
+                incident::add(&report, work.engine.ruleset(), work.now, group, arena)?;
+                added += 1;
+            } else if let Some(record) = group.scopes.get_mut(at[1]).and_then(|scope| scope.records.get_mut(at[2])) {
+                incident::note(&report, record, arena);
             }
         }
-        if view.reported {
+        Ok(added)
+    }
+
+    fn engine(&self) -> Arc<dyn RuleEngine> {
+        Arc::clone(&self.engine.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tags one record; true when it is different now.
+    fn tag<'a>(
+        &self,
+        record: &mut Entity<'a>,
+        sender: &Sender<'_, 'a>,
+        work: &mut Work<'a>,
+        arena: &'a Bump,
+    ) -> Result<bool, DecodeError> {
+        let Work { engine, event, hits, heard, counts, .. } = work;
+        event.clear();
+        hits.clear();
+        heard.clear();
+        let seen = view::read(&self.agents, sender, record, event, arena)?;
+        if seen.reported {
             set_aside(record);
         }
-        let level = view.verdict().map(|hits| self.verdicts.write(hits, record, arena));
-        Ok((view.reported || level.is_some(), level))
+        if seen.blank {
+            return Ok(seen.reported);
+        }
+        self.modes.see(event);
+        engine.evaluate(event, hits, heard);
+        if !seen.acts && hits.is_empty() {
+            return Ok(seen.reported);
+        }
+        let verdict = Verdict::new(engine.rules(), engine.ruleset(), hits, event, &self.context);
+        verdict.write(event, record, &self.style, arena);
+        if self.style.raise_severity && verdict::is_log(record) {
+            raise(record, verdict.severity(), arena)?;
+        }
+        counts.add(verdict.level, verdict.category(), event.first(Field::Vendor).unwrap_or("other"));
+        Ok(true)
     }
+}
+
+/// What one batch needs, kept between its records.
+struct Work<'a> {
+    engine: Arc<dyn RuleEngine>,
+    event: Event<'a>,
+    hits: Hits,
+    heard: Vec<Heard>,
+    counts: Counts,
+    /// The time of arrival, Unix nanoseconds.
+    now: u64,
+}
+
+impl Work<'_> {
+    /// What the record just tagged adds to memory.
+    fn pending(&mut self, at: [usize; 3], signal: Signal) -> Option<Pending> {
+        let note = if signal == Signal::Logs { Note::of(&self.event) } else { None };
+        if note.is_none() && self.heard.is_empty() {
+            return None;
+        }
+        let time = if self.event.time_unix_nano == 0 { self.now } else { self.event.time_unix_nano };
+        Some(Pending { at, time, heard: std::mem::take(&mut self.heard), note })
+    }
+}
+
+/// Verdicts by level, category and vendor.
+#[derive(Default)]
+struct Counts(Vec<((Level, String, String), u64)>);
+
+impl Counts {
+    fn add(&mut self, level: Level, category: &str, vendor: &str) {
+        let same = |((known, of, from), _): &&mut ((Level, String, String), u64)| {
+            *known == level && of == category && from == vendor
+        };
+        match self.0.iter_mut().find(same) {
+            Some((_, count)) => *count += 1,
+            None => self.0.push(((level, category.to_owned(), vendor.to_owned()), 1)),
+        }
+    }
+
+    fn report(self) {
+        for ((level, category, vendor), count) in self.0 {
+            counter!("telseal_risk_records_total", "level" => level.name()).increment(count);
+            counter!("telseal_risk_events_total", "level" => level.name(), "category" => category, "vendor" => vendor)
+                .increment(count);
+        }
+    }
+}
+
+/// Field numbers of `LogRecord`.
+const SEVERITY_NUMBER: u32 = 2;
+const SEVERITY_TEXT: u32 = 3;
+
+/// Raises the severity of a log record to this one, if it is lower.
+fn raise<'a>(record: &mut Entity<'a>, to: Option<(u64, &str)>, arena: &'a Bump) -> Result<(), DecodeError> {
+    let Some((number, text)) = to else { return Ok(()) };
+    if let Some(crate::otlp::wire::WireValue::Varint(now)) = record.field(SEVERITY_NUMBER)?
+        && now >= number
+    {
+        return Ok(());
+    }
+    let mut fields = vec![];
+    put_tag(&mut fields, SEVERITY_NUMBER, 0);
+    put_varint(&mut fields, number);
+    put_bytes(&mut fields, SEVERITY_TEXT, text.as_bytes());
+    record.replace_fields(&[SEVERITY_NUMBER, SEVERITY_TEXT], &fields, arena)
 }
 
 impl Processor for RiskTag {
@@ -144,17 +318,27 @@ impl Processor for RiskTag {
             return Ok(outcome);
         }
         let arena = batch.arena();
-        let mut levels = [0; Level::ALL.len()];
-        for record in batch.records() {
-            let (changed, level) = self.tag(record, arena)?;
-            outcome.changed += u64::from(changed);
-            if let Some(level) = level {
-                levels[level as usize] += 1;
+        let mut work = Work {
+            engine: self.engine(),
+            event: Event::default(),
+            hits: Hits::default(),
+            heard: vec![],
+            counts: Counts::default(),
+            now: clock::unix_nanos(),
+        };
+        let mut pending = vec![];
+        for (g, group) in batch.groups.iter_mut().enumerate() {
+            let resource = &group.resource;
+            for (s, scope) in group.scopes.iter_mut().enumerate() {
+                let sender = Sender::new(&self.agents, resource, &scope.scope)?;
+                for (r, record) in scope.records.iter_mut().enumerate() {
+                    outcome.changed += u64::from(self.tag(record, &sender, &mut work, arena)?);
+                    pending.extend(work.pending([g, s, r], batch.signal));
+                }
             }
         }
-        for (level, records) in Level::ALL.into_iter().zip(levels).filter(|(_, records)| *records > 0) {
-            counter!("telseal_risk_records_total", "level" => level.name()).increment(records);
-        }
+        outcome.added = self.correlate(batch, pending, &work)?;
+        work.counts.report();
         Ok(outcome)
     }
 }
@@ -187,8 +371,16 @@ mod tests {
     }
 
     #[test]
-    fn every_rule_may_be_switched_off() {
-        let disabled_rules = super::pack::rules().map(|rule| rule.id.to_owned()).collect();
-        assert!(RiskTag::new(&Config { disabled_rules, ..Config::default() }).is_ok());
+    fn names_of_other_products_are_known_ones() {
+        assert!(serde_saphyr::from_str::<Config>("{compat: [ocsf, splunk, ecs], raise_severity: true}").is_ok());
+        assert!(serde_saphyr::from_str::<Config>("{compat: [qradar]}").is_err());
+    }
+
+    #[test]
+    fn rules_can_be_replaced_while_it_runs() {
+        let tag = RiskTag::new(&Config::default());
+        let before = tag.engine().ruleset().to_owned();
+        tag.replace_rules(std::sync::Arc::new(super::packs::load(&["AG-SHELL-001".into()], &[]).ruleset));
+        assert_ne!(tag.engine().ruleset(), before);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A YAML value keeps its type: `8` is an integer, `"8"` a string, `true` a boolean, `0.5` a double.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use crate::otlp::value::Value;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
@@ -44,6 +44,20 @@ impl Scalar {
             Self::Double(value) => Value::Double(*value),
         }
     }
+}
+
+/// The text of a scalar, as the Collector writes it; that of a list, a map or bytes is empty.
+#[must_use]
+pub fn text_of<'t>(value: Value<'t>, buffer: &'t mut String) -> &'t str {
+    // Writing to a string cannot fail.
+    match value {
+        Value::Str(text) => return text,
+        Value::Bool(value) => return if value { "true" } else { "false" },
+        Value::Int(number) => drop(write!(buffer, "{number}")),
+        Value::Double(number) => drop(write!(buffer, "{number}")),
+        Value::Null | Value::Bytes(_) | Value::Array(_) | Value::Map(_) | Value::Unknown(_) => {}
+    }
+    buffer
 }
 
 impl<'de> Deserialize<'de> for Scalar {

@@ -9,11 +9,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
+use http::request::Parts;
 use metrics::{Counter, counter};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::status::{Failure, Kind};
+use crate::http::server;
+use crate::otlp::sender::{HEADER_BYTES_MAX, Sender, Wanted, separator};
 use crate::otlp::{Signal, count};
 use crate::pipeline::{Budget, Intake, Permit, Receipt, Refused, Request};
 use crate::stdx::tasks::detached;
@@ -30,6 +34,8 @@ pub struct Routes {
     pub metrics: Vec<Intake>,
     /// The pipelines that take traces.
     pub traces: Vec<Intake>,
+    /// What their processors ask of a request besides its body.
+    pub wanted: Wanted,
 }
 
 impl Routes {
@@ -106,16 +112,17 @@ impl Guest {
 
     /// Hands a whole request to every pipeline of its signal. Once this has begun it runs to its end, even if the sender
     /// hangs up: what a pipeline has stored is counted as accepted.
-    pub(super) async fn submit(self, body: Bytes, permit: Permit) -> Result<Receipt, Failure> {
+    pub(super) async fn submit(self, body: Bytes, permit: Permit, head: &Parts) -> Result<Receipt, Failure> {
         let records = count(self.signal, &body).map_err(|error| Failure::new(Kind::Invalid, error.to_string()))?;
         if records == 0 {
             return Ok(Receipt::default());
         }
-        Finish(Some(Box::pin(self.deliver(body, permit, records)))).await.map_err(Failure::from)
+        let sender = sender(&self.routes.wanted, head);
+        Finish(Some(Box::pin(self.deliver(body, permit, records, sender)))).await.map_err(Failure::from)
     }
 
-    async fn deliver(self, body: Bytes, permit: Permit, records: u64) -> Result<Receipt, Refused> {
-        let request = Request { signal: self.signal, body, records, permit };
+    async fn deliver(self, body: Bytes, permit: Permit, records: u64, sender: Sender) -> Result<Receipt, Refused> {
+        let request = Request { signal: self.signal, body, records, permit, sender };
         let result = match self.routes.of(self.signal) {
             [only] => only.submit(request).await,
             several => submit_all(several, request, &self.door.budget).await,
@@ -125,11 +132,37 @@ impl Guest {
     }
 }
 
+/// What is asked for of the sender. Costs nothing where nothing is.
+fn sender(wanted: &Wanted, head: &Parts) -> Sender {
+    if wanted.is_empty() {
+        return Sender::default();
+    }
+    let peer = head.extensions.get::<server::Peer>().filter(|_| wanted.peer).map(|peer| peer.0);
+    let header = |name: &String| Some((name.clone(), header(name, &head.headers)?));
+    Sender::new(peer, wanted.headers.iter().filter_map(header).collect())
+}
+
+/// All values of a header; nothing where it is not there, is no text or is too long.
+fn header(name: &str, headers: &HeaderMap) -> Option<String> {
+    let mut joined = String::new();
+    for value in headers.get_all(name) {
+        let text = std::str::from_utf8(value.as_bytes()).ok()?;
+        if !joined.is_empty() {
+            joined.push(separator(name));
+        }
+        joined.push_str(text);
+        if joined.len() > HEADER_BYTES_MAX {
+            return None;
+        }
+    }
+    (!joined.is_empty()).then_some(joined)
+}
+
 /// Several pipelines share the bytes, but each holds its own permit, because each lets go at its own time; all are
 /// reserved before the first pipeline is asked. A refusal that asks the sender to come back outweighs the others: the
 /// pipelines that did take the request will see it again, and none loses it.
 async fn submit_all(intakes: &[Intake], request: Request, budget: &Budget) -> Result<Receipt, Refused> {
-    let Request { signal, body, records, permit } = request;
+    let Request { signal, body, records, permit, sender } = request;
     let mut permits = vec![];
     for _ in 1..intakes.len() {
         permits.push(budget.reserve(permit.bytes())?);
@@ -138,7 +171,9 @@ async fn submit_all(intakes: &[Intake], request: Request, budget: &Budget) -> Re
     let all = intakes
         .iter()
         .zip(permits)
-        .map(|(intake, permit)| intake.submit(Request { signal, body: body.clone(), records, permit }))
+        .map(|(intake, permit)| {
+            intake.submit(Request { signal, body: body.clone(), records, permit, sender: sender.clone() })
+        })
         .collect();
     join(all).await.into_iter().min_by_key(weight).unwrap_or(Err(Refused::Closed))
 }

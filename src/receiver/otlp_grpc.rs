@@ -73,7 +73,7 @@ impl OtlpGrpc {
             (true, encoding) => encoding,
         };
         let content = body::content(encoding, message, self.limits, &mut permit)?;
-        guest.submit(content, permit).await
+        guest.submit(content, permit, head).await
     }
 
     fn refusal(&self, signal: Signal, failure: &Failure) -> Response<Reply> {

@@ -110,7 +110,7 @@ impl OtlpHttp {
             Format::Protobuf => content,
             Format::Json => protobuf(signal, &content, &mut permit)?,
         };
-        guest.submit(content, permit).await
+        guest.submit(content, permit, head).await
     }
 
     fn refusal(&self, signal: Signal, format: Format, failure: &Failure) -> Answer {

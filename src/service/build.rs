@@ -11,13 +11,18 @@ use crate::http::server;
 use crate::ledger;
 use crate::otlp::Signal;
 use crate::otlp::line::Erasable;
+use crate::otlp::sender::Wanted;
 use crate::pipeline::chain::{Chain, Seal, Step};
 use crate::pipeline::lens::Lens;
 use crate::pipeline::{Budget, Pipeline, Settings, delivery, store};
-use crate::processor::{Processor, enrich::Enrich, filter::Filter, redact::Redact, risk::RiskTag, seal};
+use crate::processor::{
+    Processor, enrich::Enrich, enrich::Findings, filter::Filter, redact::Redact, redaction::Redaction, seal,
+};
 use crate::receiver::Routes;
 use crate::receiver::otlp::Otlp;
 use crate::service::exporters::{self, AnyExporter};
+use crate::service::rules::Keeper;
+use crate::service::surroundings::{self, Surroundings};
 use crate::service::{Service, StartError};
 use crate::stdx::durable::{self, Lock};
 
@@ -28,9 +33,10 @@ pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result
     let (deadline, deadlines) = watch::channel(None);
     let data_dir = lock_data_dir(&config)?;
     let exporters = exporters::build(&config)?;
-    let mut pipelines = BTreeMap::new();
+    let Surroundings { findings, reloads } = surroundings::gather(&config)?;
+    let (mut pipelines, mut keepers) = (BTreeMap::new(), Vec::new());
     for id in config.service.pipelines.keys() {
-        pipelines.insert(id.clone(), pipeline(id, &config, &exporters, &deadlines)?);
+        pipelines.insert(id.clone(), pipeline(id, &config, &findings, &exporters, &deadlines, &mut keepers)?);
     }
     let mut receivers = Vec::new();
     for (id, ReceiverConfig::Otlp(settings)) in &config.receivers {
@@ -49,9 +55,11 @@ pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result
         pipelines: pipelines.into_values().collect(),
         exporters: exporters.into_iter().map(|(id, exporter)| (id.to_string(), exporter)).collect(),
         admin,
+        keepers,
         budget: Budget::new(config.service.in_flight_bytes_max),
         shutdown_timeout: config.service.shutdown_timeout.0,
         deadline,
+        reloads,
         _data_dir: data_dir,
     })
 }
@@ -74,11 +82,13 @@ fn lock_data_dir(config: &Config) -> Result<Option<Lock>, StartError> {
 fn pipeline(
     id: &PipelineId,
     config: &Config,
+    findings: &BTreeMap<Id, Findings>,
     exporters: &BTreeMap<Id, AnyExporter>,
     deadlines: &Deadline,
+    keepers: &mut Vec<Keeper>,
 ) -> Result<Pipeline, StartError> {
     let own = &config.service.pipelines[id];
-    let (steps, seal) = steps(own, config)?;
+    let (steps, seal) = steps(id, config, findings, keepers)?;
     let keep_otlp = own.exporters.iter().any(|id| exporters[id].wants_otlp());
     let ledger = seal.map(|seal| ledger_options(id, seal, &config.digest));
     let settings = Settings {
@@ -105,19 +115,43 @@ fn pipeline(
 }
 
 /// The processors of a pipeline, and the settings of `seal` where it ends in that.
-fn steps<'c>(own: &config::Pipeline, config: &'c Config) -> Result<(Vec<Step>, Option<&'c seal::Config>), StartError> {
+fn steps<'c>(
+    pipeline: &PipelineId,
+    config: &'c Config,
+    findings: &BTreeMap<Id, Findings>,
+    keepers: &mut Vec<Keeper>,
+) -> Result<(Vec<Step>, Option<&'c seal::Config>), StartError> {
+    let own = &config.service.pipelines[pipeline];
+    let on_disk = own.storage == config::Storage::Disk;
     let mut steps = Vec::new();
     let mut sealing = None;
     for id in &own.processors {
-        let processor: Box<dyn Processor> = match &config.processors[id] {
-            ProcessorConfig::Enrich(own) => Box::new(Enrich::new(own)),
+        let written = &config.processors[id];
+        if let (Some(own), Some(findings)) = (written.enrich(), findings.get(id)) {
+            let processor = Box::new(Enrich::new(&own, findings).map_err(failed)?);
+            steps.push(Step { id: id.to_string(), processor });
+            continue;
+        }
+        let processor: Box<dyn Processor> = match written {
             ProcessorConfig::Redact(own) => Box::new(Redact::new(own).map_err(failed)?),
-            ProcessorConfig::RiskTag(own) => Box::new(RiskTag::new(own).map_err(failed)?),
+            ProcessorConfig::Redaction(own) => Box::new(Redaction::new(own).map_err(failed)?),
+            ProcessorConfig::RiskTag(own) => {
+                let dir = on_disk.then_some(&*config.service.data_dir);
+                let keeper = Keeper::open(&format!("{pipeline}/{id}"), own, dir)?;
+                let processor = Box::new(keeper.processor());
+                keepers.push(keeper);
+                processor
+            }
             ProcessorConfig::Filter(own) => Box::new(Filter::new(own).map_err(failed)?),
             ProcessorConfig::Seal(own) => {
                 sealing = Some(own);
                 continue;
             }
+            // These were built above.
+            ProcessorConfig::Enrich(_)
+            | ProcessorConfig::Attributes(_)
+            | ProcessorConfig::Resource(_)
+            | ProcessorConfig::ResourceDetection(_) => continue,
         };
         steps.push(Step { id: id.to_string(), processor });
     }
@@ -142,12 +176,12 @@ fn ledger_options(id: &PipelineId, seal: &seal::Config, config_digest: &str) -> 
         root: root.map_or(ledger::RootKey::Folder, ledger::RootKey::File),
         epoch_seconds: seal.keys.epoch.rotate.0.as_secs(),
         epoch_entries: seal.keys.epoch.entries,
+        anchors: anchors(seal),
         compression: seal.compression == seal::Compression::Zstd,
         heartbeat_seconds: seal.heartbeat.0.as_secs(),
         config_digest: config_digest.to_owned(),
         // Rules of one's own stand in the configuration; the others come with the binary.
         rules: concat!("builtin ", env!("CARGO_PKG_VERSION")).to_owned(),
-        anchors: anchors(seal),
         ..ledger::Options::new(id.to_string())
     }
 }
@@ -189,6 +223,16 @@ fn routes(receiver: &Id, config: &Config, pipelines: &BTreeMap<PipelineId, Pipel
             Signal::Traces => &mut routes.traces,
         };
         intakes.extend(pipelines[id].intake());
+        routes.wanted.merge(wanted(own, config));
     }
     routes
+}
+
+/// What the processors of a pipeline ask of its requests.
+fn wanted(own: &config::Pipeline, config: &Config) -> Wanted {
+    let mut wanted = Wanted::default();
+    for enrich in own.processors.iter().filter_map(|id| config.processors[id].enrich()) {
+        wanted.merge(enrich.wanted());
+    }
+    wanted
 }

@@ -45,9 +45,9 @@ service:
 ";
 
 /// A text with a secret in it, and the part that must never be seen.
-struct Secret {
-    text: String,
-    hidden: String,
+pub(crate) struct Secret {
+    pub(crate) text: String,
+    pub(crate) hidden: String,
 }
 
 fn secret(before: &str, halves: [&str; 2], after: &str) -> Secret {
@@ -109,7 +109,7 @@ fn by_key() -> (Vec<KeyValue>, Vec<&'static str>) {
 }
 
 /// Puts the secret into every string of the record. Keys stay different from each other.
-fn plant(record: &mut Record, secret: &Secret) {
+pub(crate) fn plant(record: &mut Record, secret: &Secret) {
     let mut number = 0;
     walk(record, &mut |met| match met {
         Met::Text(text) => text.clone_from(&secret.text),
@@ -140,7 +140,7 @@ fn plant_by_key(record: &mut Record) {
 }
 
 /// A request of this one record.
-fn wrap(record: Record) -> Vec<u8> {
+pub(crate) fn wrap(record: Record) -> Vec<u8> {
     macro_rules! wrap {
         ($request:ident { $groups:ident: $group:ident { $scopes:ident: $scope:ident { $items:ident } } }, $item:expr) => {{
             let scope = $scope { scope: record.scope, $items: vec![$item], schema_url: record.scope_schema_url };
@@ -211,7 +211,7 @@ fn assert_clean_answer(what: &str, answer: Option<Answer>) {
     assert_clean(what, &answer.body);
 }
 
-fn start() -> (Site, Destination, Destination) {
+pub(crate) fn start() -> (Site, Destination, Destination) {
     let (next, refuses) = (Destination::start(), Destination::start());
     refuses.answer_always(400);
     let site = Site::new(TEMPLATE, &[("$NEXT", &next.url()), ("$REFUSES", &refuses.url())]);

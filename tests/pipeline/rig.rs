@@ -12,6 +12,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use prost::Message;
 use telseal::exporter::{ExportError, Exporter, Payload};
+use telseal::otlp::sender::Sender;
 use telseal::otlp::{self, Signal};
 use telseal::pipeline::account::ExportAccount;
 use telseal::pipeline::chain::{Chain, Seal, Step};
@@ -248,7 +249,7 @@ impl Rig {
     pub(crate) fn request(&self, body: Bytes) -> Request {
         let records = otlp::count(Signal::Logs, &body).unwrap();
         let permit = self.budget.reserve(body.len()).unwrap();
-        Request { signal: Signal::Logs, body, records, permit }
+        Request { signal: Signal::Logs, body, records, permit, sender: Sender::default() }
     }
 
     /// One request with so many records, numbered on.

@@ -16,7 +16,7 @@ use prost::Message as _;
 use telseal::otlp::Signal;
 use telseal::otlp::model::Batch;
 use telseal::processor::Processor as _;
-use telseal::processor::enrich::{Config, Enrich};
+use telseal::processor::enrich::{Config, Enrich, Findings};
 
 const POINTS: u64 = 5;
 
@@ -123,10 +123,14 @@ fn word(pair: &KeyValue) -> String {
     format!("{}={value}", pair.key)
 }
 
+fn ready(config: &Config) -> Enrich {
+    Enrich::new(config, &Findings::default()).unwrap()
+}
+
 /// Runs one action; how many records changed, and the request afterwards.
 fn run(signal: Signal, action: &str) -> (u64, Vec<u8>) {
     let config: Config = serde_saphyr::from_str(&format!("actions: [{{{action}}}]")).unwrap();
-    let (enrich, bytes, arena) = (Enrich::new(&config), request(signal), Bump::new());
+    let (enrich, bytes, arena) = (ready(&config), request(signal), Bump::new());
     let mut batch = Batch::open(signal, &bytes, &arena).unwrap();
     let outcome = enrich.process(&mut batch).unwrap();
     assert!(outcome.dropped.is_empty());
@@ -199,7 +203,7 @@ fn detectors_describe_the_machine_and_telseal_but_never_overrule_the_sender() {
         "{host: true, process: true, actions: [{action: insert, key: os.type, value: no, context: resource}]}",
     )
     .unwrap();
-    let enrich = Enrich::new(&config);
+    let enrich = ready(&config);
     let (arena, bytes) = (Bump::new(), request(Signal::Logs));
     let mut batch = Batch::open(Signal::Logs, &bytes, &arena).unwrap();
     enrich.process(&mut batch).unwrap();

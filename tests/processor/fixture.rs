@@ -1,32 +1,66 @@
 //! Fixtures: `tests/processor/<processor>/*.txt`, each with sections `=== config`, `=== in <signal>`, `=== out` and
-//! `=== outcome`. What they say is what the user reference says. The digest of the ruleset is shown as `sha256:*`: it
-//! changes with every word of a rule.
+//! `=== outcome`; for `enrich` also `=== sender` (a header a line, `client.address` among them) and `=== table` (the file of
+//! the first lookup). What they say is what the user reference says. The digest of the ruleset is shown as `sha256:*`: it
+//! changes with every word of a rule. `UPDATE=1` rewrites what comes out of those that fail: read the difference.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bumpalo::Bump;
 use serde_json::Value;
 use telseal::otlp::model::Batch;
+use telseal::otlp::sender::Sender;
 use telseal::otlp::{Signal, json};
-use telseal::processor::enrich::Enrich;
+use telseal::processor::enrich::{self, Attributes, Enrich, Findings, Live, Resource};
 use telseal::processor::filter::Filter;
+use telseal::processor::redaction::Redaction;
 use telseal::processor::risk::RiskTag;
 use telseal::processor::{Outcome, Processor};
+use telseal::stdx::problem::{At, Problems};
 
 /// The sections of a fixture by title; `# ` lines before the first are a comment.
 fn sections(text: &str) -> BTreeMap<&str, &str> {
     text.split("=== ").skip(1).filter_map(|section| section.split_once('\n')).collect()
 }
 
-fn processor(kind: &str, config: &str) -> Box<dyn Processor> {
+fn processor(kind: &str, config: &str, table: Option<&&str>) -> Box<dyn Processor> {
+    let attributes = |config: &str| serde_saphyr::from_str::<Attributes>(config).unwrap().to_enrich();
+    let resource = |config: &str| serde_saphyr::from_str::<Resource>(config).unwrap().to_enrich();
     match kind {
-        "enrich" => Box::new(Enrich::new(&serde_saphyr::from_str(config).unwrap())),
+        "enrich" => enrich(&serde_saphyr::from_str(config).unwrap(), table),
+        "attributes" => enrich(&attributes(config), table),
+        "resource" => enrich(&resource(config), table),
+        "redaction" => Box::new(Redaction::new(&serde_saphyr::from_str(config).unwrap()).unwrap()),
         "filter" => Box::new(Filter::new(&serde_saphyr::from_str(config).unwrap()).unwrap()),
-        "risk" => Box::new(RiskTag::new(&serde_saphyr::from_str(config).unwrap()).unwrap()),
+        "risk" => Box::new(RiskTag::new(&serde_saphyr::from_str(config).unwrap())),
         other => panic!("no processor named {other}"),
     }
+}
+
+fn enrich(config: &enrich::Config, table: Option<&&str>) -> Box<dyn Processor> {
+    let mut problems = Problems::default();
+    config.check(&At::new(""), &mut problems);
+    assert!(problems.is_empty(), "{problems:?}");
+    let read = |text: &&str| Arc::new(Live::new(config.lookups[0].read(text.as_bytes()).unwrap()));
+    let findings = Findings { tables: table.map(read).into_iter().collect(), ..Findings::default() };
+    Box::new(Enrich::new(config, &findings).unwrap())
+}
+
+fn sender(text: &str) -> Sender {
+    let headers = text.lines().filter_map(|line| line.split_once(": "));
+    let (peer, headers): (Vec<_>, Vec<_>) = headers.partition(|(name, _)| *name == "client.address");
+    let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    Sender::new(peer.first().map(|(_, peer)| peer.parse().unwrap()), headers.into_iter().map(own).collect())
+}
+
+/// The fixture with what comes out now.
+#[expect(clippy::disallowed_methods, reason = "a fixture that is brought up to date")]
+fn update(path: &Path, text: &str, found: &Value, outcome: &str) {
+    let (kept, _) = text.split_once("=== out\n").unwrap();
+    let found = serde_json::to_string_pretty(found).unwrap();
+    fs::write(path, format!("{kept}=== out\n{found}\n=== outcome\n{outcome}\n")).unwrap();
 }
 
 /// OTLP/JSON in one form, whatever its spacing and member order.
@@ -54,13 +88,19 @@ fn check(kind: &str, path: &Path) {
         .into_iter()
         .find_map(|signal| Some((signal, *sections.get(format!("in {signal}").as_str())?)))
         .unwrap_or_else(|| panic!("{}: no section `in <signal>`", path.display()));
-    let processor = processor(kind, sections["config"]);
+    let processor = processor(kind, sections["config"], sections.get("table"));
+    let sender = sender(sections.get("sender").unwrap_or(&""));
     let (request, arena) = (json::to_protobuf(signal, input.as_bytes()).unwrap(), Bump::new());
     let mut batch = Batch::open(signal, &request, &arena).unwrap();
+    batch.sender = &sender;
     let found = processor.process(&mut batch).unwrap();
     let mut out = vec![];
     batch.encode(&mut out);
     let found_json = as_json(signal, &out);
+    let as_said = found_json == normal(signal, sections["out"]) && outcome(&found) == sections["outcome"].trim();
+    if !as_said && std::env::var_os("UPDATE").is_some() {
+        return update(path, &text, &found_json, &outcome(&found));
+    }
     assert_eq!(
         found_json,
         normal(signal, sections["out"]),
@@ -69,6 +109,14 @@ fn check(kind: &str, path: &Path) {
         serde_json::to_string_pretty(&found_json).unwrap()
     );
     assert_eq!(outcome(&found), sections["outcome"].trim(), "{}", path.display());
+}
+
+/// Puts what was found in the place of what was expected.
+#[expect(clippy::disallowed_methods, reason = "the expectation is rewritten on request")]
+fn rewrite(path: &Path, text: &str, found: &Value, outcome: &str) {
+    let head = text.split("=== out\n").next().unwrap();
+    let found = serde_json::to_string_pretty(found).unwrap();
+    fs::write(path, format!("{head}=== out\n{found}\n=== outcome\n{outcome}\n")).unwrap();
 }
 
 fn check_all(kind: &str) {
@@ -83,6 +131,17 @@ fn check_all(kind: &str) {
 #[test]
 fn enrich_does_what_its_fixtures_say() {
     check_all("enrich");
+}
+
+#[test]
+fn the_collectors_attributes_and_resource_do_what_their_fixtures_say() {
+    check_all("attributes");
+    check_all("resource");
+}
+
+#[test]
+fn redaction_does_what_its_fixtures_say() {
+    check_all("redaction");
 }
 
 #[test]

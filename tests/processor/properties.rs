@@ -9,7 +9,7 @@ use prost::Message as _;
 use std::sync::LazyLock;
 use telseal::otlp::Signal;
 use telseal::otlp::model::Batch;
-use telseal::processor::enrich::Enrich;
+use telseal::processor::enrich::{Enrich, Findings};
 use telseal::processor::filter::Filter;
 use telseal::processor::risk::RiskTag;
 use telseal::processor::{Outcome, Processor};
@@ -17,10 +17,21 @@ use telseal::processor::{Outcome, Processor};
 static ENRICH: LazyLock<Enrich> = LazyLock::new(|| {
     let config = "actions: [{action: upsert, key: command, from_attribute: tool_name}, {action: delete, key: file_path},\
                   {action: insert, key: env, value: prod, context: scope}]";
-    Enrich::new(&serde_saphyr::from_str(config).unwrap())
+    Enrich::new(&serde_saphyr::from_str(config).unwrap(), &Findings::default()).unwrap()
 });
 
-static RISK: LazyLock<RiskTag> = LazyLock::new(|| RiskTag::new(&serde_saphyr::from_str("{}").unwrap()).unwrap());
+/// Looks everywhere that an `enrich` can look.
+static MATCHING: LazyLock<Enrich> = LazyLock::new(|| {
+    let config = "{trusted: [tool_name], when: [{name: a}, {severity_below: warn}, {key: command, exists: false}],\
+                  include: {match_type: regexp, services: ['x|^$'], libraries: [{name: '', version: ''}]},\
+                  exclude: {match_type: strict, log_bodies: [a], log_severity_number: {min: 9}},\
+                  hmac_key: 0123456789abcdef0123456789abcdef,\
+                  actions: [{action: hash, pattern: '.'}, {action: convert, key: command, converted_type: int},\
+                  {action: extract, key: command, pattern: '(?P<first>.)'}, {action: delete, pattern: ^s}]}";
+    Enrich::new(&serde_saphyr::from_str(config).unwrap(), &Findings::default()).unwrap()
+});
+
+static RISK: LazyLock<RiskTag> = LazyLock::new(|| RiskTag::new(&serde_saphyr::from_str("{}").unwrap()));
 
 static FILTER: LazyLock<Filter> = LazyLock::new(|| {
     let config = "drop: [{key: tool_name, matches: '[xyz]'}, {severity_below: warn}, {key: risk.level, equals: high}]";
@@ -164,7 +175,7 @@ proptest! {
     fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
         for signal in Signal::ALL {
             let arena = Bump::new();
-            let processors: [&dyn Processor; 3] = [&*ENRICH, &*RISK, &*FILTER];
+            let processors: [&dyn Processor; 4] = [&*ENRICH, &*MATCHING, &*RISK, &*FILTER];
             if let Ok(mut batch) = Batch::open(signal, &bytes, &arena) {
                 for processor in processors {
                     let _ = processor.process(&mut batch);

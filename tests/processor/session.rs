@@ -13,7 +13,7 @@ fn session(name: &str) -> Vec<u8> {
 
 /// Level and rules of each record that has a verdict, as words.
 fn verdicts(signal: Signal) -> Vec<String> {
-    let risk = RiskTag::new(&serde_saphyr::from_str("{}").unwrap()).unwrap();
+    let risk = RiskTag::new(&serde_saphyr::from_str("{}").unwrap());
     let (request, arena) = (json::to_protobuf(signal, &session(signal.name())).unwrap(), Bump::new());
     let mut batch = Batch::open(signal, &request, &arena).unwrap();
     risk.process(&mut batch).unwrap();
@@ -28,50 +28,25 @@ fn line(level: Value<'_>, rules: Option<Value<'_>>) -> String {
     line
 }
 
+/// Compares with `tests/processor/session/<signal>.txt`, which `UPDATE=1` rewrites.
+#[expect(clippy::disallowed_methods, reason = "the expectation is rewritten on request")]
+fn check(signal: Signal) {
+    let path = format!("{}/tests/processor/session/{}.txt", env!("CARGO_MANIFEST_DIR"), signal.name());
+    let found = verdicts(signal).join("\n") + "\n";
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &found).unwrap();
+    }
+    assert_eq!(found, std::fs::read_to_string(&path).unwrap(), "{path}");
+}
+
 #[test]
 fn the_commands_of_the_session_are_tagged_as_expected() {
-    assert_eq!(
-        verdicts(Signal::Logs),
-        [
-            "info AG-MCP-002",
-            "info",
-            "info",
-            "info",
-            "info",
-            "info",
-            "info",
-            "info",
-            "high AG-SECRET-001 AG-GUARD-006",
-            "high AG-SECRET-001 AG-GUARD-006",
-            "info",
-            "high AG-GUARD-002",
-            "high AG-SHELL-008",
-            "info",
-            "low AG-SHELL-003",
-            "medium AG-CODE-001 AG-EXFIL-004",
-            "critical AG-SHELL-001 AG-SHELL-002",
-            "info",
-        ]
-    );
+    check(Signal::Logs);
 }
 
 #[test]
 fn the_spans_of_the_session_are_tagged_as_expected() {
-    assert_eq!(
-        verdicts(Signal::Traces),
-        [
-            "info",
-            "info",
-            "medium AG-SECRET-002",
-            "info",
-            "medium AG-CODE-003",
-            "info",
-            "high AG-CLOUD-001",
-            "info",
-            "info",
-            "info"
-        ]
-    );
+    check(Signal::Traces);
 }
 
 #[test]

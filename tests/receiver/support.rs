@@ -102,7 +102,13 @@ pub(crate) struct Running {
 /// A receiver with both protocols; `http` and `grpc` are YAML flow members, each ended by a comma.
 pub(crate) fn start(id: &str, http: &str, grpc: &str, script: &Arc<Script>) -> Running {
     let all = || vec![intake(script)];
-    start_with(id, http, grpc, ByteSize::mib(64), Routes { logs: all(), metrics: all(), traces: all() })
+    start_with(
+        id,
+        http,
+        grpc,
+        ByteSize::mib(64),
+        Routes { logs: all(), metrics: all(), traces: all(), ..Routes::default() },
+    )
 }
 
 pub(crate) fn start_with(id: &str, http: &str, grpc: &str, budget: ByteSize, routes: Routes) -> Running {

@@ -62,6 +62,11 @@ impl Key {
         Self { name: name.to_owned(), seed, pair }
     }
 
+    /// A key that somebody else made, in PKCS#8.
+    pub(crate) fn from_pkcs8(name: &str, pkcs8: &[u8]) -> Self {
+        Self { name: name.to_owned(), seed: [0; 32], pair: Rc::new(Ed25519KeyPair::from_pkcs8(pkcs8).unwrap()) }
+    }
+
     pub(crate) fn public(&self) -> Vec<u8> {
         [&[1], self.pair.public_key().as_ref()].concat()
     }
@@ -205,6 +210,8 @@ pub(crate) struct Forge {
     pub(crate) twist: Option<Twist>,
     /// Tells apart the salts of two histories of one ledger.
     pub(crate) history: u8,
+    /// Salt and time of the next entry, if somebody else chose them.
+    pub(crate) given: Option<([u8; 16], u64)>,
 }
 
 const START_NS: u64 = 1_700_000_000_000_000_000;
@@ -212,12 +219,23 @@ const START_NS: u64 = 1_700_000_000_000_000_000;
 impl Forge {
     /// A ledger with its genesis, not yet signed.
     pub(crate) fn new(origin: &str) -> Self {
-        let root = Key::new(origin, &format!("{origin} root"));
-        let nonce: [u8; 16] = sha256(&[b"nonce ", origin.as_bytes()])[..16].try_into().unwrap();
+        Self::with_nonce(origin, sha256(&[b"nonce ", origin.as_bytes()])[..16].try_into().unwrap())
+    }
+
+    /// The same under the same keys, but another one.
+    pub(crate) fn with_nonce(origin: &str, nonce: [u8; 16]) -> Self {
+        let mut forge = Self::bare(origin, Key::new(origin, &format!("{origin} root")), nonce);
+        forge.certify(true);
+        forge.genesis();
+        forge
+    }
+
+    /// A ledger without an entry.
+    pub(crate) fn bare(origin: &str, root: Key, nonce: [u8; 16]) -> Self {
         let mut stream: [u8; 16] = sha256(&[origin.as_bytes(), &nonce])[..16].try_into().unwrap();
         stream[6] = stream[6] & 0x0f | 0x80;
         stream[8] = stream[8] & 0x3f | 0x80;
-        let mut forge = Self {
+        Self {
             origin: origin.to_owned(),
             root,
             keys: vec![],
@@ -232,10 +250,8 @@ impl Forge {
             segments: vec![Segment { first: 0, lines: vec![], form: Form::Plain }],
             twist: None,
             history: 0,
-        };
-        forge.certify(true);
-        forge.genesis();
-        forge
+            given: None,
+        }
     }
 
     fn genesis(&mut self) {
@@ -261,9 +277,12 @@ impl Forge {
 
     /// Makes and certifies the next epoch key, which comes into force with the entry after the next one, or with the first.
     pub(crate) fn certify(&mut self, with_root: bool) {
+        self.certify_key(self.epoch_key(self.keys.len()), with_root);
+    }
+
+    pub(crate) fn certify_key(&mut self, key: Key, with_root: bool) {
         let n = self.keys.len();
         let first = if n == 0 { 0 } else { self.size() + 1 };
-        let key = self.epoch_key(n);
         let text = self.cert_text(n, first, &key);
         let root = if with_root { vec![&self.root] } else { vec![] };
         let signers: Vec<&Key> = root.into_iter().chain(self.keys.last()).collect();
@@ -360,9 +379,9 @@ impl Forge {
             self.push(header);
         }
         let seq = self.size();
-        let salt = self.salt(seq);
+        let (salt, time) = self.given.take().unwrap_or((self.salt(seq), Self::time(seq)));
         let commit = sha256(&[b"CR/1\0", &salt, body.as_bytes()]);
-        let mut entry = self.encode(kind, about, &commit, body.len());
+        let mut entry = self.encode(kind, about, time, &commit, body.len());
         if let Some(twist) = self.twist.take() {
             twist(&mut entry);
         }
@@ -375,7 +394,7 @@ impl Forge {
         seq
     }
 
-    fn encode(&self, kind: u8, about: &About<'_>, commit: &Hash, body_len: usize) -> [u8; 128] {
+    fn encode(&self, kind: u8, about: &About<'_>, time: u64, commit: &Hash, body_len: usize) -> [u8; 128] {
         let seq = self.size();
         let parts: [&[u8]; 14] = [
             b"SEL1",
@@ -383,7 +402,7 @@ impl Forge {
             &about.flags.to_be_bytes(),
             &self.stream,
             &seq.to_be_bytes(),
-            &Self::time(seq).to_be_bytes(),
+            &time.to_be_bytes(),
             &self.made.last().map_or([0; 32], |made| made.leaf),
             commit,
             &u32::try_from(body_len).unwrap().to_be_bytes(),

@@ -53,7 +53,7 @@ impl Wild {
         out
     }
 
-    fn message(&mut self, message: &'static Message, level: usize, out: &mut Vec<u8>) {
+    pub(crate) fn message(&mut self, message: &'static Message, level: usize, out: &mut Vec<u8>) {
         let fields = if level < 3 { 1 + self.below(4) } else { self.below(7) };
         for _ in 0..fields {
             if self.below(12) == 0 {

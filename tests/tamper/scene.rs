@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::forge::{About, Forge, Form, Key, LOG, erasable, sha256};
+use crate::table::BUILT;
 
 pub(crate) const ORIGIN: &str = "example.org/seal/tamper";
 
@@ -37,11 +38,14 @@ pub(crate) mod at {
     pub(crate) const NEWEST: u64 = 24;
 }
 
+/// What is done to the bytes of a file.
+type Damage = Box<dyn Fn(&mut Vec<u8>)>;
+
 /// A ledger on its way to be damaged, and how it is verified.
 pub(crate) struct Scene {
     pub(crate) forge: Forge,
     /// Damage to bytes, done after everything else, by file.
-    bytes: BTreeMap<String, Box<dyn Fn(&mut Vec<u8>)>>,
+    bytes: BTreeMap<String, Damage>,
     gone: Vec<String>,
     anchors: Vec<String>,
     arguments: Vec<String>,
@@ -71,8 +75,7 @@ fn records(forge: &mut Forge, count: u64) {
 }
 
 /// Four segments (compressed, sidecar, plain, open), three epochs, holes by order.
-fn honest() -> Forge {
-    let mut forge = Forge::new(ORIGIN);
+fn honest(mut forge: Forge) -> Forge {
     forge.control("config", r#""binary":"telseal","config":"00","heartbeat_seconds":60,"rules":"""#);
     forge.checkpoint(true);
     records(&mut forge, 5);
@@ -87,7 +90,8 @@ fn honest() -> Forge {
     forge.roll();
     records(&mut forge, 3);
     let (line, [shown, _]) = fields();
-    forge.entry(0, &line, &About { flags: 4, disclosures: &format!("[{shown}]"), ..LOG });
+    let disclosures = if BUILT.fields { format!("[{shown}]") } else { String::new() };
+    forge.entry(0, &line, &About { flags: 4, disclosures: &disclosures, ..LOG });
     forge.checkpoint(false);
     forge.rotate(false);
     forge.roll();
@@ -98,17 +102,26 @@ fn honest() -> Forge {
     forge.checkpoint(false);
     records(&mut forge, 3);
     forge.checkpoint(true);
-    forge.stub(at::ERASED);
-    forge.segments[0].form = Form::Zst;
-    forge.segments[1].form = Form::Seal;
+    if BUILT.holes {
+        forge.stub(at::ERASED);
+    }
+    if BUILT.compressed {
+        forge.segments[0].form = Form::Zst;
+        forge.segments[1].form = Form::Seal;
+    }
     forge
 }
 
 impl Scene {
     pub(crate) fn new() -> Self {
-        let forge = honest();
+        let forge = honest(Forge::new(ORIGIN));
         let key = forge.root.clone();
         Self { forge, bytes: BTreeMap::new(), gone: vec![], anchors: vec![], arguments: vec![], only: None, key }
+    }
+
+    /// Another ledger under the same origin and keys, with the same records.
+    pub(crate) fn twin() -> Forge {
+        honest(Forge::with_nonce(ORIGIN, [7; 16]))
     }
 
     /// Replaces a part of the line of an entry, once.

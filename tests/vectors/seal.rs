@@ -17,6 +17,9 @@ const LOG_LINE: &str = r#"{"attributes":{"session.id":"s-1"},"body":"run \"ls\""
 const SPAN_LINE: &str = r#"{"end_time_unix_nano":"20","name":"tool.call","signal":"span","span_id":"0202020202020202","start_time_unix_nano":"10","trace_id":"01010101010101010101010101010101"}"#;
 const METRICS_LINE: &str = r#"{"request":{"resource_metrics":[{"scope_metrics":[{"metrics":[{"gauge":{"data_points":[{"as_double":1.0}]},"name":"g"}]}]}]},"signal":"metrics"}"#;
 
+/// Whether `telseal verify` reads erasable attributes by now.
+const READS_DISCLOSURES: bool = true;
+
 /// A line with two erasable attributes, and its disclosures.
 fn erasable_line() -> (String, Vec<String>) {
     let salt = |n: u8| sha256(&[b"disclosure ", &[n]])[..16].try_into().unwrap();
@@ -129,9 +132,36 @@ fn the_ledger_is_made_of_these_bytes() {
         "entries": entries,
         "files": file(Form::Plain),
         "lines_of_sidecars": file(Form::Seal),
-        "verify": {"exit": 0},
+        "verify": {"files": {"exit": 0}, "sidecars_alone": {"exit": 4, "finding": "unauthorised-hole"}},
     });
     super::compare("ledger.json", &made);
+}
+
+#[test]
+fn the_ledger_of_the_vectors_verifies() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut forge = ledger();
+    if !READS_DISCLOSURES {
+        for seq in [5, 6] {
+            *forge.line(seq) = forge.sealed_line(seq, "");
+        }
+    }
+    forge.write(dir.path());
+    let verify = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_telseal"));
+        let output = command.arg("verify").arg(dir.path()).args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let (code, said) = verify(&["--key", &forge.root.vkey()]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = verify(&["--key", &Key::new(ORIGIN, "another").vkey()]);
+    assert_eq!(code, Some(4), "{said}");
+    forge.segments.iter_mut().for_each(|segment| segment.form = Form::Seal);
+    let sidecars = tempfile::tempdir().unwrap();
+    forge.write(sidecars.path());
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_telseal"));
+    let output = command.arg("verify").arg(sidecars.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "sidecars alone: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
@@ -229,31 +259,48 @@ fn erasable_attributes_have_these_digests_and_disclosures() {
     );
 }
 
-/// The proof of one entry against the last checkpoint, which the root signed.
-fn proof(forge: &Forge, seq: usize, line: bool) -> String {
+/// The proof of one entry against a checkpoint of this size: by the root where `certs` is empty.
+fn proof(forge: &Forge, seq: usize, size: usize, certs: &[&str], line: bool) -> String {
     let made = &forge.made[seq];
     let line = if line { format!(r#""line":{},"#, json_string(&made.body)) } else { String::new() };
-    let extra = format!(
-        r#"{{"certs":[],"entry":"{}",{line}"salt":"{}","stream":"{}","v":1}}"#,
-        b64(&made.entry),
-        b64(&made.salt),
-        forge.stream_text(),
-    );
-    let leaves: Vec<Hash> = forge.made.iter().map(|made| made.leaf).collect();
+    let notes: Vec<String> = certs.iter().map(|cert| json_string(cert)).collect();
+    let notes = if certs.is_empty() { String::new() } else { format!(r#""certs":[{}],"#, notes.join(",")) };
+    let (entry, salt) = (b64(&made.entry), b64(&made.salt));
+    let extra = format!(r#"{{{notes}"entry":"{entry}",{line}"salt":"{salt}","v":1}}"#);
+    let mut at = Forge::new(&forge.origin);
+    at.restore(forge, size);
+    let leaves: Vec<Hash> = at.made.iter().map(|made| made.leaf).collect();
     let path: String = inclusion(&leaves, seq).iter().map(|hash| format!("{}\n", b64(hash))).collect();
-    let checkpoint = forge.checkpoint_note(true);
+    let signer = if certs.is_empty() { &forge.root } else { &forge.keys[at.made[size - 1].entry[111] as usize] };
+    let checkpoint = note(&at.checkpoint_text(), &[signer]);
     format!("c2sp.org/tlog-proof@v1\nextra {}\nindex {seq}\n{path}\n{checkpoint}", b64(extra.as_bytes()))
 }
 
 #[test]
 fn proofs_of_single_records_are_these_files() {
     let forge = ledger();
+    let (size, certs) = (forge.made.len(), forge.certs.iter().map(String::as_str).collect::<Vec<_>>());
+    let whole = proof(&forge, 4, size, &[], true);
+    let other = Key::new(ORIGIN, "another").vkey();
+    let case = |text: &str, exit: i32, finding: &str| json!({"text": text, "exit": exit, "finding": finding});
     let made = json!({
         "root": forge.root.vkey(),
+        "another_root": other,
+        "entry": 4,
         "line": forge.made[4].body,
-        "with_line": {"text": proof(&forge, 4, true), "exit": 0},
-        "without_line": {"text": proof(&forge, 4, false), "exit": 6, "exit_with_the_line_at_hand": 0},
-        "of_another_entry": {"text": proof(&forge, 4, true).replace("index 4", "index 5"), "exit": 4},
+        "proofs": {
+            "signed by the root, with the line": case(&whole, 0, ""),
+            "signed by the root, without the line": case(&proof(&forge, 4, size, &[], false), 0, ""),
+            "signed by epoch 0": case(&proof(&forge, 4, 7, &certs[..1], true), 0, ""),
+            "signed by epoch 1": case(&proof(&forge, 4, 12, &certs[1..2], true), 0, ""),
+            "signed by epoch 2, whose certificate the root did not sign": case(&proof(&forge, 4, size, &certs[1..], true), 0, ""),
+            "without the certificate that ties epoch 2 to the root": case(&proof(&forge, 4, size, &certs[2..], true), 4, "wrong-key"),
+            "with the certificate of another epoch": case(&proof(&forge, 4, 12, &certs[..1], true), 4, "wrong-key"),
+            "under the number of another entry": case(&whole.replace("index 4", "index 5"), 4, "modified"),
+            "of another size": case(&proof(&forge, 4, 7, &[], true).replace("\n7\n", "\n8\n"), 4, "modified"),
+            "without its version": case(&whole.replace("proof@v1", "proof@v2"), 4, "malformed"),
+            "without the empty line": case(&whole.replace("\n\nexample", "\nexample"), 4, "malformed"),
+        },
     });
     super::compare("proof.json", &made);
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::demo::Failure;
 use crate::ledger::{self, Report};
-use crate::processor::risk::pack::Level;
+use crate::processor::risk::event::Level;
 use crate::stdx::json::{self, Reader, Value};
 use crate::stdx::{durable, segments};
 

@@ -21,7 +21,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use super::{Answer, Options, Shared, stopped};
+use super::{Answer, Options, Peer, Shared, stopped};
 
 /// The limits of a connection's life.
 #[derive(Debug, Clone)]
@@ -54,9 +54,13 @@ pub(super) async fn run<H, F, B>(
     B: Answer,
 {
     let seen = Arc::new(Seen::default());
+    let peer = stream.peer_addr().map(Peer);
     let io = TokioIo::new(Counted { stream, seen: Arc::clone(&seen) });
     let mut watch = Watch::new(shared.lifetime.clone(), Arc::clone(&seen));
-    let service = service_fn(|request: Request<Incoming>| {
+    let service = service_fn(|mut request: Request<Incoming>| {
+        if let Ok(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
         let under_way = UnderWay::new(&seen);
         let answer = (shared.handler)(request);
         async move {

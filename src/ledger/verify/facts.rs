@@ -27,7 +27,7 @@ enum Event {
     Gap { cause: String, records: u64 },
     Order(Order),
     Hole(u64),
-    Withheld(u64),
+    Withheld(u64, String),
 }
 
 /// One entry, as the next one sees it.
@@ -56,7 +56,7 @@ pub(super) struct Facts {
     /// Records without bodies.
     pub(super) holes: Vec<Range>,
     /// Records that lack an erasable field.
-    pub(super) withheld: Vec<Range>,
+    pub(super) withheld: BTreeMap<String, Vec<Range>>,
     first: Option<Moment>,
     last: Option<Moment>,
     /// Not covered by a checkpoint yet.
@@ -72,9 +72,8 @@ impl Facts {
                 self.open.0 += 1;
                 if !has_body {
                     self.events.push(Event::Hole(entry.seq));
-                } else if *undisclosed > 0 {
-                    self.events.push(Event::Withheld(entry.seq));
                 }
+                self.events.extend(undisclosed.iter().map(|name| Event::Withheld(entry.seq, name.clone())));
                 self.moment(entry);
             }
             Checked::Control { entry, body } => {
@@ -113,7 +112,7 @@ impl Facts {
             }
             Event::Order(order) => self.orders.push(order),
             Event::Hole(seq) => extend(&mut self.holes, (seq, seq)),
-            Event::Withheld(seq) => extend(&mut self.withheld, (seq, seq)),
+            Event::Withheld(seq, name) => extend(self.withheld.entry(name).or_default(), (seq, seq)),
         }
     }
 
@@ -166,7 +165,10 @@ impl Facts {
         }
         self.orders.extend(next.orders);
         next.holes.into_iter().for_each(|range| extend(&mut self.holes, range));
-        next.withheld.into_iter().for_each(|range| extend(&mut self.withheld, range));
+        for (name, ranges) in next.withheld {
+            let known = self.withheld.entry(name).or_default();
+            ranges.into_iter().for_each(|range| extend(known, range));
+        }
     }
 }
 

@@ -169,7 +169,11 @@ impl LedgerReport {
             )?;
         }
         if self.fields_gone > 0 {
-            writeln!(f, "  fields      {} records lack an erasable field, each by an order", self.fields_gone)?;
+            writeln!(
+                f,
+                "  fields      {} erasable fields are gone from their records, each by an order",
+                self.fields_gone
+            )?;
         }
         Ok(())
     }

@@ -309,8 +309,14 @@ impl<'a> Walk<'_, 'a> {
             if matches!(field.kind, Kind::Attributes) {
                 self.attributes(field.name, attributes)?;
             } else if !is_default(field, slot) {
+                let start = self.out.len();
                 self.name(field.name);
                 self.field(message, field, slot, parts)?;
+                // Several lists without a number are no list either.
+                let is_packed = matches!(field.kind, Kind::PackedFixed64 | Kind::PackedUint64 | Kind::PackedDouble);
+                if is_packed && self.out.ends_with(b":[]") {
+                    self.out.truncate(start);
+                }
             }
         }
         self.extras_before(&mut extras, "\u{7f}");

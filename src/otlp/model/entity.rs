@@ -23,6 +23,8 @@ pub struct Entity<'a> {
     changed: bool,
     /// A received attribute says more, or less, than its key and value do: see [`Pair::regular`] and [`Pair::present`].
     tangled: bool,
+    /// Fields other than attributes were replaced.
+    replaced: bool,
     /// The sender sent it, if only empty.
     received_at_all: bool,
 }
@@ -60,7 +62,16 @@ impl<'a> Entity<'a> {
     pub(super) fn absent(message: &'static Message, arena: &'a Bump) -> Self {
         let attributes = ArenaVec::new_in(arena);
         let (raw, received) = (&[][..], 0);
-        Self { message, raw, attributes, received, changed: false, tangled: false, received_at_all: false }
+        Self {
+            message,
+            raw,
+            attributes,
+            received,
+            changed: false,
+            tangled: false,
+            replaced: false,
+            received_at_all: false,
+        }
     }
 
     /// Opens the bytes of a message.
@@ -221,6 +232,25 @@ impl<'a> Entity<'a> {
         Ok(found)
     }
 
+    /// Puts other fields in the place of those with these numbers, which must not be the attributes' number. `new` holds whole
+    /// fields in wire form.
+    ///
+    /// # Errors
+    /// When the framing is broken.
+    pub fn replace_fields(&mut self, numbers: &[u32], new: &[u8], arena: &'a Bump) -> Result<(), DecodeError> {
+        let mut raw = ArenaVec::with_capacity_in(self.raw.len() + new.len(), arena);
+        raw.extend_from_slice(new);
+        let mut cursor = Cursor::new(self.raw);
+        while let Some(field) = cursor.next_field()? {
+            if !numbers.contains(&field.number) {
+                raw.extend_from_slice(field.raw);
+            }
+        }
+        self.raw = raw.into_bump_slice();
+        self.replaced = true;
+        Ok(())
+    }
+
     /// The body of a log record; the last that says something, where it stands several times.
     ///
     /// # Errors
@@ -320,7 +350,7 @@ impl<'a> Entity<'a> {
     /// True once it differs from the bytes received.
     #[must_use]
     pub fn is_edited(&self) -> bool {
-        self.changed || self.attributes.len() > self.received
+        self.changed || self.replaced || self.attributes.len() > self.received
     }
 
     /// Appends the message. Attributes that were not touched are copied as received.

@@ -5,10 +5,11 @@
 
 use std::ops::Range;
 
+use crate::processor::redact::decode;
+use crate::processor::redact::detector::ids;
+use crate::processor::redact::edit::{Edit, apply};
 use crate::processor::redact::names::Strength;
-use crate::processor::redact::rulebook::Rulebook;
-use crate::processor::redact::rules::Id;
-use crate::processor::redact::text::Counts;
+use crate::processor::redact::rulebook::{Depth, Rulebook, Unscanned, Work};
 use crate::stdx::json::{Error, Reader, Text, Value, write_str};
 
 const DEPTH_MAX: usize = 128;
@@ -20,31 +21,57 @@ pub(super) fn is_likely(text: &str) -> bool {
     matches!(text.trim_ascii_start().as_bytes(), [b'{' | b'[', ..])
 }
 
-/// The redacted JSON; `None` when there is nothing to mask.
+/// Why there are no edits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The text is not JSON, or is nested too deep.
+    NotJson,
+    /// It cannot be scanned.
+    Unscanned,
+}
+
+impl From<Error> for Failure {
+    fn from(_: Error) -> Self {
+        Self::NotJson
+    }
+}
+
+impl From<Unscanned> for Failure {
+    fn from(_: Unscanned) -> Self {
+        Self::Unscanned
+    }
+}
+
+/// What is to be replaced in a JSON text.
 ///
 /// # Errors
-/// When the text is not JSON, or is nested too deep.
-pub(super) fn redact(
-    rules: &Rulebook,
-    text: &str,
-    nested: usize,
-    counts: &mut Counts,
-) -> Result<Option<String>, Error> {
-    let mut found = *counts;
-    let mut walk = Walk { rules, nested, counts: &mut found, edits: Vec::new(), buffer: String::new() };
+/// When the text is not JSON, or cannot be scanned.
+pub(super) fn edits(rules: &Rulebook, text: &str, depth: Depth, work: &mut Work) -> Result<Vec<Edit>, Failure> {
+    let mut walk = Walk { rules, depth: depth.in_json(), work, edits: Vec::new(), key: String::new() };
     walk.run(text)?;
-    let edits = walk.edits;
-    *counts = found;
-    Ok((!edits.is_empty()).then(|| apply(text, &edits)))
+    Ok(walk.edits)
+}
+
+/// The text as it stands between the quotes of a JSON string.
+pub(super) fn escaped(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len() + 2);
+    write_str(&mut out, text);
+    let inside = out.get(1..out.len() - 1).unwrap_or_default();
+    String::from_utf8_lossy(inside).into_owned()
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", escaped(text))
 }
 
 struct Walk<'r> {
     rules: &'r Rulebook,
-    nested: usize,
-    counts: &'r mut Counts,
+    depth: Depth,
+    work: &'r mut Work,
     /// What to put where, in order.
-    edits: Vec<(Range<usize>, String)>,
-    buffer: String,
+    edits: Vec<Edit>,
+    /// The key above the value at hand, when it is a context; also of the elements of a list.
+    key: String,
 }
 
 /// An open container.
@@ -57,26 +84,26 @@ enum Open {
 }
 
 impl Walk<'_> {
-    fn run(&mut self, text: &str) -> Result<(), Error> {
+    fn run(&mut self, text: &str) -> Result<(), Failure> {
         let mut reader = Reader::over(text);
         let mut open: Vec<Open> = Vec::new();
         loop {
             match reader.value()? {
-                Value::Object | Value::Array if open.len() == DEPTH_MAX => return reader.fail("nested too deep"),
+                Value::Object | Value::Array if open.len() == DEPTH_MAX => return Err(Failure::NotJson),
                 Value::Object => open.push(Open::Object),
                 Value::Array => open.push(Open::Array { option: false }),
-                Value::Str(text) => self.string(&text, open.last_mut()),
-                Value::Number(number) => self.number(number, reader.offset()),
+                Value::Str(text) => self.string(&text, open.last_mut())?,
+                Value::Number(number) => self.number(number, reader.offset())?,
                 Value::Bool(_) | Value::Null => {}
             }
             if !self.climb(&mut reader, &mut open)? {
-                return reader.end();
+                return Ok(reader.end()?);
             }
         }
     }
 
     /// Goes on to the next value that is to be read; false at the end.
-    fn climb(&mut self, reader: &mut Reader<'_>, open: &mut Vec<Open>) -> Result<bool, Error> {
+    fn climb(&mut self, reader: &mut Reader<'_>, open: &mut Vec<Open>) -> Result<bool, Failure> {
         while let Some(container) = open.last() {
             let more = match container {
                 Open::Object => self.next_member(reader)?,
@@ -90,85 +117,120 @@ impl Walk<'_> {
         Ok(false)
     }
 
-    /// Steps to the next member whose value is to be read; those of secret keys are masked on the way.
-    fn next_member(&mut self, reader: &mut Reader<'_>) -> Result<bool, Error> {
+    /// Steps to the next member whose value is to be read; those of secret keys are replaced on the way.
+    fn next_member(&mut self, reader: &mut Reader<'_>) -> Result<bool, Failure> {
         while let Some(key) = reader.next_member()? {
-            let mut buffer = std::mem::take(&mut self.buffer);
-            let name = key.read(&mut buffer);
-            if let Some(masked) = self.rules.redact_nested(name, self.nested + 1, self.counts) {
-                self.edits.push((key.range(), masked));
+            let content = Content::of(&key);
+            let name = content.text();
+            let edits = self.rules.nested("", name, self.depth, self.work)?;
+            content.push(edits, &mut self.edits);
+            self.key.clear();
+            if self.rules.scanner.is_context(name) {
+                self.key.push_str(name);
             }
-            let masked = self.secret_value(name, reader);
-            self.buffer = buffer;
-            if !masked? {
+            if !self.secret_value(name, reader)? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// Masks the value that comes next, and steps over it, when `name` says that it is a secret.
-    fn secret_value(&mut self, name: &str, reader: &mut Reader<'_>) -> Result<bool, Error> {
+    /// Replaces the value that comes next, and steps over it, when `name` says that it is a secret.
+    fn secret_value(&mut self, name: &str, reader: &mut Reader<'_>) -> Result<bool, Failure> {
         let Some(strength) = self.rules.secrecy(name) else { return Ok(false) };
         let mut ahead = reader.clone();
         let value = ahead.skip_value(DEPTH_MAX)?;
-        let masked = match reader.slice(value.clone()).as_bytes() {
-            [b'"', ..] => match reader.clone().value()? {
-                Value::Str(text) => self.rules.secret_text(name, text.read(&mut String::new())),
-                _ => None,
-            },
-            [b'{', .., b'}'] | [b'[', .., b']'] if value.len() > 2 => {
-                Some((Id::SecretKeyName.mask().to_owned(), Id::SecretKeyName))
-            }
-            [b'-' | b'0'..=b'9', ..] if strength == Strength::Strong => {
-                Some((Id::SecretKeyName.mask().to_owned(), Id::SecretKeyName))
-            }
-            _ => None,
-        };
-        let Some((masked, id)) = masked else { return Ok(false) };
-        self.counts[id as usize] += 1;
-        self.edits.push((value, masked));
-        *reader = ahead;
-        Ok(true)
-    }
-
-    fn string(&mut self, text: &Text<'_>, open: Option<&mut Open>) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let content = text.read(&mut buffer);
-        let follows = match open {
-            Some(Open::Array { option }) => std::mem::replace(option, self.rules.is_option(content)),
+        let replaced = match reader.slice(value.clone()).as_bytes() {
+            [b'"', ..] => self.secret_string(name, &mut reader.clone())?,
+            [b'{', .., b'}'] | [b'[', .., b']'] if value.len() > 2 => self.whole(value),
+            [b'-' | b'0'..=b'9', ..] if strength == Strength::Strong => self.whole(value),
             _ => false,
         };
-        let masked = if follows {
-            self.rules.option_value(content, self.counts)
-        } else {
-            self.rules.redact_nested(content, self.nested + 1, self.counts)
+        if replaced {
+            *reader = ahead;
+        }
+        Ok(replaced)
+    }
+
+    fn secret_string(&mut self, name: &str, reader: &mut Reader<'_>) -> Result<bool, Failure> {
+        let Value::Str(text) = reader.value()? else { return Ok(false) };
+        let content = Content::of(&text);
+        let Some(finding) = self.rules.secret_text(name, content.text()) else { return Ok(false) };
+        let edit = self.rules.edit(content.text(), finding)?;
+        let replaced = edit.is_some();
+        content.push(Vec::from_iter(edit), &mut self.edits);
+        Ok(replaced)
+    }
+
+    /// A value that is no string becomes one.
+    fn whole(&mut self, value: Range<usize>) -> bool {
+        let id = ids::SECRET_KEY_NAME;
+        self.edits.push(Edit { span: value, id, new: quoted(self.rules.mask(id)) });
+        true
+    }
+
+    fn string(&mut self, text: &Text<'_>, open: Option<&mut Open>) -> Result<(), Failure> {
+        let content = Content::of(text);
+        let follows = match open {
+            Some(Open::Array { option }) => std::mem::replace(option, self.rules.is_option(content.text())),
+            _ => false,
         };
-        self.edits.extend(masked.map(|masked| (text.range(), masked)));
-        self.buffer = buffer;
+        let finding = if follows { self.rules.option_value(content.text()) } else { None };
+        let edits = match finding {
+            Some(finding) => Vec::from_iter(self.rules.edit(content.text(), finding)?),
+            None => self.rules.nested(&self.key, content.text(), self.depth, self.work)?,
+        };
+        content.push(edits, &mut self.edits);
+        Ok(())
     }
 
     /// A card number may come as a number.
-    fn number(&mut self, number: &str, end: usize) {
-        if number.len() >= NUMBER_LEN_MIN
-            && let Some(masked) = self.rules.scanner.redact(number, self.counts)
-        {
-            self.edits.push((end - number.len()..end, masked));
+    fn number(&mut self, number: &str, end: usize) -> Result<(), Failure> {
+        if number.len() < NUMBER_LEN_MIN && self.key.is_empty() {
+            return Ok(());
         }
+        let edits = self.rules.nested(&self.key, number, self.depth, self.work)?;
+        if let Some(first) = edits.first() {
+            let new = apply(number, &edits).ok_or(Unscanned)?;
+            self.edits.push(Edit { span: end - number.len()..end, id: first.id, new: quoted(&new) });
+        }
+        Ok(())
     }
 }
 
-fn apply(text: &str, edits: &[(Range<usize>, String)]) -> String {
-    let mut out = Vec::with_capacity(text.len() + 16 * edits.len());
-    let mut passed = 0;
-    for (range, new) in edits {
-        out.extend_from_slice(&text.as_bytes()[passed..range.start]);
-        write_str(&mut out, new);
-        passed = range.end;
+/// What stands between the quotes of a string, with escapes undone.
+enum Content<'t> {
+    Plain(&'t str, usize),
+    Decoded(decode::Decoded, usize),
+}
+
+impl<'t> Content<'t> {
+    fn of(token: &Text<'t>) -> Self {
+        let start = token.range().start + 1;
+        match token.plain() {
+            Some(plain) => Self::Plain(plain, start),
+            None => decode::json_escapes(token.raw())
+                .map_or(Self::Plain(token.raw(), start), |decoded| Self::Decoded(decoded, start)),
+        }
     }
-    out.extend_from_slice(&text.as_bytes()[passed..]);
-    // Cut and joined at quotes only, so it is UTF-8; if that were wrong, nothing of it may go on.
-    String::from_utf8(out).unwrap_or_else(|_| crate::processor::redact::rules::UNSCANNED.to_owned())
+
+    fn text(&self) -> &str {
+        match self {
+            Self::Plain(text, _) => text,
+            Self::Decoded(decoded, _) => &decoded.text,
+        }
+    }
+
+    /// Adds edits of the content as edits of the text around.
+    fn push(&self, edits: Vec<Edit>, out: &mut Vec<Edit>) {
+        for edit in edits {
+            let (span, start) = match self {
+                Self::Plain(_, start) => (edit.span, start),
+                Self::Decoded(decoded, start) => (decoded.written(&edit.span), start),
+            };
+            out.push(Edit { span: start + span.start..start + span.end, id: edit.id, new: escaped(&edit.new) });
+        }
+    }
 }
 
 #[cfg(test)]
@@ -206,8 +268,8 @@ mod tests {
     #[test]
     fn json_within_json_is_opened() {
         masks(
-            r#"{"arguments":"{\"command\":\"curl -u x:y\",\"password\":\"p\\\"q\"}"}"#,
-            r#"{"arguments":"{\"command\":\"curl -u x:y\",\"password\":\"[REDACTED:secret-key-name]\"}"}"#,
+            r#"{"arguments":"{\"command\":\"ls -l x\",\"password\":\"p\\\"q\"}"}"#,
+            r#"{"arguments":"{\"command\":\"ls -l x\",\"password\":\"[REDACTED:secret-key-name]\"}"}"#,
         );
     }
 

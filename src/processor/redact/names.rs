@@ -43,27 +43,11 @@ const STRONG: &[&str] = &[
 ];
 const WEAK: &[&str] = &["token", "cookie", "cookies", "authorization"];
 /// What makes a `key` a secret one.
-const KEY_KINDS: &[&str] = &[
-    "api",
-    "access",
-    "private",
-    "secret",
-    "encryption",
-    "signing",
-    "auth",
-    "account",
-    "master",
-    "shared",
-    "storage",
-    "subscription",
-    "hmac",
-    "ssh",
-    "license",
-    "app",
-    "application",
-    "admin",
-    "deploy",
-];
+const KEY_KINDS: &[&str] =
+    &["api", "access", "private", "secret", "encryption", "signing", "auth", "master", "hmac", "ssh"];
+/// What makes a `key` a secret one or the name of an entry: `STORAGE_KEY = "theme"`.
+const DOUBTFUL_KEY_KINDS: &[&str] =
+    &["account", "shared", "storage", "subscription", "license", "app", "application", "admin", "deploy"];
 /// What makes a `token` none.
 const HARMLESS_TOKENS: &[&str] = &[
     "page",
@@ -89,7 +73,7 @@ const HARMLESS_TOKENS: &[&str] = &[
 ];
 /// Words after the name that leave it a secret's name.
 const QUALIFIERS: &[&str] =
-    &["value", "text", "string", "plain", "plaintext", "raw", "hash", "base64", "b64", "current", "new", "old"];
+    &["value", "base", "text", "string", "plain", "plaintext", "raw", "hash", "base64", "b64", "current", "new", "old"];
 
 /// Judges a name. `None`: not a secret's.
 pub(super) fn secrecy(name: &[u8]) -> Option<Strength> {
@@ -98,7 +82,8 @@ pub(super) fn secrecy(name: &[u8]) -> Option<Strength> {
         return Some(Strength::Strong);
     }
     if let Some(head) = strip(name, "key") {
-        return follows(head, KEY_KINDS).then_some(Strength::Strong);
+        let doubtful = || follows(head, DOUBTFUL_KEY_KINDS).then_some(Strength::Weak);
+        return follows(head, KEY_KINDS).then_some(Strength::Strong).or_else(doubtful);
     }
     if let Some(head) = strip(name, "token") {
         return (!follows(head, HARMLESS_TOKENS)).then_some(Strength::Weak);
@@ -164,7 +149,7 @@ fn without_separators(mut head: &[u8]) -> &[u8] {
 
 /// True when these bytes, which stand before `key`, make it a secret one.
 pub(super) fn makes_key_secret(head: &[u8]) -> bool {
-    follows(head, KEY_KINDS)
+    follows(head, KEY_KINDS) || follows(head, DOUBTFUL_KEY_KINDS)
 }
 
 fn ends_with(name: &[u8], word: &str) -> bool {

@@ -12,11 +12,12 @@ use crate::otlp::DecodeError;
 use crate::otlp::model::{Attribute, Entity};
 use crate::otlp::rewrite::{Place, Visitor};
 use crate::otlp::value::Value;
+use crate::processor::redact::detector::{Id, ids};
 use crate::processor::redact::names::Strength;
-use crate::processor::redact::prefilter::Places;
-use crate::processor::redact::rulebook::Rulebook;
-use crate::processor::redact::rules::Id;
-use crate::processor::redact::text::Counts;
+use crate::processor::redact::prefilter::{Places, may_be_long};
+use crate::processor::redact::provenance::{Counts, Position, Provenance};
+use crate::processor::redact::rulebook::{Redacted, Rulebook};
+use crate::processor::redact::strict::{Strict, UNLISTED};
 
 /// How many clean texts are remembered.
 const CLEAN_MAX: usize = 32;
@@ -25,6 +26,7 @@ const CLEAN_MAX: usize = 32;
 #[derive(Debug)]
 pub(super) struct Pass<'a> {
     rules: &'a Rulebook,
+    strict: Option<&'a Strict>,
     arena: &'a Bump,
     pub(super) counts: Counts,
     /// The received bytes of the entity at hand, and the suspicious places in them.
@@ -34,26 +36,75 @@ pub(super) struct Pass<'a> {
     clean: Vec<(usize, usize)>,
     /// The key under which an option such as `--password` was just seen.
     option: Option<&'a str>,
+    /// The entity is a resource or scope.
+    owner: bool,
+    /// Keys of values that are to be dropped.
+    dropped: Vec<&'a str>,
 }
 
 impl<'a> Pass<'a> {
-    pub(super) fn new(rules: &'a Rulebook, arena: &'a Bump) -> Self {
-        let (places, clean) = (Places::default(), Vec::new());
-        Self { rules, arena, counts: Counts::default(), raw: &[], places, clean, option: None }
+    pub(super) fn new(rules: &'a Rulebook, strict: Option<&'a Strict>, arena: &'a Bump) -> Self {
+        Self {
+            rules,
+            strict,
+            arena,
+            counts: Counts::default(),
+            raw: &[],
+            places: Places::default(),
+            clean: Vec::new(),
+            option: None,
+            owner: false,
+            dropped: Vec::new(),
+        }
     }
 
-    /// Redacts a resource, scope or record; true when something was masked.
+    /// Redacts a resource or scope; true when something was replaced.
     ///
     /// # Errors
     /// When its bytes are broken.
-    pub(super) fn entity(&mut self, entity: &mut Entity<'a>) -> Result<bool, DecodeError> {
+    pub(super) fn owner(&mut self, entity: &mut Entity<'a>) -> Result<bool, DecodeError> {
+        self.owner = true;
+        let changed = self.entity(entity)?;
+        self.owner = false;
+        Ok(changed)
+    }
+
+    /// Redacts a record; true when something was replaced. With `provenance`, what was found is then written on it.
+    ///
+    /// # Errors
+    /// When its bytes are broken.
+    pub(super) fn record(
+        &mut self,
+        entity: &mut Entity<'a>,
+        provenance: Option<&Provenance>,
+    ) -> Result<bool, DecodeError> {
+        self.counts.start_record();
+        let changed = self.entity(entity)?;
+        if changed && let Some(provenance) = provenance {
+            provenance.write(entity, &self.counts, self.rules, self.arena);
+        }
+        Ok(changed)
+    }
+
+    fn entity(&mut self, entity: &mut Entity<'a>) -> Result<bool, DecodeError> {
+        let mut changed = false;
+        if let Some(strict) = self.strict {
+            let removed = strict.remove(entity);
+            self.counts.unlisted += removed;
+            changed = removed > 0;
+        }
         self.raw = entity.raw();
-        let found = self.rules.prefilter.scan(self.raw, &mut self.places);
+        let found = self.rules.prefilter.scan(self.raw, &mut self.places) || self.strict.is_some();
         if found || (entity.is_edited() && self.is_edit_suspicious(entity)) {
             self.option = None;
-            return entity.rewrite(self.arena, self);
+            changed |= entity.rewrite(self.arena, self)?;
+            for key in std::mem::take(&mut self.dropped) {
+                if entity.get(key) == Some(Value::Str("")) {
+                    entity.remove(key);
+                }
+            }
         }
-        Ok(false)
+        Ok(changed)
     }
 
     /// From here on every string is scanned, wherever it lies.
@@ -69,7 +120,7 @@ impl<'a> Pass<'a> {
     fn is_suspicious(&mut self, attribute: &Attribute<'a>) -> bool {
         let key = attribute.key;
         let set = self.place(key.as_bytes()).is_none();
-        if set && (self.rules.secrecy(key).is_some() || !self.is_clean(key)) {
+        if set && (self.rules.secrecy(key).is_some() || self.rules.scanner.is_context(key) || !self.is_clean(key)) {
             return true;
         }
         match attribute.value {
@@ -77,7 +128,10 @@ impl<'a> Pass<'a> {
             Value::Bytes(bytes) | Value::Array(bytes) | Value::Map(bytes) | Value::Unknown(bytes) => {
                 self.place(bytes).is_none()
             }
-            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Double(_) => false,
+            // Where they came from cannot be told.
+            Value::Int(number) => may_be_long(number as f64),
+            Value::Double(number) => may_be_long(number),
+            Value::Null | Value::Bool(_) => false,
         }
     }
 
@@ -93,7 +147,7 @@ impl<'a> Pass<'a> {
         if text.is_empty() || self.clean.contains(&address) {
             return true;
         }
-        let clean = self.rules.redact(text, &mut Counts::default()).is_none();
+        let clean = self.rules.redact(text).is_none();
         if clean && self.clean.len() < CLEAN_MAX {
             self.clean.push(address);
         }
@@ -116,49 +170,97 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn keep(&self, text: &str) -> &'a str {
-        self.arena.alloc_str(text)
+    /// True when the key is a context of what stands under it. Such keys in received bytes hold an anchor.
+    fn is_context(&self, key: &str) -> bool {
+        let untouched = self.place(key.as_bytes()).is_some_and(|range| !self.places.touch(&range));
+        !untouched && self.rules.scanner.is_context(key)
     }
 
-    fn count(&mut self, id: Id) {
-        self.counts[id as usize] += 1;
+    /// Counts what was found and keeps the text as long as the batch.
+    fn keep(&mut self, position: Position, key: Option<&'a str>, redacted: &Redacted) -> &'a str {
+        self.counts.add(position, &redacted.ids);
+        self.note_drop(key, &redacted.ids);
+        self.arena.alloc_str(&redacted.text)
+    }
+
+    fn note_drop(&mut self, key: Option<&'a str>, ids: &[Id]) {
+        if let Some(key) = key
+            && ids.iter().any(|id| self.rules.drops(*id))
+        {
+            self.dropped.push(key);
+        }
+    }
+
+    fn position(&self, place: Place<'_>) -> Position {
+        match place {
+            Place::Key => Position::Key,
+            _ if self.owner => Position::Resource,
+            Place::Value { key: "body" } => Position::Body,
+            Place::Value { .. } => Position::Attribute,
+            Place::Field { name: "name" | "event_name" } => Position::Name,
+            Place::Field { .. } => Position::Field,
+        }
     }
 }
 
 impl<'a> Visitor<'a> for Pass<'a> {
     fn pair(&mut self, key: &'a str, value: Value<'a>) -> Option<Value<'a>> {
+        if let Some(strict) = self.strict
+            && !strict.lists(key)
+        {
+            let unlisted = !matches!(value, Value::Null | Value::Str(UNLISTED));
+            self.counts.unlisted += u64::from(unlisted);
+            return unlisted.then_some(Value::Str(UNLISTED));
+        }
         let strength = self.name_strength(key)?;
-        let masked = match value {
+        let position = self.position(Place::Value { key });
+        match value {
             Value::Null | Value::Bool(_) => return None,
             Value::Int(_) | Value::Double(_) if strength == Strength::Weak => return None,
             Value::Str(text) => {
-                let (masked, id) = self.rules.secret_text(key, text)?;
-                self.count(id);
-                return Some(Value::Str(self.keep(&masked)));
+                let redacted = self.rules.redact_secret(key, text)?;
+                return Some(Value::Str(self.keep(position, Some(key), &redacted)));
             }
             Value::Bytes(bytes) | Value::Array(bytes) | Value::Map(bytes) | Value::Unknown(bytes)
                 if bytes.is_empty() =>
             {
                 return None;
             }
-            _ => Id::SecretKeyName,
-        };
-        self.count(masked);
-        Some(Value::Str(masked.mask()))
+            _ => {}
+        }
+        self.counts.add(position, &[ids::SECRET_KEY_NAME]);
+        self.note_drop(Some(key), &[ids::SECRET_KEY_NAME]);
+        Some(Value::Str(self.rules.mask(ids::SECRET_KEY_NAME)))
     }
 
     fn text(&mut self, place: Place<'a>, text: &'a str) -> Option<&'a str> {
         let key = if let Place::Value { key } = place { Some(key) } else { None };
+        let position = self.position(place);
         let follows = self.option.take().is_some_and(|option| key.is_some_and(|key| std::ptr::eq(option, key)));
         if follows {
-            return self.rules.option_value(text, &mut self.counts).map(|masked| self.keep(&masked));
+            let redacted = self.rules.redact_option_value(text)?;
+            return Some(self.keep(position, key, &redacted));
         }
-        if !self.is_due(text) {
+        let context = key.filter(|key| self.is_context(key)).unwrap_or_default();
+        if context.is_empty() && !self.is_due(text) {
             return None;
         }
         if self.rules.is_option(text) {
             self.option = key;
         }
-        self.rules.redact(text, &mut self.counts).map(|masked| self.keep(&masked))
+        let redacted = self.rules.redact_under(context, text)?;
+        Some(self.keep(position, key, &redacted))
+    }
+
+    fn number(&mut self, key: &'a str, value: Value<'a>) -> Option<Value<'a>> {
+        let context = if self.is_context(key) { key } else { "" };
+        let text = match value {
+            Value::Int(number) if may_be_long(number as f64) || !context.is_empty() => number.to_string(),
+            Value::Double(number) if may_be_long(number) || !context.is_empty() => number.to_string(),
+            _ => return None,
+        };
+        let redacted = self.rules.redact_under(context, &text)?;
+        let position = self.position(Place::Value { key });
+        Some(Value::Str(self.keep(position, Some(key), &redacted)))
     }
 }

@@ -1,124 +1,196 @@
 //! The exact pass over one text: all rules, one walk for their anchors, one for digits.
 //!
-//! Findings that overlap are masked together. The masked text is scanned again until nothing is found, so redacting
-//! twice is redacting once; a text that does not come to rest is replaced as a whole.
+//! Findings that overlap are one finding, under the name that comes first in the table.
+
+mod near;
 
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError};
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
-use crate::processor::redact::rules::{COUNT, Find, Id, Rule, UNSCANNED, Verdict};
+use crate::processor::redact::BuildError;
+use crate::processor::redact::config::Config;
+use crate::processor::redact::detector::format::Format;
+use crate::processor::redact::detector::{DETECTORS, Find, Finder, Id, Verdict};
+use crate::processor::redact::user::Compiled;
 
-const ROUNDS_MAX: usize = 4;
+pub(super) use near::spellings;
 
-/// Findings by rule, and texts that could not be scanned.
-pub(super) type Counts = [u64; COUNT + 1];
-
-/// Where [`Counts`] has the texts that could not be scanned.
-pub(super) const UNSCANNED_COUNT: usize = COUNT;
-
-/// The rules in force, ready to run.
+/// The detectors in force, ready to run.
 #[derive(Debug)]
 pub(super) struct Scanner {
     anchors: AhoCorasick,
-    /// The rule of each anchor.
-    owners: Vec<(Id, Finder)>,
-    digits: Vec<Finder>,
-    allowed: Vec<String>,
-    in_force: [bool; COUNT],
+    /// Whose each anchor is.
+    owners: Vec<Owner>,
+    digits: Vec<(Id, Finder)>,
+    /// Detectors of the user's own.
+    own: Vec<(Id, Compiled)>,
+    allowed: Allowed,
+    in_force: Vec<bool>,
 }
 
-type Finder = fn(&[u8], usize) -> Verdict;
+/// What is let pass.
+#[derive(Debug)]
+struct Allowed {
+    /// Whatever the detector.
+    all: Vec<String>,
+    by_id: Vec<(Id, Pattern)>,
+}
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Finding {
-    span: Range<usize>,
+/// A text in which one `*` may stand for any text.
+#[derive(Debug)]
+struct Pattern {
+    head: String,
+    tail: Option<String>,
+}
+
+impl Pattern {
+    fn new(written: &str) -> Self {
+        match written.split_once('*') {
+            Some((head, tail)) => Self { head: head.to_owned(), tail: Some(tail.to_owned()) },
+            None => Self { head: written.to_owned(), tail: None },
+        }
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        match &self.tail {
+            Some(tail) => text.strip_prefix(&*self.head).is_some_and(|rest| rest.ends_with(&**tail)),
+            None => text == self.head,
+        }
+    }
+}
+
+/// What to do at an anchor.
+#[derive(Debug, Clone)]
+struct Owner {
     id: Id,
+    look: Look,
+}
+
+#[derive(Debug, Clone)]
+enum Look {
+    At(Finder),
+    Format(Format),
+    /// The anchor is a word of context.
+    Near(Finder),
+}
+
+/// What was found where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) span: Range<usize>,
+    pub(super) id: Id,
+}
+
+impl Owner {
+    fn format(id: Id, format: &str) -> Self {
+        Self { id, look: Look::Format(Format::new(format)) }
+    }
 }
 
 impl Scanner {
     /// # Errors
     /// When the automaton would be too large.
-    pub(super) fn new(rules: &[&'static Rule], allowed: &[String]) -> Result<Self, BuildError> {
+    pub(super) fn new(config: &Config) -> Result<Self, BuildError> {
         let (mut literals, mut owners, mut digits) = (Vec::new(), Vec::new(), Vec::new());
-        let mut in_force = [false; COUNT];
-        for rule in rules {
-            in_force[rule.id as usize] = true;
-            match rule.find {
+        let mut in_force = vec![false; DETECTORS.len() + config.detectors.len()];
+        for (id, detector) in (0..).map(Id).zip(DETECTORS).filter(|(_, detector)| config.has(detector)) {
+            in_force[id.index()] = true;
+            match detector.find {
+                Find::Formats(formats) => owners.extend(formats.iter().map(|format| Owner::format(id, format))),
                 Find::Anchors(anchors, find) => {
-                    literals.extend_from_slice(anchors);
-                    owners.extend(anchors.iter().map(|_| (rule.id, find)));
+                    owners.extend(anchors.iter().map(|_| Owner { id, look: Look::At(find) }))
                 }
-                Find::Digits(find) => digits.push(find),
-                Find::Key => {}
+                Find::Near(find) => {
+                    owners.extend(detector.literals().iter().map(|_| Owner { id, look: Look::Near(find) }));
+                }
+                Find::Digits(_, find) => digits.push((id, find)),
+                Find::Key => continue,
             }
+            literals.extend(detector.literals());
         }
         let anchors =
             AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(literals)?;
-        Ok(Self { anchors, owners, digits, allowed: allowed.to_vec(), in_force })
+        let mut own = Vec::new();
+        for (id, detector) in (0..).map(Id).skip(DETECTORS.len()).zip(&config.detectors) {
+            if config.has_own(detector) {
+                in_force[id.index()] = true;
+                own.push((id, detector.compile().map_err(|_| BuildError::Expression(detector.id.clone()))?));
+            }
+        }
+        Ok(Self { anchors, owners, digits, own, allowed: Allowed::new(config), in_force })
     }
 
-    /// True when the rule is in force.
+    /// True when the detector is in force.
     pub(super) fn has(&self, id: Id) -> bool {
-        self.in_force[id as usize]
+        self.in_force[id.index()]
     }
 
     /// True for a value that the configuration lets pass.
-    pub(super) fn allows(&self, value: &str) -> bool {
-        self.allowed.iter().any(|allowed| allowed == value)
+    pub(super) fn allows(&self, id: Id, value: &str) -> bool {
+        self.allowed.all.iter().any(|allowed| allowed == value)
+            || self.allowed.by_id.iter().any(|(own, pattern)| *own == id && pattern.matches(value))
     }
 
-    /// The masked text; `None` when there is nothing to mask.
-    pub(super) fn redact(&self, text: &str, counts: &mut Counts) -> Option<String> {
-        let mut masked = self.once(text, counts)?;
-        for _ in 1..ROUNDS_MAX {
-            match self.once(&masked, counts) {
-                Some(again) => masked = again,
-                None => return Some(masked),
+    /// True when the key has a word of context, so that the value under it needs a look whatever it holds.
+    pub(super) fn is_context(&self, key: &str) -> bool {
+        self.contexts(key).next().is_some()
+    }
+
+    fn contexts(&self, key: &str) -> impl Iterator<Item = (Id, Finder)> {
+        self.anchors.find_overlapping_iter(key).filter_map(move |anchor| {
+            let owner = &self.owners[anchor.pattern().as_usize()];
+            match owner.look {
+                Look::Near(find) if near::is_word(key.as_bytes(), &anchor.range()) => Some((owner.id, find)),
+                _ => None,
             }
-        }
-        if self.findings(&masked).is_empty() {
-            return Some(masked);
-        }
-        Some(unscanned(counts))
+        })
     }
 
-    fn once(&self, text: &str, counts: &mut Counts) -> Option<String> {
-        let findings = self.findings(text);
-        if findings.is_empty() {
-            return None;
-        }
-        for finding in &findings {
-            counts[finding.id as usize] += 1;
-        }
-        Some(apply(text, &findings).unwrap_or_else(|| unscanned(counts)))
-    }
-
-    /// What is to be masked: in order, apart from each other.
-    fn findings(&self, text: &str) -> Vec<Finding> {
+    /// What is to be masked, in order and apart from each other. The key of the text may be the context of what it holds.
+    pub(super) fn findings(&self, key: &str, text: &str) -> Vec<Finding> {
+        let contexts: Vec<_> = if key.is_empty() { Vec::new() } else { self.contexts(key).collect() };
         let mut found = Vec::new();
         self.at_anchors(text, &mut found);
         if !self.digits.is_empty() {
             self.at_digits(text.as_bytes(), &mut found);
         }
+        for (id, find) in &contexts {
+            near::under_key(text.as_bytes(), *find, |span| found.push(Finding { span, id: *id }));
+        }
+        for (id, own) in &self.own {
+            own.each(text, |span| found.push(Finding { span, id: *id }));
+        }
         if !self.allowed.is_empty() {
-            found.retain(|finding| !text.get(finding.span.clone()).is_some_and(|value| self.allows(value)));
+            found.retain(|finding| !text.get(finding.span.clone()).is_some_and(|value| self.allows(finding.id, value)));
         }
         merged(found)
     }
 
     fn at_anchors(&self, text: &str, found: &mut Vec<Finding>) {
-        let mut resume = [0; COUNT];
+        let mut resume = Vec::new();
         for anchor in self.anchors.find_overlapping_iter(text) {
-            let (rule, find) = self.owners[anchor.pattern().as_usize()];
-            let resume = &mut resume[rule as usize];
-            if anchor.start() < *resume {
-                continue;
+            let Owner { id, look } = &self.owners[anchor.pattern().as_usize()];
+            if resume.is_empty() {
+                resume = vec![0; self.in_force.len()];
             }
-            match find(text.as_bytes(), anchor.start()) {
-                Verdict::Hit(span, id) => {
+            let resume = &mut resume[id.index()];
+            let verdict = match look {
+                Look::Near(find) => {
+                    if near::is_word(text.as_bytes(), &anchor.range()) {
+                        let found = |span| found.push(Finding { span, id: *id });
+                        near::around(text.as_bytes(), &anchor.range(), *find, found);
+                    }
+                    continue;
+                }
+                _ if anchor.start() < *resume => continue,
+                Look::At(find) => find(text.as_bytes(), anchor.start()),
+                Look::Format(format) => format.find(text.as_bytes(), anchor.start()),
+            };
+            match verdict {
+                Verdict::Hit(span) => {
                     *resume = span.end;
-                    found.push(Finding { span, id });
+                    found.push(Finding { span, id: *id });
                 }
                 Verdict::Miss(until) => *resume = until,
             }
@@ -130,10 +202,10 @@ impl Scanner {
         while let Some(run) = text[at..].iter().position(u8::is_ascii_digit) {
             at += run;
             let mut end = at + text[at..].iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len() - at);
-            for find in &self.digits {
-                if let Verdict::Hit(span, id) = find(text, at) {
+            for (id, find) in &self.digits {
+                if let Verdict::Hit(span) = find(text, at) {
                     end = end.max(span.end);
-                    found.push(Finding { span, id });
+                    found.push(Finding { span, id: *id });
                 }
             }
             at = end;
@@ -141,9 +213,17 @@ impl Scanner {
     }
 }
 
-fn unscanned(counts: &mut Counts) -> String {
-    counts[UNSCANNED_COUNT] += 1;
-    UNSCANNED.to_owned()
+impl Allowed {
+    fn new(config: &Config) -> Self {
+        let ids = (0..).map(Id).zip(config.names());
+        let patterns = |name: &str| config.allowed_for.get(name).into_iter().flatten().map(|value| Pattern::new(value));
+        let by_id = ids.flat_map(|(id, name)| patterns(name).map(move |pattern| (id, pattern))).collect();
+        Self { all: config.allowed.clone(), by_id }
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.all.is_empty() && self.by_id.is_empty()
+    }
 }
 
 /// Sorted, and overlapping ones made one, under the name that comes first.
@@ -160,18 +240,6 @@ fn merged(mut found: Vec<Finding>) -> Vec<Finding> {
     found
 }
 
-fn apply(text: &str, findings: &[Finding]) -> Option<String> {
-    let mut out = String::with_capacity(text.len() + 16 * findings.len());
-    let mut passed = 0;
-    for finding in findings {
-        out.push_str(text.get(passed..finding.span.start)?);
-        out.push_str(finding.id.mask());
-        passed = finding.span.end;
-    }
-    out.push_str(text.get(passed..)?);
-    Some(out)
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use std::sync::LazyLock;
@@ -179,13 +247,14 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::processor::redact::Config;
+    use crate::processor::redact::detector::UNSCANNED;
+    use crate::processor::redact::rulebook::Rulebook;
 
-    pub(in super::super) static ALL: LazyLock<Scanner> =
-        LazyLock::new(|| Scanner::new(&Config::default().rules(), &[]).unwrap());
+    static ALL: LazyLock<Rulebook> = LazyLock::new(|| Rulebook::new(&Config::default()).unwrap());
 
+    /// Redacted as plain text, whatever it looks like.
     pub(in super::super) fn redacted(text: &str) -> String {
-        ALL.redact(text, &mut Counts::default()).unwrap_or_else(|| text.to_owned())
+        ALL.redact_plain(text)
     }
 
     #[track_caller]
@@ -218,11 +287,12 @@ pub(super) mod tests {
 
     #[test]
     fn allowed_values_pass_and_only_they() {
-        let scanner = Scanner::new(&Config::default().rules(), &["bob@example.com".to_owned()]).unwrap();
-        let mut counts = Counts::default();
-        let text = scanner.redact("bob@example.com, eve@example.com", &mut counts);
-        assert_eq!(text.as_deref(), Some("bob@example.com, [REDACTED:email]"));
-        assert_eq!(counts[Id::Email as usize], 1);
+        let allowed_for = [("email".to_owned(), vec!["*@example.org".to_owned()])].into();
+        let config = Config { allowed: vec!["bob@example.com".to_owned()], allowed_for, ..Config::default() };
+        let scanner = Scanner::new(&config).unwrap();
+        let found = scanner.findings("", "bob@example.com, eve@example.com, x@example.org, x@example.org.uk");
+        let spans: Vec<_> = found.into_iter().map(|finding| finding.span).collect();
+        assert_eq!(spans, [17..32, 49..65]);
     }
 
     #[test]

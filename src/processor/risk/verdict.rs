@@ -1,171 +1,205 @@
 //! From the rules that fired to the attributes that say so.
 //!
-//! The score is a noisy-or of the rules' levels: each rule leaves a part of the doubt, the parts multiply, and the order
-//! does not matter. Lists are written as wire bytes; for a single rule, the usual case, they are ready beforehand.
+//! Written are `risk.level`, `risk.score` and `risk.ruleset`; where rules fired `risk.rules`, `risk.reasons`, `risk.categories`,
+//! `risk.attack.tactics` and `risk.attack.techniques`; where it is so `risk.input_truncated` and `risk.disagreement`. What a sender
+//! wrote under these names moves to `risk.reported.*`. Lists are written as wire bytes.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
+use serde::Deserialize;
 
+use super::context::Context;
+use super::event::{Event, Field, Hits, Level, RuleInfo};
+use super::score;
 use crate::otlp::model::Entity;
+use crate::otlp::schema;
 use crate::otlp::value::Value;
 use crate::otlp::wire::put_bytes;
-
-use super::matcher::Hits;
-use super::pack::{self, Level, Rule};
 
 const LEVEL: &str = "risk.level";
 const SCORE: &str = "risk.score";
 const RULES: &str = "risk.rules";
 const REASONS: &str = "risk.reasons";
 const CATEGORIES: &str = "risk.categories";
+const TACTICS: &str = "risk.attack.tactics";
 const TECHNIQUES: &str = "risk.attack.techniques";
 const RULESET: &str = "risk.ruleset";
+const TRUNCATED: &str = "risk.input_truncated";
+const DISAGREEMENT: &str = "risk.disagreement";
+const INCIDENT: &str = "risk.incident";
+pub(super) const REPORTED_LEVEL: &str = "risk.reported.level";
 
 /// The attributes written here, and where they go when a record comes with them: what a sender says about its own
 /// risk is worth keeping, but it is not our verdict.
-pub(super) const OWN: [(&str, &str); 7] = [
-    (LEVEL, "risk.reported.level"),
+pub(super) const OWN: [(&str, &str); 11] = [
+    (LEVEL, REPORTED_LEVEL),
     (SCORE, "risk.reported.score"),
     (RULES, "risk.reported.rules"),
     (REASONS, "risk.reported.reasons"),
     (CATEGORIES, "risk.reported.categories"),
+    (TACTICS, "risk.reported.attack.tactics"),
     (TECHNIQUES, "risk.reported.attack.techniques"),
     (RULESET, "risk.reported.ruleset"),
+    (TRUNCATED, "risk.reported.input_truncated"),
+    (DISAGREEMENT, "risk.reported.disagreement"),
+    (INCIDENT, "risk.reported.incident"),
 ];
 
-/// Everything that can be said about the rules before the first record.
-#[derive(Debug)]
-pub(super) struct Verdicts {
-    rules: Vec<Ready>,
-    categories: Words,
-    techniques: Words,
-    ruleset: String,
+/// A list of a rule.
+type Words = fn(&RuleInfo) -> &[String];
+
+/// Names of other products that a verdict is written under as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compat {
+    /// `risk_level`, `risk_level_id`, `risk_score`, `risk_details`, `is_alert` of OCSF.
+    Ocsf,
+    /// `risk_score`, `risk_object`, `risk_object_type`, `risk_message` of Splunk's risk-based alerting.
+    Splunk,
+    /// `event.risk_score`, `event.severity`, `event.kind`, `rule.id`, `rule.name`, `threat.technique.id` of the Elastic Common Schema.
+    Ecs,
 }
 
-/// A rule as it is written into records.
-#[derive(Debug)]
-struct Ready {
-    level: Level,
-    id: Vec<u8>,
-    reason: Vec<u8>,
-    categories: Vec<u8>,
-    techniques: Vec<u8>,
-    category_set: Hits,
-    technique_set: Hits,
+/// How a verdict is written.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Style {
+    pub(super) compat: Vec<Compat>,
+    pub(super) raise_severity: bool,
 }
 
-/// Different words, sorted, each as a list's item.
-#[derive(Debug)]
-struct Words(Vec<(&'static str, Vec<u8>)>);
+/// What is to be written about one record.
+pub(super) struct Verdict<'v> {
+    pub(super) rules: &'v [RuleInfo],
+    pub(super) ruleset: &'v str,
+    pub(super) hits: &'v Hits,
+    pub(super) score: i64,
+    pub(super) level: Level,
+}
 
-impl Words {
-    fn new(words: impl Iterator<Item = &'static str>) -> Self {
-        let mut words: Vec<_> = words.map(|word| (word, item(word))).collect();
-        words.sort_unstable();
-        words.dedup();
-        Self(words)
+impl<'v> Verdict<'v> {
+    pub(super) fn new(
+        rules: &'v [RuleInfo],
+        ruleset: &'v str,
+        hits: &'v Hits,
+        event: &Event<'_>,
+        context: &Context,
+    ) -> Self {
+        let levels = hits.iter().filter_map(|place| rules.get(place)).map(|rule| rule.level);
+        let score = score::score(levels, context.circumstances(event));
+        Self { rules, ruleset, hits, score, level: score::level(score) }
     }
 
-    fn set(&self, words: &[&str]) -> Hits {
-        let mut set = Hits::default();
-        for (number, _) in self.0.iter().enumerate().filter(|(_, (word, _))| words.contains(word)) {
-            set.insert(number);
+    fn fired(&self) -> impl Iterator<Item = &'v RuleInfo> {
+        let rules = self.rules;
+        self.hits.iter().filter_map(move |place| rules.get(place))
+    }
+
+    /// What the worst rule is about.
+    pub(super) fn category(&self) -> &'v str {
+        self.fired().next().and_then(|rule| rule.categories.first()).map_or("none", |category| category)
+    }
+
+    /// Writes it into the record.
+    pub(super) fn write<'a>(&self, event: &Event<'_>, record: &mut Entity<'a>, style: &Style, arena: &'a Bump) {
+        record.push(LEVEL, Value::Str(self.level.name()));
+        record.push(SCORE, Value::Int(self.score));
+        if !self.hits.is_empty() {
+            self.write_rules(record, arena);
         }
-        set
+        record.push(RULESET, Value::Str(arena.alloc_str(self.ruleset)));
+        if event.has(Field::Truncated, "true") {
+            record.push(TRUNCATED, Value::Bool(true));
+        }
+        self.write_reported(event, record, arena);
+        style.compat.iter().for_each(|compat| self.write_compat(*compat, event, record, arena));
     }
 
-    fn list<'a>(&self, set: Hits, arena: &'a Bump) -> Value<'a> {
-        list(set.iter().map(|number| &self.0[number].1[..]), arena)
+    fn write_rules<'a>(&self, record: &mut Entity<'a>, arena: &'a Bump) {
+        record.push(RULES, list(self.fired().map(|rule| &*rule.id), arena));
+        record.push(REASONS, list(self.fired().map(|rule| &*rule.reason), arena));
+        let lists: [(&'static str, Words); 3] = [
+            (CATEGORIES, |rule| &rule.categories),
+            (TACTICS, |rule| &rule.tactics),
+            (TECHNIQUES, |rule| &rule.techniques),
+        ];
+        for (name, words) in lists {
+            let sorted = self.sorted(words);
+            if !sorted.is_empty() {
+                record.push(name, list(sorted.into_iter(), arena));
+            }
+        }
     }
-}
 
-impl Verdicts {
-    pub(super) fn new(rules: &[&'static Rule]) -> Self {
-        let categories = Words::new(rules.iter().flat_map(|rule| rule.categories.iter().copied()));
-        let techniques = Words::new(rules.iter().flat_map(|rule| rule.attack.iter().copied()));
-        let ready = |rule: &&'static Rule| Ready {
-            level: rule.level,
-            id: item(rule.id),
-            reason: item(rule.reason),
-            categories: items(rule.categories),
-            techniques: items(rule.attack),
-            category_set: categories.set(rule.categories),
-            technique_set: techniques.set(rule.attack),
+    /// The different words of all rules that fired, sorted.
+    fn sorted(&self, words: Words) -> Vec<&'v str> {
+        let mut sorted: Vec<&str> = self.fired().flat_map(words).map(|word| &**word).collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        sorted
+    }
+
+    /// What the agent says of the risk, and whether we find it worse.
+    fn write_reported<'a>(&self, event: &Event<'_>, record: &mut Entity<'a>, arena: &'a Bump) {
+        let Some(reported) = event.first(Field::ReportedLevel) else { return };
+        if record.get(REPORTED_LEVEL).is_none() {
+            record.push(REPORTED_LEVEL, Value::Str(arena.alloc_str(reported)));
+        }
+        if Level::parse(reported).is_some_and(|reported| self.level > reported) {
+            record.push(DISAGREEMENT, Value::Bool(true));
+        }
+    }
+
+    fn write_compat<'a>(&self, compat: Compat, event: &Event<'_>, record: &mut Entity<'a>, arena: &'a Bump) {
+        let top = self.fired().next();
+        let reasons = || {
+            let reasons: Vec<&str> = self.fired().map(|rule| &*rule.reason).collect();
+            Value::Str(arena.alloc_str(&reasons.join(" ")))
         };
-        Self { rules: rules.iter().map(ready).collect(), ruleset: ruleset(rules), categories, techniques }
-    }
-
-    /// Writes what the rules that fired mean.
-    pub(super) fn write<'a>(&'a self, hits: Hits, record: &mut Entity<'a>, arena: &'a Bump) -> Level {
-        let score = self.score(hits);
-        let level = level(score);
-        record.push(LEVEL, Value::Str(level.name()));
-        record.push(SCORE, Value::Int(score));
-        match (hits.len(), hits.iter().next()) {
-            (1, Some(only)) => self.rules[only].write(record),
-            (2.., _) => self.write_lists(hits, record, arena),
-            _ => {}
+        let number = self.level as i64;
+        match compat {
+            Compat::Ocsf => {
+                record.set("risk_level", Value::Str(OCSF_LEVELS[self.level as usize]));
+                record.set("risk_level_id", Value::Int(number));
+                record.set("risk_score", Value::Int(self.score));
+                record.set("severity_id", Value::Int(number + 1));
+                record.set("is_alert", Value::Bool(self.level >= Level::High));
+                top.into_iter().for_each(|_| record.set("risk_details", reasons()));
+            }
+            Compat::Splunk if top.is_some() => {
+                let user = event.first(Field::UserEmail).or_else(|| event.first(Field::UserId));
+                let object = user.or_else(|| event.first(Field::SessionId)).unwrap_or_default();
+                record.set("risk_score", Value::Int(self.score));
+                record.set("risk_object", Value::Str(arena.alloc_str(object)));
+                record.set("risk_object_type", Value::Str(if user.is_some() { "user" } else { "other" }));
+                record.set("risk_message", reasons());
+            }
+            Compat::Splunk => {}
+            Compat::Ecs => {
+                #[expect(clippy::cast_precision_loss, reason = "between 0 and 100")]
+                record.set("event.risk_score", Value::Double(self.score as f64));
+                record.set("event.severity", Value::Int(self.score));
+                if let Some(rule) = top {
+                    record.set("event.kind", Value::Str("alert"));
+                    record.set("rule.id", Value::Str(arena.alloc_str(&rule.id)));
+                    record.set("rule.name", Value::Str(arena.alloc_str(&rule.title)));
+                    record.set("threat.technique.id", list(self.sorted(|rule| &rule.techniques).into_iter(), arena));
+                }
+            }
         }
-        record.push(RULESET, Value::Str(&self.ruleset));
-        level
     }
 
-    fn write_lists<'a>(&'a self, hits: Hits, record: &mut Entity<'a>, arena: &'a Bump) {
-        let rules = || hits.iter().map(|number| &self.rules[number]);
-        let (mut categories, mut techniques) = (Hits::default(), Hits::default());
-        for rule in rules() {
-            categories.add(rule.category_set);
-            techniques.add(rule.technique_set);
-        }
-        record.push(RULES, list(rules().map(|rule| &rule.id[..]), arena));
-        record.push(REASONS, list(rules().map(|rule| &rule.reason[..]), arena));
-        record.push(CATEGORIES, self.categories.list(categories, arena));
-        if !techniques.is_empty() {
-            record.push(TECHNIQUES, self.techniques.list(techniques, arena));
-        }
-    }
-
-    fn score(&self, hits: Hits) -> i64 {
-        let doubt: f64 = hits.iter().map(|number| 1.0 - base(self.rules[number].level) / 100.0).product();
-        #[expect(clippy::cast_possible_truncation, reason = "between 0 and 100")]
-        let score = (100.0 * (1.0 - doubt)).round() as i64;
-        score
-    }
-}
-
-impl Ready {
-    fn write<'a>(&'a self, record: &mut Entity<'a>) {
-        record.push(RULES, Value::Array(&self.id));
-        record.push(REASONS, Value::Array(&self.reason));
-        record.push(CATEGORIES, Value::Array(&self.categories));
-        if !self.techniques.is_empty() {
-            record.push(TECHNIQUES, Value::Array(&self.techniques));
+    /// The severity that a log record of this level has at least: WARN for medium, ERROR for high, FATAL for critical.
+    pub(super) fn severity(&self) -> Option<(u64, &'static str)> {
+        match self.level {
+            Level::Info | Level::Low => None,
+            Level::Medium => Some((13, "WARN")),
+            Level::High => Some((17, "ERROR")),
+            Level::Critical => Some((21, "FATAL")),
         }
     }
 }
 
-/// What one rule of a level adds to the score.
-const fn base(level: Level) -> f64 {
-    match level {
-        Level::Info => 5.0,
-        Level::Low => 21.0,
-        Level::Medium => 47.0,
-        Level::High => 73.0,
-        Level::Critical => 95.0,
-    }
-}
-
-/// The level of a score: one rule alone has its own level.
-const fn level(score: i64) -> Level {
-    match score {
-        ..21 => Level::Info,
-        21..47 => Level::Low,
-        47..73 => Level::Medium,
-        73..90 => Level::High,
-        90.. => Level::Critical,
-    }
-}
+const OCSF_LEVELS: [&str; 5] = ["Info", "Low", "Medium", "High", "Critical"];
 
 /// Moves what a sender wrote under our names out of the way.
 pub(super) fn set_aside(record: &mut Entity<'_>) {
@@ -178,84 +212,18 @@ pub(super) fn set_aside(record: &mut Entity<'_>) {
     }
 }
 
-/// `name@version+sha256:8`: which rules were in force, by name and by content.
-fn ruleset(rules: &[&'static Rule]) -> String {
-    let mut text = String::new();
-    for rule in rules {
-        text += &format!("{:?}\n", (rule.id, rule.level, rule.reason, rule.categories, rule.attack, rule.patterns));
-    }
-    let digest = digest(&SHA256, text.as_bytes());
-    let short: String = digest.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("{}@{}+sha256:{short}", pack::NAME, pack::VERSION)
+/// It has a severity that can be raised.
+pub(super) fn is_log(record: &Entity<'_>) -> bool {
+    record.message().name == schema::LOG_RECORD.name
 }
 
-/// A string as an item of an `ArrayValue`.
-fn item(text: &str) -> Vec<u8> {
-    let (mut value, mut out) = (vec![], vec![]);
-    Value::Str(text).put(&mut value);
-    put_bytes(&mut out, 1, &value);
-    out
-}
-
-fn items(words: &[&str]) -> Vec<u8> {
-    words.iter().flat_map(|word| item(word)).collect()
-}
-
-fn list<'a, 'i>(items: impl Iterator<Item = &'i [u8]>, arena: &'a Bump) -> Value<'a> {
+fn list<'a, 'i>(words: impl Iterator<Item = &'i str>, arena: &'a Bump) -> Value<'a> {
     let mut bytes = ArenaVec::new_in(arena);
-    items.for_each(|item| bytes.extend_from_slice(item));
+    let mut value = Vec::new();
+    for word in words {
+        value.clear();
+        Value::Str(word).put(&mut value);
+        put_bytes(&mut bytes, 1, &value);
+    }
     Value::Array(bytes.into_bump_slice())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::pack::rules;
-    use super::*;
-
-    fn verdicts() -> Verdicts {
-        Verdicts::new(&rules().collect::<Vec<_>>())
-    }
-
-    fn hits(numbers: &[usize]) -> Hits {
-        let mut hits = Hits::default();
-        numbers.iter().for_each(|number| hits.insert(*number));
-        hits
-    }
-
-    #[test]
-    fn one_rule_alone_has_its_own_level() {
-        let verdicts = verdicts();
-        for (number, rule) in rules().enumerate() {
-            assert_eq!(level(verdicts.score(hits(&[number]))), rule.level, "{}", rule.id);
-        }
-        assert_eq!((verdicts.score(hits(&[])), level(0)), (0, Level::Info));
-    }
-
-    #[test]
-    fn more_rules_never_lower_the_score_and_100_is_the_most() {
-        let verdicts = verdicts();
-        let (mut all, mut last) = (Hits::default(), 0);
-        for number in 0..rules().count() {
-            all.insert(number);
-            let score = verdicts.score(all);
-            assert!(last <= score && score <= 100);
-            last = score;
-        }
-    }
-
-    #[test]
-    fn two_high_rules_are_critical_together() {
-        let high: Vec<usize> =
-            rules().enumerate().filter(|(_, rule)| rule.level == Level::High).map(|(number, _)| number).collect();
-        assert_eq!(level(verdicts().score(hits(&high[..2]))), Level::Critical);
-    }
-
-    #[test]
-    fn the_ruleset_names_what_was_in_force() {
-        let all: Vec<_> = rules().collect();
-        let (whole, less) = (ruleset(&all), ruleset(&all[1..]));
-        assert!(whole.starts_with("telseal-agent@1.0.0+sha256:"), "{whole}");
-        assert_eq!(whole.len(), "telseal-agent@1.0.0+sha256:".len() + 8);
-        assert_ne!(whole, less);
-    }
 }
