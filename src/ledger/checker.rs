@@ -317,7 +317,11 @@ impl Checker {
         let next = self.chain.size();
         if entry.flags & ERASABLE == 0 {
             let what = "fields are disclosed in a line that has none to disclose";
-            return if sealed.disclosures.is_none() { Ok(Vec::new()) } else { Err(Finding::new(Fault::Modified, next, what)) };
+            return if sealed.disclosures.is_none() {
+                Ok(Vec::new())
+            } else {
+                Err(Finding::new(Fault::Modified, next, what))
+            };
         }
         let what = "a disclosed field is not the one that was sealed";
         undisclosed(sealed.open_body, sealed.disclosures.unwrap_or_default())

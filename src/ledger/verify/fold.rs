@@ -156,7 +156,8 @@ impl Whole {
         let mut authority = Authority::default();
         self.facts.orders.iter().for_each(|order| authority.add(order));
         let body = self.facts.holes.iter().find_map(|range| authority.first_body(*range));
-        let mut fields = self.facts.withheld.iter().flat_map(|(name, ranges)| ranges.iter().map(move |range| (name, range)));
+        let mut fields =
+            self.facts.withheld.iter().flat_map(|(name, ranges)| ranges.iter().map(move |range| (name, range)));
         let field = fields.find_map(|(name, range)| authority.first_field(name, *range));
         let (seq, what) = match (body, field) {
             (Some(seq), _) => (seq, "the record's body is gone, and no order allows that"),
