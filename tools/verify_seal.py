@@ -93,7 +93,7 @@ class Key:
             raise malformed("not a verifier key")
         self.text, self.name, raw = text, parts[0], unb64(parts[2], 33)
         bad = re.search(r'[\s\x00-\x1f\x7f-\x9f+"\\]', self.name)
-        if raw[0] != 1 or bad or not 1 <= len(self.name.encode()) <= 255:
+        if raw[0] != 1 or bad or not self.name:
             raise malformed("not a verifier key")
         self.raw, self.hash = raw[1:], sha256(self.name.encode(), b"\n", raw)[:4]
         if self.hash.hex() != parts[1]:
@@ -115,9 +115,9 @@ class Note:
     """A signed note: its text, and who is said to have signed."""
 
     def __init__(self, text):
-        head, gap, tail = text.partition("\n\n")
+        head, gap, tail = text.rpartition("\n\n")
         lines = tail.split("\n")
-        if not gap or lines.pop() != "" or not 1 <= len(lines) <= 16:
+        if not gap or lines.pop() != "" or not lines:
             raise malformed("not a signed note")
         self.whole, self.text, self.lines, self.signatures = text, head + "\n", head.split("\n"), []
         for line in lines:
@@ -160,8 +160,9 @@ class Certificate:
         """Signed by the key of the epoch before, at its place."""
         if self.number != before.number + 1 or self.stream != before.stream:
             raise Violation("wrong-epoch", f"epoch {self.number} does not follow epoch {before.number}")
-        if not self.note.signed_by(before.key):
-            raise Violation("wrong-epoch", f"epoch {before.number} has not signed the certificate of epoch {self.number}")
+        others = [name for name, _, _ in self.note.signatures if name not in (before.key.name, self.origin)]
+        if others or not self.note.signed_by(before.key):
+            raise Violation("wrong-key", f"epoch {before.number} has not signed the certificate of epoch {self.number}, or not alone")
 
 
 # Section 6 and 7: entries and the tree.
@@ -438,8 +439,7 @@ class Ledger:
         self.begun = self.tied = False
         self.first = 0
         self.orders, self.holds, self.holes, self.closed = [], {}, [], []
-        self.anchors, self.roots = {}, {}
-        self.notes, self.checkpoints, self.gaps, self.keys = [], 0, [], {}
+        self.anchors, self.checkpoints, self.gaps, self.keys = {}, 0, [], {}
         self.tail_lines, self.signed_at = 0, 0
 
     # One segment.
@@ -447,28 +447,29 @@ class Ledger:
     def segment(self, path, named, is_last):
         number = 0
         try:
-            expects_header, unsigned_since = True, 0
+            expects_header = True
             for line, is_whole in lines_of(path):
                 number += 1
                 if not is_whole:
-                    if not is_last or number == 1:
+                    if not is_last or path.suffix == ".zst":
                         raise Violation("unsigned", "the last line is not whole")
                     self.tail_lines += 1
-                    break
+                    return
                 if expects_header:
                     self.header(line, named)
                     expects_header = False
                 else:
                     self.line(line)
-            if number == 0 or expects_header:
-                if not is_last or self.begun:
+            if expects_header:
+                # A crash may leave the last segment without a byte.
+                if not is_last:
                     raise malformed("a segment without a header")
                 return
         except Violation as violation:
             violation.where = f"{path}:{number}"
             raise
         if self.signed != self.tree.size:
-            if not is_last:
+            if not is_last or path.suffix == ".zst":
                 violation = Violation("unsigned", "the segment ends without a checkpoint over its last entry", self.signed)
                 violation.where = f"{path}:{number}"
                 raise violation
@@ -548,8 +549,6 @@ class Ledger:
             raise Violation(finding, f"the last checkpoint before the entry covered {entry.signed} entries, here {self.signed}", size)
         if entry.epoch != self.cert.number:
             raise Violation("wrong-epoch", f"the entry is of epoch {entry.epoch}, in force is {self.cert.number}", size)
-        if entry.sealed_at < self.sealed_at:
-            raise Violation("modified", "the entry is older than the one before", size)
         if (size == 0) != (entry.kind == GENESIS):
             raise malformed("genesis is entry 0, and only that", size)
         if sealed is None:
@@ -561,12 +560,10 @@ class Ledger:
         if entry.kind != RECORD:
             self.control(entry, sealed.body)
         self.tree.push(entry.leaf())
-        self.prev_leaf, self.sealed_at = self.tree_leaf(entry), entry.sealed_at
+        self.prev_leaf, self.sealed_at = entry.leaf(), entry.sealed_at
         self.records += entry.kind == RECORD
-
-    @staticmethod
-    def tree_leaf(entry):
-        return entry.leaf()
+        if self.tree.size in self.anchors:
+            self.anchors[self.tree.size] = self.tree.root()
 
     def checkpoint(self, line):
         match = re.fullmatch(rb'\{"audit\.checkpoint":"(.*)"\}', line, re.DOTALL)
@@ -581,28 +578,38 @@ class Ledger:
             raise Violation("reordered", f"a checkpoint over {size} entries, where {here} are, of which {self.signed} signed before")
         if root != self.tree.root():
             raise Violation("modified", "the root is not that of the entries", here - 1)
-        note.signed_by(self.root)
-        if not note.signed_by(self.cert.key):
-            names = {f"{self.root.name}/epoch/{n}" for n in range(0)} | {key.name for key in self.keys.values()}
-            known = any(name in names or name.startswith(f"{self.root.name}/epoch/") for name, _, _ in note.signatures)
-            raise Violation("wrong-epoch" if known else "wrong-key", f"the checkpoint is not signed by epoch {self.cert.number}")
+        self.check_signers(note)
         self.signed, self.signed_at = size, self.sealed_at
         self.checkpoints += 1
-        if size in self.anchors:
-            self.roots[size] = root
         if self.rotation is not None:
             self.cert, self.rotation = self.rotation, None
             self.keys[self.cert.number] = self.cert.key
 
+    def check_signers(self, note):
+        """The epoch's key, then perhaps the root; the first checkpoint of all has both (8.1)."""
+        by_root = note.signed_by(self.root)
+        if not note.signed_by(self.cert.key):
+            known = any(name.startswith(f"{self.root.name}/epoch/") for name, _, _ in note.signatures)
+            raise Violation("wrong-epoch" if known else "wrong-key", f"the checkpoint is not signed by epoch {self.cert.number}")
+        names = [name for name, _, _ in note.signatures]
+        if names not in ([self.cert.key.name], [self.cert.key.name, self.root.name]):
+            raise Violation("wrong-key", "the checkpoint has signatures of others")
+        if self.signed == 0 and not by_root:
+            raise Violation("unsigned", "the root key has not signed the first checkpoint", 0)
+
     # Control entries.
 
     def control(self, entry, body):
-        try:
-            control = json.loads(body)
-        except ValueError:
-            raise malformed("a control entry that is no JSON", entry.seq) from None
-        if control.get("audit.control") != KINDS[entry.kind]:
+        if not re.match(rb'\{"audit\.control":"%s"[,}]' % KINDS[entry.kind].encode(), body):
             raise malformed("a control entry of another kind than its entry says", entry.seq)
+        is_order = entry.kind in (RETENTION, ERASURE, HOLD)
+        try:
+            control = json.loads(body, object_pairs_hook=members_once if is_order else dict)
+            control = control if isinstance(control, dict) else {}
+        except ValueError:
+            if entry.kind in (GENESIS, KEY_ROTATE) or is_order:
+                raise malformed("a control entry that is no JSON", entry.seq) from None
+            control = {}
         try:
             if entry.kind == GENESIS:
                 self.genesis(entry, control)
@@ -611,20 +618,24 @@ class Ledger:
             elif entry.kind in (RETENTION, ERASURE, HOLD):
                 self.order(entry, control, body)
             elif entry.kind == GAP:
-                self.gaps.append((control.get("cause"), control.get("count")))
+                self.gaps.append((entry.seq, control.get("cause"), control.get("count")))
         except (KeyError, TypeError, AttributeError):
             raise malformed("a control entry without a member it needs", entry.seq) from None
 
     def genesis(self, entry, control):
+        if list(control) != ["audit.control", "cert", "nonce", "origin", "v", "vkey"]:
+            raise malformed("the genesis has other members", 0)
         cert = Certificate(control["cert"], self.root)
         stream = stream_of(self.root.name, unb64(control["nonce"], 16))
-        fits = control["origin"] == self.root.name and control["v"] == 1 and stream == entry.stream
+        fits = control["origin"] == self.root.name and control["v"] is not True and control["v"] == 1 and stream == entry.stream
         if control["vkey"] != self.root.text:
             raise Violation("wrong-key", "the genesis names another key", 0)
         if not fits or cert.note.text != self.cert.note.text or cert.number != 0:
             raise malformed("the genesis is not of this origin and stream", 0)
 
     def rotate(self, entry, control):
+        if list(control) != ["audit.control", "cert", "reason"]:
+            raise malformed("the key rotation has other members", entry.seq)
         cert = Certificate(control["cert"], self.root)
         cert.continues(self.cert)
         if cert.first != entry.seq + 1:
@@ -632,20 +643,29 @@ class Ledger:
         self.rotation = cert
 
     def order(self, entry, control, body):
-        start = body.index(b'"order":') + len(b'"order":')
-        signed = body[start:-len(b',"sig":"' + b"x" * 88 + b'"}')]
+        signed = order_bytes(body, entry.seq)
         prefix = f"telseal order/v1\n{self.stream}\n".encode()
         if not self.root.fits(unb64(control["sig"], 64), prefix + signed):
             raise Violation("wrong-key", "the root key has not signed this order", entry.seq)
         order = control["order"]
+        if not isinstance(order, dict):
+            raise malformed("an order that is no object", entry.seq)
         if entry.kind != HOLD:
-            seqs = range(order["first"], order["last"] + 1) if entry.kind == RETENTION else set(order["seqs"])
-            held = [hold for hold in self.holds.values()]
-            self.orders.append((entry.seq, seqs, order.get("fields"), held))
+            seqs = self.range_of(order, entry.seq) if entry.kind == RETENTION else numbers(order["seqs"], entry.seq)
+            self.orders.append((entry.seq, seqs, order.get("fields"), list(self.holds.values())))
+        elif not isinstance(order["hold"], str):
+            raise malformed("a hold without a name", entry.seq)
         elif order.get("release") is True:
             self.holds.pop(order["hold"], None)
         else:
-            self.holds[order["hold"]] = (order["first"], order["last"])
+            self.holds[order["hold"]] = self.range_of(order, entry.seq)
+
+    @staticmethod
+    def range_of(order, seq):
+        first, last = numbers([order["first"], order["last"]], seq, list)
+        if first > last:
+            raise malformed("an order over a range that ends before it begins", seq)
+        return range(first, last + 1)
 
     # At the end.
 
@@ -653,14 +673,39 @@ class Ledger:
         """The first hole that no order authorises, or None."""
         def allows(order, seq, names):
             at, seqs, fields, held = order
-            covered = seq < at and seq in seqs and not any(first <= seq <= last for first, last in held)
+            covered = seq < at < self.signed and seq in seqs and not any(seq in hold for hold in held)
             return covered and (fields is None or (names is not None and set(names) <= set(fields)))
 
         holes = [(seq, None) for seq in self.holes] + self.closed
         for seq, names in holes:
-            if not any(allows(order, seq, names) for order in self.orders):
+            if seq < self.signed and not any(allows(order, seq, names) for order in self.orders):
                 return seq
         return None
+
+
+def members_once(pairs):
+    """An object, refusing a member that stands twice: what counts must not depend on the reader."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a member stands twice")
+    return found
+
+
+def numbers(values, seq, kind=set):
+    if not isinstance(values, list) or any(type(value) is not int or value < 0 for value in values):
+        raise malformed("an order whose numbers are no whole numbers", seq)
+    return kind(values)
+
+
+def order_bytes(body, seq):
+    """The bytes of the member `order`, as they stand in the body."""
+    text = body.decode(errors="replace")
+    start = text.find('"order":')
+    try:
+        _, end = json.JSONDecoder().raw_decode(text, start + len('"order":'))
+    except ValueError:
+        raise malformed("an order that is no JSON", seq) from None
+    return text[start + len('"order":'):end].encode()
 
 
 def checkpoint_of(note, root):
@@ -696,7 +741,8 @@ def verify_ledger(name, folder, segments, whole, options):
     if root is None:
         return 6, {"ledger": str(name), "incomplete": ["no segment"]}
     ledger = Ledger(root, whole)
-    anchors = [note for path in options.anchor for note in notes_in(path) if note.lines[0] == root.name]
+    anchors = [note for note in options.notes if note.lines[0] == root.name]
+    options.used.update(id(note) for note in anchors)
     ledger.anchors = {checkpoint_of(note, root)[0]: None for note in anchors}
     for index, (first, path) in enumerate(segments):
         ledger.segment(path, first if whole else None, index + 1 == len(segments))
@@ -712,12 +758,13 @@ def verify_ledger(name, folder, segments, whole, options):
         raise Violation("unauthorised-hole", "no order covers the missing body", seq)
     if seq is not None:
         incomplete.append(f"the body of entry {seq} is gone, and no order is at hand")
-    check_anchors(ledger, anchors)
+    incomplete += check_anchors(ledger, anchors)
+    ledger.gaps = [(cause, count) for seq, cause, count in ledger.gaps if seq < ledger.signed]
     age = time.time() - ledger.signed_at / 1e9
     if options.max_age is not None and age > options.max_age:
         incomplete.append(f"stale: the last entry is {age:.0f} seconds old")
     if options.expect_size is not None and ledger.signed < options.expect_size:
-        incomplete.append(f"{ledger.signed} entries, expected {options.expect_size}")
+        raise Violation("truncated", f"{ledger.signed} entries, expected {options.expect_size}", ledger.signed)
     if options.no_gaps and ledger.gaps:
         incomplete.append(f"{len(ledger.gaps)} declared gaps")
     statement = {
@@ -730,15 +777,23 @@ def verify_ledger(name, folder, segments, whole, options):
 
 
 def check_anchors(ledger, anchors):
+    """The caller vouches for anchors: one counts also when no known key signed it (14.3). Returns what they cannot say."""
+    doubts = []
     for note in anchors:
         size, root = checkpoint_of(note, ledger.root)
-        signers = [ledger.root, *ledger.keys.values()]
+        try:
+            for key in (ledger.root, *ledger.keys.values()):
+                note.signed_by(key)
+        except Violation:
+            doubts.append(f"the signature of the anchor over {size} entries does not fit")
+            continue
         if size > ledger.signed:
             raise Violation("truncated", f"an anchor covers {size} entries, the ledger has {ledger.signed}", ledger.signed)
-        if not any([note.signed_by(key) for key in signers]):
-            raise Violation("wrong-key", f"the anchor over {size} entries is not signed by a key of this ledger")
-        if size > ledger.first and ledger.roots.get(size) != root:
+        if size <= ledger.first:
+            doubts.append(f"the anchor over {size} entries is about entries before these")
+        elif ledger.anchors[size] != root:
             raise Violation("forked", f"an anchor has another root at {size} entries", size)
+    return doubts
 
 
 def notes_in(path):
@@ -771,7 +826,10 @@ def verify_proof(path, options):
         raise malformed("not a proof")
     try:
         extra = json.loads(unb64(lines[1][6:]))
-        entry, salt, stream, certs = Entry(unb64(extra["entry"], 128)), unb64(extra["salt"], 16), extra["stream"], extra["certs"]
+        entry, certs = Entry(unb64(extra["entry"], 128)), extra.get("certs", [])
+        salt, stream = unb64(extra["salt"], 16) if "salt" in extra else b"", uuid_text(entry.stream)
+        if extra["v"] != 1 or set(extra) - {"certs", "disclosures", "entry", "line", "salt", "v"}:
+            raise malformed("a proof of another version")
     except (ValueError, KeyError, TypeError):
         raise malformed("not a proof") from None
     index, note = decimal(lines[2][6:]), Note(note_part)
@@ -781,13 +839,13 @@ def verify_proof(path, options):
         incomplete.append("no root key was given")
         return 6, {"proof": str(path), "incomplete": incomplete}
     size, tree_root = checkpoint_of(note, root)
-    if entry.seq != index or index >= size or uuid_text(entry.stream) != stream:
+    if entry.seq != index or index >= size:
         raise Violation("modified", "the entry is not the one of the proof", index)
     check_path(entry.leaf(), index, size, [unb64(line, 32) for line in lines[3:]], tree_root)
     if not note.signed_by(root):
         chain = [Certificate(text, root) for text in certs]
         if not chain or not chain[0].by_root:
-            incomplete.append("nothing ties the epoch's key to the root key")
+            raise Violation("wrong-key", "nothing ties the epoch's key to the root key", index)
         for before, after in zip(chain, chain[1:]):
             after.continues(before)
         if chain and (any(cert.stream != stream for cert in chain) or chain[-1].first >= size):
@@ -879,12 +937,19 @@ def main(arguments):
     parser.add_argument("--key", help="the root key: its text, or a file that holds it")
     parser.add_argument("--anchor", action="append", default=[], help="a file of checkpoints kept elsewhere")
     parser.add_argument("--line", help="for a proof: the file with the line")
-    parser.add_argument("--max-age", type=float, help="seconds")
+    parser.add_argument("--max-age", type=lambda text: float(text.removesuffix("s")), help="seconds")
     parser.add_argument("--expect-size", type=int)
     parser.add_argument("--no-gaps", action="store_true", help="declared gaps make the proof incomplete")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
-    worst = 0
+    worst, options.used = 0, set()
+    try:
+        options.notes = [note for path in options.anchor for note in notes_in(path)]
+    except OSError as error:
+        print(f"verify_seal: {error}", file=sys.stderr)
+        return 1
+    if options.anchor and not options.notes:
+        parser.error("an anchor is a file of checkpoints")
     for path in options.path:
         try:
             for code, statement in verify(path, options):
@@ -897,6 +962,9 @@ def main(arguments):
         except (OSError, Unreadable) as error:
             print(f"verify_seal: {error}", file=sys.stderr)
             worst = worst or 1
+    if any(id(note) not in options.used for note in options.notes):
+        print("verify_seal: an anchor is of no ledger looked at", file=sys.stderr)
+        worst = worst or 6
     return worst
 
 
