@@ -154,7 +154,7 @@ impl Whole {
     /// Every record without a body must be covered by an order.
     fn check_holes(&self, path: &Path, is_folder: bool) -> Result<(), VerifyError> {
         let mut authority = Authority::default();
-        self.facts.orders.iter().for_each(|order| authority.add(order));
+        self.facts.orders.iter().for_each(|(seq, order)| authority.add(*seq, order));
         let body = self.facts.holes.iter().find_map(|range| authority.first_body(*range));
         let mut fields =
             self.facts.withheld.iter().flat_map(|(name, ranges)| ranges.iter().map(move |range| (name, range)));
