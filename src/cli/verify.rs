@@ -37,7 +37,8 @@ pub(super) struct Arguments {
     /// Trust only this root key: the verifier key text, as in `key.pub`, or a file that holds it
     #[arg(long, value_name = "VKEY|FILE")]
     key: Option<String>,
-    /// A checkpoint of the ledger that was kept elsewhere: shows what was cut off or rewritten since (repeatable)
+    /// A file with checkpoints of the ledger that were kept elsewhere: shows what was cut off or rewritten since
+    /// (repeatable)
     #[arg(long, value_name = "FILE")]
     anchor: Vec<PathBuf>,
     /// Fail (6) when the last signature is older than this, such as `5m`
@@ -81,12 +82,13 @@ pub(super) fn verify(arguments: &Arguments) -> Exit {
 }
 
 fn options(arguments: &Arguments) -> Result<VerifyOptions, Failed> {
-    let anchors = arguments.anchor.iter().map(|path| Anchor::read(path));
+    let mut anchors = Vec::new();
+    for path in &arguments.anchor {
+        anchors.extend(Anchor::read(path).map_err(|error| Failed::new(exit_of_file(&error), error.to_string()))?);
+    }
     Ok(VerifyOptions {
         key: arguments.key.as_deref().map(read_key).transpose()?,
-        anchors: anchors
-            .collect::<Result<_, _>>()
-            .map_err(|error| Failed::new(exit_of_file(&error), error.to_string()))?,
+        anchors,
         expect_size: arguments.expect_size,
         max_age_seconds: arguments.max_age.map(|age| age.0.as_secs()),
         no_gaps: arguments.no_gaps,

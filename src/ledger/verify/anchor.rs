@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use super::super::anchor::Anchored;
 use super::super::chain::Chain;
 use super::super::checker::{Fault, Finding};
 use super::super::note::{Checkpoint, Note, Verdict, VerifyingKey};
 use super::{Report, VerifyError, violation};
 use crate::stdx::durable;
 
-/// Far more than a checkpoint with many cosignatures.
-const NOTE_BYTES_MAX: u64 = 64 * 1024;
+/// A month with a checkpoint a second has 800 MB of them.
+const FILE_BYTES_MAX: u64 = 2 << 30;
 
 /// A checkpoint from a file that was kept elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,18 +25,21 @@ pub struct Anchor {
 }
 
 impl Anchor {
-    /// Reads a checkpoint in signed-note form. Its signatures are checked when the ledger's keys are known.
+    /// Reads the checkpoints in a file, in signed-note form; a torn one, and what lies between them, is passed over. Their
+    /// signatures are checked when the ledger's keys are known.
     ///
     /// # Errors
     /// When the disk refuses, or there is no checkpoint in the file.
-    pub fn read(path: &Path) -> durable::Result<Self> {
-        let wrong = || durable::Error::content("use", path, "not a checkpoint in signed-note form");
-        let bytes = durable::read(path, NOTE_BYTES_MAX)?;
+    pub fn read(path: &Path) -> durable::Result<Vec<Self>> {
+        let wrong = || durable::Error::content("use", path, "no checkpoint in signed-note form in it");
+        let bytes = durable::read(path, FILE_BYTES_MAX)?;
         let bytes = bytes.ok_or_else(|| durable::Error::new("open", path, std::io::ErrorKind::NotFound.into()))?;
-        let note = String::from_utf8(bytes).map_err(|_| wrong())?;
-        let parsed = Note::parse(&note).ok_or_else(wrong)?;
-        let (origin, checkpoint) = Checkpoint::parse(parsed.text).ok_or_else(wrong)?;
-        Ok(Self { path: path.to_owned(), origin: origin.to_owned(), checkpoint, note })
+        let text = String::from_utf8(bytes).map_err(|_| wrong())?;
+        let found = Anchored::parse_all(&text).into_iter().filter(|found| Note::parse(&found.note).is_some());
+        let found: Vec<Self> = found
+            .map(|Anchored { origin, checkpoint, note }| Self { path: path.to_owned(), origin, checkpoint, note })
+            .collect();
+        if found.is_empty() { Err(wrong()) } else { Ok(found) }
     }
 
     /// Compares it with the ledger that ends at `end` and had these roots. It counts as known from elsewhere even when no
