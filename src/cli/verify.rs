@@ -84,8 +84,7 @@ pub(super) fn verify(arguments: &Arguments) -> Exit {
 fn options(arguments: &Arguments) -> Result<VerifyOptions, Failed> {
     let mut anchors = Vec::new();
     for path in &arguments.anchor {
-        let read = Anchor::read(path).map_err(|error| Failed::new(exit_of_file(&error), error.to_string()))?;
-        anchors.extend(read);
+        anchors.extend(Anchor::read(path).map_err(|error| Failed::new(exit_of_file(&error), error.to_string()))?);
     }
     Ok(VerifyOptions {
         key: arguments.key.as_deref().map(read_key).transpose()?,

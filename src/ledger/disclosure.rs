@@ -78,8 +78,10 @@ fn places(line: &[u8], list: &[u8]) -> Option<Vec<usize>> {
     (spelt == list && !places.is_empty()).then_some(places)
 }
 
+type Disclosure<'a> = ([u8; 16], &'a str, &'a str);
+
 /// Salt, name and value of the next disclosure, the last two as they are written.
-fn disclosure<'a>(reader: &mut Reader<'a>) -> Result<Option<([u8; 16], &'a str, &'a str)>, Error> {
+fn disclosure<'a>(reader: &mut Reader<'a>) -> Result<Option<Disclosure<'a>>, Error> {
     let Value::Array = reader.value()? else { return Ok(None) };
     if !reader.next_element()? {
         return Ok(None);

@@ -99,15 +99,22 @@ pub(super) struct Authority {
 struct Allowed(BTreeMap<u64, u64>);
 
 impl Authority {
-    /// Takes the next order into account. Orders must come in the order of the ledger.
-    pub(super) fn add(&mut self, order: &Order) {
+    /// Takes the next order into account, which is entry `at`: it is about what stands before it. Orders must come in the
+    /// order of the ledger.
+    pub(super) fn add(&mut self, at: u64, order: &Order) {
+        let before = |seq: &&u64| **seq < at;
         match order {
-            Order::Retention(range) => self.bodies.add(&self.holds, *range),
-            Order::Erasure(seqs) => seqs.iter().for_each(|seq| self.bodies.add(&self.holds, (*seq, *seq))),
+            Order::Retention((first, last)) if *first < at => {
+                self.bodies.add(&self.holds, (*first, (*last).min(at - 1)));
+            }
+            Order::Retention(_) => {}
+            Order::Erasure(seqs) => {
+                seqs.iter().filter(before).for_each(|seq| self.bodies.add(&self.holds, (*seq, *seq)));
+            }
             Order::FieldErasure(seqs, names) => {
                 for name in names {
                     let allowed = self.fields.entry(name.clone()).or_default();
-                    seqs.iter().for_each(|seq| allowed.add(&self.holds, (*seq, *seq)));
+                    seqs.iter().filter(before).for_each(|seq| allowed.add(&self.holds, (*seq, *seq)));
                 }
             }
             Order::Hold(id, range) => drop(self.holds.insert(id.clone(), *range)),
@@ -189,9 +196,9 @@ mod tests {
         fn a_body_may_be_gone_when_an_order_says_so_and_no_hold_was_in_force(orders in prop::collection::vec(any_order(), 0..12)) {
             let (mut authority, mut allowed) = (Authority::default(), [false; 60]);
             let mut holds: BTreeMap<String, Range> = BTreeMap::new();
-            for order in &orders {
-                authority.add(order);
-                let held = |seq: u64| holds.values().any(|(from, to)| (*from..=*to).contains(&seq));
+            for (at, order) in (20..).step_by(3).zip(&orders) {
+                authority.add(at, order);
+                let held = |seq: u64| seq >= at || holds.values().any(|(from, to)| (*from..=*to).contains(&seq));
                 match order {
                     Order::Retention((from, to)) => (*from..=*to).filter(|seq| !held(*seq)).for_each(|seq| allowed[seq as usize] = true),
                     Order::Erasure(seqs) => seqs.iter().filter(|seq| !held(**seq)).for_each(|seq| allowed[*seq as usize] = true),

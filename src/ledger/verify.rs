@@ -180,7 +180,7 @@ fn violation(path: &Path, line: u64, finding: Finding) -> VerifyError {
 
 impl VerifyError {
     /// The same finding, where a crash or a clock explains it as well.
-    fn as_doubt(self) -> Self {
+    fn into_doubt(self) -> Self {
         match self {
             Self::Violation(violation) => Self::Doubt(violation),
             other => other,

@@ -35,7 +35,7 @@ impl Anchor {
         let bytes = durable::read(path, FILE_BYTES_MAX)?;
         let bytes = bytes.ok_or_else(|| durable::Error::new("open", path, std::io::ErrorKind::NotFound.into()))?;
         let text = String::from_utf8(bytes).map_err(|_| wrong())?;
-        let found = Anchored::parse_all(&text).into_iter();
+        let found = Anchored::parse_all(&text).into_iter().filter(|found| Note::parse(&found.note).is_some());
         let found: Vec<Self> = found
             .map(|Anchored { origin, checkpoint, note }| Self { path: path.to_owned(), origin, checkpoint, note })
             .collect();

@@ -25,7 +25,7 @@ enum Event {
     UncleanStart,
     End,
     Gap { cause: String, records: u64 },
-    Order(Order),
+    Order(u64, Order),
     Hole(u64),
     Withheld(u64, String),
 }
@@ -52,7 +52,8 @@ pub(super) struct Facts {
     /// The longest time without an entry while the process ran, in nanoseconds, and when it began.
     pub(super) silence: (u64, u64),
     pub(super) gaps: BTreeMap<String, Gap>,
-    pub(super) orders: Vec<Order>,
+    /// With the number of the entry of each.
+    pub(super) orders: Vec<(u64, Order)>,
     /// Records without bodies.
     pub(super) holes: Vec<Range>,
     /// Records that lack an erasable field.
@@ -110,7 +111,7 @@ impl Facts {
                 let gap = self.gaps.entry(cause).or_default();
                 *gap = Gap { entries: gap.entries + 1, records: gap.records + records };
             }
-            Event::Order(order) => self.orders.push(order),
+            Event::Order(seq, order) => self.orders.push((seq, order)),
             Event::Hole(seq) => extend(&mut self.holes, (seq, seq)),
             Event::Withheld(seq, name) => extend(self.withheld.entry(name).or_default(), (seq, seq)),
         }
@@ -185,7 +186,9 @@ fn event(entry: &Entry, body: &[u8], root: &VerifyingKey) -> Option<Event> {
     match entry.kind {
         Kind::UncleanStart => Some(Event::UncleanStart),
         Kind::End => Some(Event::End),
-        Kind::Retention | Kind::Erasure | Kind::Hold => order::read(body, entry, root).ok().map(Event::Order),
+        Kind::Retention | Kind::Erasure | Kind::Hold => {
+            order::read(body, entry, root).ok().map(|order| Event::Order(entry.seq, order))
+        }
         Kind::Config | Kind::Gap => {
             let whole = [body, b"}"].concat();
             let members = Members::read(&whole);

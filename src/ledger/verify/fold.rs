@@ -90,7 +90,7 @@ impl Whole {
                 if found.is_in_use() {
                     self.in_flight_bytes = tail.bytes;
                 } else {
-                    self.doubt = Some(tail.violation(&segment.path, &segment.end).as_doubt());
+                    self.doubt = Some(tail.violation(&segment.path, &segment.end).into_doubt());
                 }
             }
             Some(tail) => return Err(tail.violation(&segment.path, &segment.end)),
@@ -128,7 +128,7 @@ impl Whole {
         }
         if bytes > 0 && !found.is_in_use() {
             let what = format!("{bytes} bytes that no checkpoint covers, and no process is writing");
-            self.doubt = Some(violation(path, 1, Finding::new(Fault::Unsigned, None, what)).as_doubt());
+            self.doubt = Some(violation(path, 1, Finding::new(Fault::Unsigned, None, what)).into_doubt());
             return Ok(());
         }
         self.in_flight_bytes = bytes;
@@ -154,7 +154,7 @@ impl Whole {
     /// Every record without a body must be covered by an order.
     fn check_holes(&self, path: &Path, is_folder: bool) -> Result<(), VerifyError> {
         let mut authority = Authority::default();
-        self.facts.orders.iter().for_each(|order| authority.add(order));
+        self.facts.orders.iter().for_each(|(seq, order)| authority.add(*seq, order));
         let body = self.facts.holes.iter().find_map(|range| authority.first_body(*range));
         let mut fields =
             self.facts.withheld.iter().flat_map(|(name, ranges)| ranges.iter().map(move |range| (name, range)));
@@ -166,7 +166,7 @@ impl Whole {
         };
         let found = violation(path, 0, Finding::new(Fault::UnauthorisedHole, seq, what));
         // The order may stand in a part that is not here.
-        Err(if is_folder { found } else { found.as_doubt() })
+        Err(if is_folder { found } else { found.into_doubt() })
     }
 }
 
@@ -199,7 +199,7 @@ fn check_wishes(path: &Path, end: &Chain, facts: &Facts, options: &VerifyOptions
     let age_seconds = unix_nanos().saturating_sub(end.sealed_at_ns) / 1_000_000_000;
     if let Some(limit) = options.max_age_seconds.filter(|limit| age_seconds > *limit) {
         let what = format!("the last signature is {age_seconds} s old, at most {limit} s were allowed");
-        return fail(Fault::Stale, what).map_err(VerifyError::as_doubt);
+        return fail(Fault::Stale, what).map_err(VerifyError::into_doubt);
     }
     if options.no_gaps && !facts.gaps.is_empty() {
         let records: u64 = facts.gaps.values().map(|gap| gap.records).sum();

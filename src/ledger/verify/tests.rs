@@ -317,6 +317,11 @@ fn a_checkpoint_kept_elsewhere_shows_what_was_cut_off_and_what_was_rewritten() {
     let with = |anchors: &[Anchor]| VerifyOptions { anchors: anchors.to_vec(), ..VerifyOptions::default() };
     assert_eq!(anchors.len(), 10);
     verify(dir.path(), &with(&anchors)).unwrap();
+    // All in one file, as a folder of anchors keeps them.
+    let all = kept.path().join("all");
+    let texts: Vec<String> = (0..10).map(|n| fs::read_to_string(kept.path().join(n.to_string())).unwrap()).collect();
+    fs::write(&all, texts.join("\n")).unwrap();
+    assert_eq!(Anchor::read(&all).unwrap().len(), 10);
     for path in segments_of(dir.path()) {
         let report = check(&path).unwrap().ledgers.remove(0);
         let inside = anchors.iter().filter(|anchor| (report.first + 1..=report.size).contains(&anchor.checkpoint.size));
