@@ -28,7 +28,12 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
     ("telseal_exporter_rejected_records_total", Kind::Counter, "records a destination refused in a partial success"),
     ("telseal_exporter_retries_total", Kind::Counter, "exports that failed and are tried again"),
     ("telseal_exporter_dead_lettered_records_total", Kind::Counter, "records put aside because no try would succeed"),
-    ("telseal_ledger_anchor_failures_total", Kind::Counter, "checkpoints that could not be written to an anchor"),
+    ("telseal_ledger_anchor_failures_total", Kind::Counter, "checkpoints that an anchor did not take"),
+    (
+        "telseal_ledger_witness_contradicts",
+        Kind::Gauge,
+        "1 while a witness remembers more of the ledger, or another one",
+    ),
     ("telseal_ledger_anchored_entries", Kind::Gauge, "entries of the ledger that an anchor vouches for"),
     ("telseal_exporter_filtered_records_total", Kind::Counter, "records below the exporter's `min_risk`"),
     ("telseal_exporter_overrun_records_total", Kind::Counter, "oldest records given up under when_full: drop_oldest"),

@@ -6,6 +6,7 @@
 //! <year>-<month>.checkpoints`: signed notes, one after the other, an empty line between them. Notes are appended, and on disk when
 //! that returns; a torn last one is passed over. About 300 bytes a note.
 
+mod cosigner;
 mod publisher;
 
 pub(super) use self::publisher::Publisher;
@@ -80,7 +81,7 @@ pub enum Rollback {
         path.display()
     )]
     Truncated {
-        /// The anchor's file.
+        /// The anchor's file, or the address of the witness.
         path: PathBuf,
         /// What it knows of.
         anchored: u64,
@@ -94,7 +95,7 @@ pub enum Rollback {
         path.display()
     )]
     Forked {
-        /// The anchor's file.
+        /// The anchor's file, or the address of the witness.
         path: PathBuf,
         /// Where they differ.
         size: u64,

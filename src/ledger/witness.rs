@@ -5,12 +5,14 @@
 //! disk before the answer goes out. A checkpoint of the same size with another root is kept beside it as `.conflict`: it
 //! is the proof that somebody signed two histories. Trusted are root keys, so what is submitted must be signed by one.
 
+mod client;
 mod submit;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+pub use self::client::{Peer, PeerClient, PeerError};
 pub use self::submit::{Request, SubmitError, cosigned, latest_root_signed, request};
 use super::cosign::cosign;
 use super::hash::sha256;

@@ -70,6 +70,9 @@ pub enum LedgerError {
     /// An anchor outside the folder contradicts the ledger.
     #[error(transparent)]
     Rollback(super::anchor::Rollback),
+    /// A witness cannot be used.
+    #[error("seal.anchors: {0}")]
+    Witness(String),
     /// The system gives no thread.
     #[error("cannot start a thread: {0}")]
     NoThread(String),
@@ -233,7 +236,7 @@ impl Ledger {
             None => begin(Keys::begin(dir, root)?)?,
         };
         pending.extend(run::beginning(&cuts, is_new || is_ended, options));
-        let names = (options.pipeline.as_str(), keys.root_key.origin());
+        let names = (options.pipeline.as_str(), &keys.root_key);
         let found_size = if is_new { 0 } else { chain.size() };
         let (publisher, gaps) = Publisher::open(&options.anchors, (dir, found_size), names)?;
         pending.extend(gaps);
@@ -502,11 +505,11 @@ impl Ledger {
         Ok((sealed, by_root))
     }
 
-    /// Ends the buffer with a checkpoint. The root key signs the first one, one that ends an epoch or a segment, and one
-    /// in five minutes.
+    /// Ends the buffer with a checkpoint. The root key signs the first one, one that ends an epoch or a segment, one
+    /// in five minutes, and one that is due at a witness.
     fn sign_group(&mut self, next: &mut Chain, now: u64, ends_epoch: bool) -> bool {
         let end = self.segments.end().offset + (self.out.len() + CHECKPOINT_LINE_BYTES_MAX) as u64;
-        let is_due = now.saturating_sub(self.root_signed_ns) >= ROOT_EVERY_NS;
+        let is_due = now.saturating_sub(self.root_signed_ns) >= ROOT_EVERY_NS || self.publisher.wants_root(now);
         let wants_root = ends_epoch || is_due || next.signed == 0 || end >= self.options.segment_bytes_max;
         let root = self.keys.root.as_deref().filter(|_| wants_root);
         let mut signers: Vec<&dyn Signer> = vec![&self.keys.epoch];

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::http::client::Address;
 use crate::stdx::bytesize::ByteSize;
 use crate::stdx::duration::Span;
 use crate::stdx::problem::{At, Problems};
@@ -27,8 +28,9 @@ pub struct Config {
     pub erasable: Vec<String>,
     /// What becomes of closed segments that every exporter has passed. Default: `zstd`.
     pub compression: Compression,
-    /// Folders, best on other volumes, that keep copies of checkpoints (see `docs/seal-format.md`, anchors). At every start the
-    /// ledger is compared with them: one that was cut off or set back does not start. Default: none.
+    /// Folders, best on other volumes, that keep copies of checkpoints (see `docs/seal-format.md`, anchors), and witnesses that
+    /// cosign them (`telseal witness`). At every start the ledger is compared with them: one that was cut off or set back
+    /// does not start. Default: none.
     pub anchors: Vec<Anchor>,
     /// The shortest time between two checkpoints in an anchor. What is sealed in between could be cut off unseen.
     /// Default: `10s`.
@@ -55,12 +57,49 @@ pub enum Compression {
     None,
 }
 
-/// A place outside the ledger's folder that keeps checkpoints.
+/// A place outside the ledger's folder that keeps checkpoints: a folder or a witness.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Anchor {
     /// A folder, which must exist: a volume that is not mounted is no anchor.
     pub dir: PathBuf,
+    /// The address of a C2SP witness: checkpoints are posted to `/add-checkpoint` below it, and what it cosigned is kept in
+    /// `anchors/` of the ledger's folder. The root key must be at hand. A witness that cannot be reached stops nothing.
+    pub witness: Address,
+    /// The witness's key, as `telseal keys init --witness` prints it.
+    pub vkey: String,
+}
+
+impl Anchor {
+    fn check(&self, at: &At, problems: &mut Problems) {
+        match (self.dir.as_os_str().is_empty(), self.witness.is_empty()) {
+            (true, true) => problems.add_hint(&at.key("dir"), "the anchor has no folder", "or name a `witness`"),
+            (false, false) => problems.add_hint(
+                &at.key("witness"),
+                "an anchor is a folder or a witness",
+                "make two items of the list of them",
+            ),
+            (false, true) if !self.vkey.is_empty() => {
+                problems.add(&at.key("vkey"), "a folder has no key: only a witness has");
+            }
+            (false, true) => {}
+            (true, false) => self.check_witness(at, problems),
+        }
+    }
+
+    fn check_witness(&self, at: &At, problems: &mut Problems) {
+        self.witness.check(&at.key("witness"), problems);
+        // An Ed25519 key behind its kind has 44 characters; whether it fits its hash is seen at start.
+        let mut parts = self.vkey.splitn(3, '+');
+        let (name, hash, key) = (parts.next(), parts.next(), parts.next());
+        let is_key = name.is_some_and(|name| !name.is_empty())
+            && hash.is_some_and(|hash| hash.len() == 8)
+            && key.is_some_and(|key| key.len() == 44 && key.starts_with('B'));
+        if !is_key {
+            let hint = "`NAME+HASH+KEY`, as `telseal keys init --witness` prints it";
+            problems.add_hint(&at.key("vkey"), "this is no key of a witness", hint);
+        }
+    }
 }
 
 /// The keys of a ledger.
@@ -130,8 +169,8 @@ impl Config {
                 "checkpoints name it in one line: letters, digits, `.`, `/`, `-`, as in `acme.example/seal/prod`";
             problems.add_hint(&at.key("origin"), "an origin has no white space and none of `+`, `\"`, `\\`", hint);
         }
-        for (index, _) in self.anchors.iter().enumerate().filter(|(_, anchor)| anchor.dir.as_os_str().is_empty()) {
-            problems.add(&at.key("anchors").item(index).key("dir"), "the anchor has no folder");
+        for (index, anchor) in self.anchors.iter().enumerate() {
+            anchor.check(&at.key("anchors").item(index), problems);
         }
         for (index, _) in self.erasable.iter().enumerate().filter(|(_, name)| name.is_empty()) {
             problems.add(&at.key("erasable").item(index), "the name of the attribute is empty");

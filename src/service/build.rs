@@ -9,6 +9,8 @@ use tokio::time::Instant;
 use crate::config::{self, Config, Delivery, Id, PipelineId, ProcessorConfig, ReceiverConfig};
 use crate::http::server;
 use crate::ledger;
+use crate::ledger::cosign::WitnessKey;
+use crate::ledger::witness::Peer;
 use crate::otlp::Signal;
 use crate::otlp::line::Erasable;
 use crate::otlp::sender::Wanted;
@@ -90,7 +92,7 @@ fn pipeline(
     let own = &config.service.pipelines[id];
     let (steps, seal) = steps(id, config, findings, keepers)?;
     let keep_otlp = own.exporters.iter().any(|id| exporters[id].wants_otlp());
-    let ledger = seal.map(|seal| ledger_options(id, seal, &config.digest));
+    let ledger = seal.map(|seal| ledger_options(id, seal, &config.digest)).transpose()?;
     let settings = Settings {
         id: id.to_string(),
         signal: id.signal,
@@ -168,30 +170,38 @@ fn storage(own: &config::Pipeline, ledger: Option<ledger::Options>, keep_otlp: b
     }
 }
 
-fn ledger_options(id: &PipelineId, seal: &seal::Config, config_digest: &str) -> ledger::Options {
+fn ledger_options(id: &PipelineId, seal: &seal::Config, config_digest: &str) -> Result<ledger::Options, StartError> {
     let root = seal.keys.root.file.clone();
-    ledger::Options {
+    Ok(ledger::Options {
         origin: seal.origin.clone(),
         segment_bytes_max: seal.segment_bytes_max.0,
         root: root.map_or(ledger::RootKey::Folder, ledger::RootKey::File),
         epoch_seconds: seal.keys.epoch.rotate.0.as_secs(),
         epoch_entries: seal.keys.epoch.entries,
-        anchors: anchors(seal),
+        anchors: anchors(seal)?,
         compression: seal.compression == seal::Compression::Zstd,
         heartbeat_seconds: seal.heartbeat.0.as_secs(),
         config_digest: config_digest.to_owned(),
         // Rules of one's own stand in the configuration; the others come with the binary.
         rules: concat!("builtin ", env!("CARGO_PKG_VERSION")).to_owned(),
         ..ledger::Options::new(id.to_string())
-    }
+    })
 }
 
-fn anchors(seal: &seal::Config) -> ledger::anchor::Settings {
-    ledger::anchor::Settings {
-        dirs: seal.anchors.iter().map(|anchor| anchor.dir.clone()).collect(),
+fn anchors(seal: &seal::Config) -> Result<ledger::anchor::Settings, StartError> {
+    let (folders, witnesses): (Vec<_>, Vec<_>) = seal.anchors.iter().partition(|anchor| anchor.witness.is_empty());
+    Ok(ledger::anchor::Settings {
+        dirs: folders.into_iter().map(|anchor| anchor.dir.clone()).collect(),
+        witnesses: witnesses.into_iter().map(witness).collect::<Result<_, _>>()?,
         every: seal.anchor_interval.0,
         accept_rollback: seal.accept_rollback.clone(),
-    }
+    })
+}
+
+fn witness(anchor: &seal::Anchor) -> Result<Peer, StartError> {
+    let no_key = || failed(format!("seal.anchors: the vkey of the witness {} does not fit its hash", anchor.witness));
+    let key = WitnessKey::parse(&anchor.vkey).ok_or_else(no_key)?;
+    Ok(Peer { url: anchor.witness.clone(), key })
 }
 
 fn delivery_settings(own: &Delivery) -> delivery::Settings {
