@@ -24,6 +24,8 @@ mod surroundings;
 mod unknown;
 #[path = "e2e/views.rs"]
 mod views;
+#[path = "e2e/witness.rs"]
+mod witness;
 
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "support/destination.rs"]

@@ -21,7 +21,7 @@ service:
     logs: {receivers: [otlp], processors: [seal], exporters: [otlp_http/next]}
 ";
 
-fn run_and_send(site: &Site, numbers: std::ops::Range<u64>) {
+pub(crate) fn run_and_send(site: &Site, numbers: std::ops::Range<u64>) {
     let telseal = site.start();
     for number in numbers {
         assert_eq!(send(site.http, Signal::Logs, &numbered([number])).expect("an answer").status, 200);
@@ -30,7 +30,7 @@ fn run_and_send(site: &Site, numbers: std::ops::Range<u64>) {
     assert_eq!(telseal.terminate().status.code(), Some(0));
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     for path in files_below(from) {
         let target = to.join(path.strip_prefix(from).unwrap());
         fs::create_dir_all(target.parent().unwrap()).unwrap();
