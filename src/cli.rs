@@ -22,6 +22,7 @@ mod tiles;
 mod validate;
 mod verify;
 mod verify_proof;
+mod watch;
 mod witness;
 
 use std::io::Write;
@@ -84,6 +85,9 @@ enum Command {
     /// Re-read a sealed ledger and say whether it is whole
     #[command(long_about = verify::ABOUT)]
     Verify(verify::Arguments),
+    /// Follow a ledger while it is written, and raise an alarm when something is wrong
+    #[command(long_about = watch::ABOUT)]
+    Watch(watch::WatchArgs),
     /// Write verified records as CSV, NDJSON, OTLP or OCSF; not one of them when anything is wrong
     Export(export::ExportArgs),
     /// Compare a copy (a SIEM's, a bucket's) with the ledger, and explain every record that it lacks
@@ -126,6 +130,7 @@ pub fn main() -> Exit {
         Command::Validate { config } => validate::validate(&config),
         Command::Risk(options) => risk::risk(&options),
         Command::Verify(arguments) => verify::verify(&arguments),
+        Command::Watch(args) => watch::watch(&args),
         Command::Prove(args) => prove::prove(&args),
         Command::VerifyProof(args) => verify_proof::verify_proof(&args),
         Command::Bytes(args) => bytes::bytes(&args),

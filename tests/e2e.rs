@@ -24,6 +24,8 @@ mod surroundings;
 mod unknown;
 #[path = "e2e/views.rs"]
 mod views;
+#[path = "e2e/watch.rs"]
+mod watch;
 #[path = "e2e/witness.rs"]
 mod witness;
 

@@ -8,6 +8,7 @@ mod anchor;
 mod blame;
 mod facts;
 mod fold;
+mod follow;
 mod json;
 mod report;
 mod segment;
@@ -18,6 +19,7 @@ use std::sync::atomic::AtomicU64;
 
 pub use self::anchor::Anchor;
 pub use self::facts::Gap;
+pub use self::follow::Follow;
 pub use self::report::{KeyFrom, LedgerReport, Report};
 pub use super::checker::Fault;
 use super::checker::Finding;

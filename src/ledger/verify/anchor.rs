@@ -42,6 +42,11 @@ impl Anchor {
         if found.is_empty() { Err(wrong()) } else { Ok(found) }
     }
 
+    /// What the caller saw of a ledger in this folder by verifying it.
+    pub(super) fn seen(dir: &Path, origin: &str, checkpoint: Checkpoint) -> Self {
+        Self { path: dir.to_owned(), origin: origin.to_owned(), checkpoint, note: String::new() }
+    }
+
     /// Compares it with the ledger that ends at `end` and had these roots. It counts as known from elsewhere even when no
     /// key of the ledger signed it that is still known: the ledger may have been cut before that key.
     pub(super) fn check(
