@@ -38,6 +38,9 @@ impl From<SubmitError> for CosignError {
     }
 }
 
+/// The way to a thread, and what its witness remembers against the ledger.
+type Started = (Lane, Result<(), Rollback>);
+
 /// What one thread has.
 #[derive(Debug)]
 struct Cosigner {
@@ -60,7 +63,7 @@ pub(super) fn start(
     witnesses: &[Peer],
     (dir, size): (&Path, u64),
     (pipeline, root): (&str, &VerifyingKey),
-) -> Result<Vec<(Lane, Result<(), Rollback>)>, LedgerError> {
+) -> Result<Vec<Started>, LedgerError> {
     let mut started = Vec::new();
     for peer in witnesses {
         let mut cosigner = Cosigner::new(peer, dir, (pipeline, root))?;
