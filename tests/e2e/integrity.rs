@@ -13,7 +13,7 @@ use telseal::otlp::Signal;
 
 const TEMPLATE: &str = "
 receivers: {otlp: {protocols: {http: {endpoint: $HTTP}}}}
-processors: {seal: {segment_bytes_max: 64 KiB}}
+processors: {seal: {segment_bytes_max: 64 KiB, compression: none}}
 exporters: {otlp_http/next: {endpoint: $NEXT, compression: none}}
 service:
   data_dir: $DATA
