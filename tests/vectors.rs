@@ -16,6 +16,8 @@ mod lines;
 mod own;
 #[path = "vectors/proof.rs"]
 mod proof;
+#[path = "support/python.rs"]
+mod python;
 #[path = "vectors/seal.rs"]
 mod seal;
 

@@ -855,11 +855,10 @@ def verify_proof(path, options):
     body = extra.get("line", "").encode() or (Path(options.line).read_bytes().rstrip(b"\n") if options.line else b"")
     if b'"audit.seal":{' in body:
         body = Sealed(body).body
-    if not body:
-        incomplete.append("the line is not here: only its entry is proven")
-    elif len(body) != entry.body_len or sha256(b"CR/1\0", salt, body) != entry.commit:
+    proven = "the entry and its line" if body else "the entry, and nothing about its body"
+    if body and (len(body) != entry.body_len or sha256(b"CR/1\0", salt, body) != entry.commit):
         raise Violation("modified", "the line is not what was sealed", index)
-    return (6 if incomplete else 0), {"proof": str(path), "seq": index, "size": size, "incomplete": incomplete}
+    return (6 if incomplete else 0), {"proof": str(path), "seq": index, "size": size, "proven": proven, "incomplete": incomplete}
 
 
 def check_path(leaf, index, size, path, expected):
