@@ -66,3 +66,6 @@ pub const LINE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// How every line begins that is the ledger's own and no record.
 const OWN_LINE: &[u8] = b"{\"audit.";
+
+#[cfg(test)]
+mod crash_tests;

@@ -95,3 +95,44 @@ fn what_is_no_key_ends_with_2() {
         assert!(err.contains("--key"), "{err}");
     }
 }
+
+#[test]
+fn machines_get_one_json_object_of_success_and_of_failure() {
+    let (data, segment) = sealed();
+    let json = Path::new("--json");
+    let (code, out, _) = verify(&[data.path(), json]);
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &report["result"], &report["ledgers"][0]["records"]), (Some(0), &"verified".into(), &3.into()));
+    let line = tamper(&segment, "record 2", "record 9");
+    let (code, out, _) = verify(&[data.path(), json]);
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &report["finding"], &report["line"]), (Some(4), &"modified".into(), &line.into()));
+}
+
+#[test]
+fn what_was_cut_off_ends_with_4_beside_a_checkpoint_kept_elsewhere_and_what_is_old_with_6() {
+    let (data, segment) = sealed();
+    let text = fs::read_to_string(&segment).unwrap();
+    let note = text.lines().last().unwrap().split('"').nth(3).unwrap().replace("\\n", "\n");
+    let anchor = data.path().join("anchor");
+    write(&anchor, &note);
+    let with_anchor = [data.path(), Path::new("--anchor"), anchor.as_path()];
+    assert_eq!(verify(&with_anchor).0, Some(0));
+    let cut: String = text.split_inclusive('\n').take(text.lines().count() - 2).collect();
+    write(&segment, &cut);
+    let (code, _, err) = verify(&with_anchor);
+    assert!(code == Some(4) && err.contains(": truncated: "), "{err}");
+    let (code, _, err) = verify(&[data.path(), Path::new("--expect-size"), Path::new("999")]);
+    assert!(code == Some(4) && err.contains(": truncated: "), "{err}");
+    assert_eq!(verify(&[data.path(), Path::new("--max-age"), Path::new("1h")]).0, Some(0));
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let (code, _, err) = verify(&[data.path(), Path::new("--max-age"), Path::new("0")]);
+    assert!(code == Some(6) && err.contains(": stale: "), "{err}");
+    assert_eq!(verify(&[data.path(), Path::new("--max-age"), Path::new("soon")]).0, Some(2));
+    assert_eq!(verify(&[data.path(), Path::new("--anchor"), &segment]).0, Some(2));
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test writes files")]
+fn write(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+}

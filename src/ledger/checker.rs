@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::OWN_LINE;
 use super::cert::Cert;
 use super::chain::Chain;
-use super::disclosed;
+use super::disclosed::{self, ERASABLE};
 use super::entry::{ENTRY_BYTES, Entry, Kind, SealedLine, is_stub, parse_stub};
 use super::hash::commit;
 use super::header::{Header, is_header};
@@ -101,8 +101,8 @@ impl Finding {
 /// What a good line was.
 #[derive(Debug)]
 pub(super) enum Checked<'a> {
-    /// A record, with its body or, where that is gone, without.
-    Record { entry: Entry, body: Option<&'a [u8]> },
+    /// A record, with or without its body, and the names (JSON) of its erasable fields that are not disclosed.
+    Record { entry: Entry, has_body: bool, closed: Vec<&'a [u8]> },
     /// One of the ledger's own events; the body lacks its closing brace.
     Control { entry: Entry, body: &'a [u8] },
     /// A signature over everything so far.
@@ -261,9 +261,12 @@ impl Checker {
             return Err(malformed("the type of the entry is not that of the line"));
         }
         self.check_control(&sealed, &entry)?;
+        let closed = self.check_disclosures(&sealed, &entry)?;
         self.extend(&sealed.entry, &entry);
-        let body = sealed.open_body;
-        Ok(if is_record { Checked::Record { entry, body: Some(body) } } else { Checked::Control { entry, body } })
+        if is_record {
+            return Ok(Checked::Record { entry, has_body: true, closed });
+        }
+        Ok(Checked::Control { entry, body: sealed.open_body })
     }
 
     /// A record whose body is gone: whether that was allowed is not known here.
@@ -278,7 +281,7 @@ impl Checker {
         self.check_order(&entry)?;
         self.check_links(&entry)?;
         self.extend(&bytes, &entry);
-        Ok(Checked::Record { entry, body: None })
+        Ok(Checked::Record { entry, has_body: false, closed: Vec::new() })
     }
 
     fn extend(&mut self, bytes: &[u8; ENTRY_BYTES], entry: &Entry) {
@@ -306,9 +309,17 @@ impl Checker {
         if commit(&sealed.salt, sealed.open_body, b"}") != entry.commit {
             return Err(Finding::new(Fault::Modified, next, "the line is not what was sealed"));
         }
-        disclosed::check(sealed.open_body, sealed.disclosures)
-            .map_err(|what| Finding::new(Fault::Modified, next, what))?;
         Ok(())
+    }
+
+    /// The names of erasable fields that are not disclosed.
+    fn check_disclosures<'a>(&self, sealed: &SealedLine<'a>, entry: &Entry) -> Result<Vec<&'a [u8]>, Finding> {
+        let next = self.chain.size();
+        if entry.flags & ERASABLE == 0 {
+            let what = "fields are disclosed in a line that has none to disclose";
+            return if sealed.disclosures.is_empty() { Ok(Vec::new()) } else { Err(Finding::new(Fault::Modified, next, what)) };
+        }
+        disclosed::closed(sealed.open_body, sealed.disclosures).map_err(|(fault, what)| Finding::new(fault, next, what))
     }
 
     fn check_links(&self, entry: &Entry) -> Result<(), Finding> {

@@ -72,7 +72,11 @@ pub fn read_public_key(dir: &Path) -> durable::Result<Option<VerifyingKey>> {
 /// # Errors
 /// When it exists, or the disk or the random numbers refuse.
 pub fn create_key_file(path: &Path) -> Result<(), LedgerError> {
-    durable::create_new(path, &new_key()?, Mode::Private)?;
+    if path.exists() {
+        return Err(LedgerError::key(path, "exists already; keys are never overwritten"));
+    }
+    // Whole or not at all: half a key would have to be told from a damaged one.
+    durable::write_atomic(path, &new_key()?, Mode::Private)?;
     Ok(())
 }
 

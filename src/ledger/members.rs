@@ -45,6 +45,18 @@ impl<'a> Members<'a> {
         }
     }
 
+    /// A member that is a list of texts.
+    pub(super) fn texts(&self, name: &str) -> Option<Vec<String>> {
+        let mut reader = Reader::over(self.raw(name)?);
+        matches!(reader.value().ok()?, Value::Array).then_some(())?;
+        let mut texts = Vec::new();
+        while reader.next_element().ok()? {
+            let Value::Str(text) = reader.value().ok()? else { return None };
+            texts.push(text.read(&mut String::new()).to_owned());
+        }
+        Some(texts)
+    }
+
     /// A member that is a list of whole numbers.
     pub(super) fn numbers(&self, name: &str) -> Option<Vec<u64>> {
         let mut reader = Reader::over(self.raw(name)?);

@@ -28,8 +28,8 @@ pub enum Order {
     Retention(Range),
     /// These may be gone, on request.
     Erasure(Vec<u64>),
-    /// Single fields of records were erased; the records themselves stay.
-    FieldErasure,
+    /// Fields of these names may be gone in these; the records themselves stay.
+    FieldErasure(Vec<String>, Vec<u64>),
     /// These must stay.
     Hold(String, Range),
     /// They need not stay any more for that reason.
@@ -49,7 +49,19 @@ pub(super) fn read(body: &[u8], entry: &Entry, root: &VerifyingKey) -> Result<Or
     if !root.verify(&signed_bytes(entry.stream, order.as_bytes()), &signature) {
         return Err(Finding::new(Fault::WrongKey, entry.seq, "the order is not signed by the root key"));
     }
-    parse(entry.kind, order).ok_or_else(malformed)
+    parse(entry.kind, order).map(|order| order.before(entry.seq)).ok_or_else(malformed)
+}
+
+impl Order {
+    /// What it says about entries before this one: it covers no others.
+    fn before(mut self, seq: u64) -> Self {
+        match &mut self {
+            Self::Retention((_, last)) => *last = (*last).min(seq.saturating_sub(1)),
+            Self::Erasure(seqs) | Self::FieldErasure(_, seqs) => seqs.retain(|one| *one < seq),
+            Self::Hold(..) | Self::Release(_) => {}
+        }
+        self
+    }
 }
 
 fn parse(kind: Kind, order: &str) -> Option<Order> {
@@ -60,7 +72,9 @@ fn parse(kind: Kind, order: &str) -> Option<Order> {
     };
     match kind {
         Kind::Retention => Some(Order::Retention(range()?)),
-        Kind::Erasure if members.raw("fields").is_some() => Some(Order::FieldErasure),
+        Kind::Erasure if members.raw("fields").is_some() => {
+            Some(Order::FieldErasure(members.texts("fields")?, members.numbers("seqs")?))
+        }
         Kind::Erasure => Some(Order::Erasure(members.numbers("seqs")?)),
         Kind::Hold if members.raw("release") == Some("true") => Some(Order::Release(members.text("hold")?)),
         Kind::Hold => Some(Order::Hold(members.text("hold")?, range()?)),
@@ -72,26 +86,72 @@ fn parse(kind: Kind, order: &str) -> Option<Order> {
 #[derive(Debug, Default)]
 pub(super) struct Authority {
     holds: BTreeMap<String, Range>,
-    /// Ranges that do not touch each other, by their first number.
-    allowed: BTreeMap<u64, u64>,
+    bodies: Allowed,
+    /// Records of which the fields of a name may be gone.
+    fields: BTreeMap<String, Allowed>,
 }
+
+/// Ranges that do not touch each other, by their first number.
+#[derive(Debug, Default)]
+struct Allowed(BTreeMap<u64, u64>);
 
 impl Authority {
     /// Takes the next order into account. Orders must come in the order of the ledger.
     pub(super) fn add(&mut self, order: &Order) {
         match order {
-            Order::Retention(range) => self.allow(*range),
-            Order::Erasure(seqs) => seqs.iter().for_each(|seq| self.allow((*seq, *seq))),
-            Order::FieldErasure => {}
+            Order::Retention(range) => self.bodies.add(&self.holds, *range),
+            Order::Erasure(seqs) => seqs.iter().for_each(|seq| self.bodies.add(&self.holds, (*seq, *seq))),
+            Order::FieldErasure(names, seqs) => {
+                for name in names {
+                    let fields = self.fields.entry(name.clone()).or_default();
+                    seqs.iter().for_each(|seq| fields.add(&self.holds, (*seq, *seq)));
+                }
+            }
             Order::Hold(id, range) => drop(self.holds.insert(id.clone(), *range)),
             Order::Release(id) => drop(self.holds.remove(id)),
         }
     }
 
-    /// Allows a range, but for what is held.
-    fn allow(&mut self, range: Range) {
+    /// The first record of a range that no order allows to lack its body.
+    pub(super) fn first_body(&self, range: Range) -> Option<u64> {
+        self.bodies.first_outside(range)
+    }
+
+    /// The first record of a range that no order allows to lack its field of this name.
+    pub(super) fn first_field(&self, name: &str, (first, last): Range) -> Option<u64> {
+        let fields = self.fields.get(name);
+        let mut at = first;
+        // Whose body may be gone may lack any field of it.
+        loop {
+            let outside = fields.map_or(Some(at), |fields| fields.first_outside((at, last)))?;
+            match self.bodies.covered_to(outside) {
+                None => return Some(outside),
+                Some(to) if to >= last => return None,
+                Some(to) => at = to + 1,
+            }
+        }
+    }
+
+    /// A hold in force over some of these.
+    pub(super) fn hold_over(&self, (first, last): Range) -> Option<(&str, Range)> {
+        let mut holds = self.holds.iter().map(|(id, range)| (id.as_str(), *range));
+        holds.find(|(_, (from, to))| *from <= last && first <= *to)
+    }
+
+    /// The holds in force.
+    pub(super) fn holds(&self) -> &BTreeMap<String, Range> {
+        &self.holds
+    }
+}
+
+impl Allowed {
+    /// Adds a range, but for what is held.
+    fn add(&mut self, holds: &BTreeMap<String, Range>, range: Range) {
+        if range.0 > range.1 {
+            return;
+        }
         let mut rest = vec![range];
-        for (from, to) in self.holds.values() {
+        for (from, to) in holds.values() {
             rest = rest.into_iter().flat_map(|range| without(range, (*from, *to))).collect();
         }
         rest.into_iter().for_each(|range| self.insert(range));
@@ -99,19 +159,22 @@ impl Authority {
 
     fn insert(&mut self, (mut first, mut last): Range) {
         // What touches the new range becomes one with it.
-        while let Some((&from, &to)) = self.allowed.range(..=last.saturating_add(1)).next_back()
+        while let Some((&from, &to)) = self.0.range(..=last.saturating_add(1)).next_back()
             && to.saturating_add(1) >= first
         {
-            self.allowed.remove(&from);
+            self.0.remove(&from);
             (first, last) = (first.min(from), last.max(to));
         }
-        self.allowed.insert(first, last);
+        self.0.insert(first, last);
     }
 
-    /// The first number of a range that no order allows to lack its body.
-    pub(super) fn first_outside(&self, (first, last): Range) -> Option<u64> {
-        let covered_to = self.allowed.range(..=first).next_back().map(|(_, to)| *to).filter(|to| *to >= first);
-        match covered_to {
+    /// Up to where everything from this number on is allowed.
+    fn covered_to(&self, first: u64) -> Option<u64> {
+        self.0.range(..=first).next_back().map(|(_, to)| *to).filter(|to| *to >= first)
+    }
+
+    fn first_outside(&self, (first, last): Range) -> Option<u64> {
+        match self.covered_to(first) {
             None => Some(first),
             Some(to) if to >= last => None,
             Some(to) => self.first_outside((to + 1, last)),
@@ -141,7 +204,7 @@ mod tests {
             prop::collection::vec(0..40_u64, 0..5).prop_map(Order::Erasure),
             ("[ab]", range()).prop_map(|(id, range)| Order::Hold(id, range)),
             "[ab]".prop_map(Order::Release),
-            Just(Order::FieldErasure),
+            prop::collection::vec(0..40_u64, 0..3).prop_map(|seqs| Order::FieldErasure(vec!["f".into()], seqs)),
         ]
     }
 
@@ -150,6 +213,7 @@ mod tests {
         #[test]
         fn a_body_may_be_gone_when_an_order_says_so_and_no_hold_was_in_force(orders in prop::collection::vec(any_order(), 0..12)) {
             let (mut authority, mut allowed) = (Authority::default(), [false; 60]);
+            let mut fields = [false; 60];
             let mut holds: BTreeMap<String, Range> = BTreeMap::new();
             for order in &orders {
                 authority.add(order);
@@ -159,13 +223,15 @@ mod tests {
                     Order::Erasure(seqs) => seqs.iter().filter(|seq| !held(**seq)).for_each(|seq| allowed[*seq as usize] = true),
                     Order::Hold(id, range) => drop(holds.insert(id.clone(), *range)),
                     Order::Release(id) => drop(holds.remove(id)),
-                    Order::FieldErasure => {}
+                    Order::FieldErasure(_, seqs) => seqs.iter().filter(|seq| !held(**seq)).for_each(|seq| fields[*seq as usize] = true),
                 }
             }
             for first in 0..59_u64 {
                 let last = (first + 7).min(59);
                 let expected = (first..=last).find(|seq| !allowed[*seq as usize]);
-                prop_assert_eq!(authority.first_outside((first, last)), expected);
+                prop_assert_eq!(authority.first_body((first, last)), expected);
+                let expected = (first..=last).find(|seq| !allowed[*seq as usize] && !fields[*seq as usize]);
+                prop_assert_eq!(authority.first_field("f", (first, last)), expected);
             }
         }
     }
@@ -175,7 +241,9 @@ mod tests {
         assert_eq!(parse(Kind::Retention, r#"{"first":3,"last":9}"#), Some(Order::Retention((3, 9))));
         assert_eq!(parse(Kind::Retention, r#"{"first":9,"last":3}"#), None);
         assert_eq!(parse(Kind::Hold, r#"{"actor":"x","hold":"h","release":true}"#), Some(Order::Release("h".into())));
-        assert_eq!(parse(Kind::Erasure, r#"{"fields":["a"],"seqs":[1]}"#), Some(Order::FieldErasure));
+        assert_eq!(parse(Kind::Erasure, r#"{"fields":["a"],"seqs":[1]}"#), Some(Order::FieldErasure(vec!["a".into()], vec![1])));
+        let order = Order::Retention((3, 9)).before(5);
+        assert_eq!((order, Order::Erasure(vec![4, 5, 6]).before(5)), (Order::Retention((3, 4)), Order::Erasure(vec![4])));
         assert_eq!(parse(Kind::Erasure, r#"{"seqs":[1,"2"]}"#), None);
     }
 }

@@ -71,6 +71,22 @@ impl Mode {
     }
 }
 
+/// Everything that changes a disk passes here first: a test may end all effects at any one, as a kill does.
+#[inline]
+fn effect() -> io::Result<()> {
+    #[cfg(test)]
+    faults::effect()?;
+    Ok(())
+}
+
+/// Writes all of it; the same for a write that a kill interrupts.
+#[inline]
+fn write_all(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    #[cfg(test)]
+    faults::effect_of_write(file, bytes)?;
+    file.write_all(bytes)
+}
+
 /// Creates a folder and its parents with mode 0700 and makes their names durable. An existing folder is fine.
 ///
 /// # Errors
@@ -78,7 +94,8 @@ impl Mode {
 pub fn create_dir(dir: &Path) -> Result<()> {
     let is_new = |dir: &&Path| !dir.as_os_str().is_empty() && !dir.is_dir();
     let new: Vec<&Path> = dir.ancestors().take_while(is_new).collect();
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| Error::new("create folder", dir, e))?;
+    let created = effect().and_then(|()| DirBuilder::new().recursive(true).mode(0o700).create(dir));
+    created.map_err(|e| Error::new("create folder", dir, e))?;
     new.into_iter().try_for_each(|dir| sync_dir(parent(dir)))
 }
 
@@ -87,7 +104,8 @@ pub fn create_dir(dir: &Path) -> Result<()> {
 /// # Errors
 /// When the system refuses.
 pub fn sync_dir(dir: &Path) -> Result<()> {
-    File::open(dir).and_then(|folder| folder.sync_all()).map_err(|e| Error::new("sync folder", dir, e))
+    let synced = effect().and_then(|()| File::open(dir)).and_then(|folder| folder.sync_all());
+    synced.map_err(|e| Error::new("sync folder", dir, e))
 }
 
 fn parent(path: &Path) -> &Path {
@@ -99,9 +117,10 @@ fn parent(path: &Path) -> &Path {
 /// # Errors
 /// When it exists (`AlreadyExists`) or the system refuses.
 pub fn create_new(path: &Path, bytes: &[u8], mode: Mode) -> Result<()> {
-    let open = OpenOptions::new().write(true).create_new(true).mode(mode.bits()).open(path);
+    let open = effect().and_then(|()| OpenOptions::new().write(true).create_new(true).mode(mode.bits()).open(path));
     let mut file = open.map_err(|e| Error::new("create", path, e))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|e| Error::new("write", path, e))?;
+    let written = write_all(&mut file, bytes).and_then(|()| effect()).and_then(|()| file.sync_all());
+    written.map_err(|e| Error::new("write", path, e))?;
     sync_dir(parent(path))
 }
 
@@ -126,11 +145,18 @@ pub fn replace(path: &Path, bytes: &[u8], mode: Mode) -> Result<()> {
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
 fn put(path: &Path, bytes: &[u8], mode: Mode, sync: bool) -> Result<()> {
     let temporary = temporary_name(path);
-    let open = OpenOptions::new().write(true).create(true).truncate(true).mode(mode.bits()).open(&temporary);
-    let mut file = open.map_err(|e| Error::new("create", &temporary, e))?;
-    let written = file.write_all(bytes).and_then(|()| if sync { file.sync_all() } else { Ok(()) });
+    let mut file = create_temporary(&temporary, mode)?;
+    let written = write_all(&mut file, bytes);
+    let written = written.and_then(|()| if sync { effect().and_then(|()| file.sync_all()) } else { Ok(()) });
     written.map_err(|e| Error::new("write", &temporary, e))?;
-    fs::rename(&temporary, path).map_err(|e| Error::new("rename the new file to", path, e))
+    let renamed = effect().and_then(|()| fs::rename(&temporary, path));
+    renamed.map_err(|e| Error::new("rename the new file to", path, e))
+}
+
+fn create_temporary(path: &Path, mode: Mode) -> Result<File> {
+    let open =
+        effect().and_then(|()| OpenOptions::new().write(true).create(true).truncate(true).mode(mode.bits()).open(path));
+    open.map_err(|e| Error::new("create", path, e))
 }
 
 fn temporary_name(path: &Path) -> PathBuf {
@@ -145,7 +171,7 @@ fn temporary_name(path: &Path) -> PathBuf {
 /// When the system refuses.
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
 pub fn remove(path: &Path) -> Result<()> {
-    fs::remove_file(path).map_err(|e| Error::new("remove", path, e))?;
+    effect().and_then(|()| fs::remove_file(path)).map_err(|e| Error::new("remove", path, e))?;
     sync_dir(parent(path))
 }
 
@@ -162,9 +188,9 @@ pub fn wipe(path: &Path) -> Result<()> {
     };
     let wiped = file.metadata().and_then(|found| {
         let zeros = vec![0; usize::try_from(found.len()).unwrap_or(0)];
-        file.write_all(&zeros)
+        write_all(&mut file, &zeros)
     });
-    wiped.and_then(|()| file.sync_all()).map_err(|e| Error::new("wipe", path, e))
+    wiped.and_then(|()| effect()).and_then(|()| file.sync_all()).map_err(|e| Error::new("wipe", path, e))
 }
 
 /// Renames a file and makes that durable.
@@ -173,7 +199,7 @@ pub fn wipe(path: &Path) -> Result<()> {
 /// When the system refuses.
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
-    fs::rename(from, to).map_err(|e| Error::new("rename to", to, e))?;
+    effect().and_then(|()| fs::rename(from, to)).map_err(|e| Error::new("rename to", to, e))?;
     sync_dir(parent(to))?;
     if parent(from) == parent(to) { Ok(()) } else { sync_dir(parent(from)) }
 }
@@ -225,7 +251,9 @@ impl AppendFile {
     /// # Errors
     /// When it exists or the system refuses.
     pub fn create(path: &Path) -> Result<Self> {
-        let open = OpenOptions::new().read(true).append(true).create_new(true).mode(Mode::Shared.bits()).open(path);
+        let open = effect().and_then(|()| {
+            OpenOptions::new().read(true).append(true).create_new(true).mode(Mode::Shared.bits()).open(path)
+        });
         let file = open.map_err(|e| Error::new("create", path, e))?;
         sync_dir(parent(path))?;
         Ok(Self { file: Arc::new(file), path: path.to_owned() })
@@ -280,7 +308,7 @@ impl AppendFile {
     /// # Errors
     /// When the disk refuses: what was appended since the last success is then uncertain.
     pub fn sync(&self) -> Result<()> {
-        self.file.sync_data().map_err(|e| Error::new("sync", &self.path, e))
+        effect().and_then(|()| self.file.sync_data()).map_err(|e| Error::new("sync", &self.path, e))
     }
 
     /// Cuts the file to `len` bytes and waits until that is on disk.
@@ -291,7 +319,8 @@ impl AppendFile {
         let fail = |cause| Error::new("truncate", &self.path, cause);
         #[cfg(test)]
         faults::before_truncate().map_err(fail)?;
-        self.file.set_len(len).and_then(|()| self.file.sync_all()).map_err(fail)
+        let cut = effect().and_then(|()| self.file.set_len(len));
+        cut.and_then(|()| effect()).and_then(|()| self.file.sync_all()).map_err(fail)
     }
 }
 

@@ -144,3 +144,68 @@ async fn an_edited_request_is_stored_edited() {
     assert_eq!(exporter.taken(), ["r000000", "r000002", "r000003"]);
     rig.check_books();
 }
+
+/// The ledger's own events of a kind, as JSON.
+fn events(rig: &Rig, kind: &str) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(rig.dir.join("ledger/00000000000000000000.ndjson")).unwrap();
+    let start = format!("{{\"audit.control\":\"{kind}\"");
+    text.lines().filter(|line| line.starts_with(&start)).map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_ledger_declares_what_was_dropped_and_that_it_lives() {
+    let dir = tempfile::tempdir().unwrap();
+    let exporter = Scripted::healthy();
+    let mut plan = Plan::ledger(&exporter);
+    plan.steps = vec![filter()];
+    if let telseal::pipeline::store::Kind::Ledger(ledger) = &mut plan.storage {
+        ledger.options.heartbeat_seconds = 1;
+    }
+    let rig = Rig::start(dir.path(), plan);
+    for from in [0, 10, 20] {
+        let some = rig.request(marked(&named(from..from + 10), &[0, 4, 9], text));
+        rig.intake().submit(some).await.unwrap();
+    }
+    // A request of which nothing is stored.
+    rig.intake().submit(rig.request(marked(&named(30..31), &[0], text))).await.unwrap();
+    let dropped = || -> u64 {
+        let gaps = events(&rig, "gap");
+        gaps.iter().filter(|gap| gap["cause"] == "filter").map(|gap| gap["count"].as_u64().unwrap()).sum()
+    };
+    let waited = std::time::Duration::from_secs(20);
+    let told = tokio::time::timeout(waited, async {
+        while events(&rig, "heartbeat").is_empty() || dropped() < 10 {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    });
+    told.await.expect("a heartbeat and the gaps");
+    assert_eq!(dropped(), 10);
+    let gaps = events(&rig, "gap").len();
+    assert!((1..=4).contains(&gaps), "{gaps} gap entries");
+    let beat = events(&rig, "heartbeat").pop().unwrap();
+    assert_eq!((&beat["received"], &beat["sealed"]), (&31.into(), &21.into()));
+    let beats = events(&rig, "heartbeat").len();
+    rig.check_books();
+    rig.stop(std::time::Duration::from_secs(5)).await;
+    assert!(beats < 10, "{beats} heartbeats: the sequencer does not sleep");
+    let report = telseal::ledger::verify(dir.path(), &telseal::ledger::VerifyOptions::default()).unwrap();
+    let ledger = &report.ledgers[0];
+    assert_eq!(ledger.gaps["filter"].records, 10);
+    assert!(ledger.is_ended && ledger.heartbeat_seconds == Some(1) && ledger.unclean_starts == 0);
+}
+
+#[tokio::test]
+async fn what_was_dropped_last_is_declared_before_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let exporter = Scripted::healthy();
+    let mut plan = Plan::ledger(&exporter);
+    plan.steps = vec![filter()];
+    let rig = Rig::start(dir.path(), plan);
+    for _ in 0..4 {
+        rig.intake().submit(rig.request(marked(&named(0..2), &[0, 1], text))).await.unwrap();
+    }
+    rig.stop(std::time::Duration::from_secs(5)).await;
+    let report = telseal::ledger::verify(dir.path(), &telseal::ledger::VerifyOptions::default()).unwrap();
+    assert_eq!(report.ledgers[0].gaps["filter"].records, 8);
+    assert!(report.ledgers[0].is_ended);
+}

@@ -46,7 +46,7 @@ pub(crate) struct Built {
     pub(crate) limits: bool,
 }
 
-pub(crate) const BUILT: Built = Built { holes: false, fields: false, compressed: false, anchors: false, limits: false };
+pub(crate) const BUILT: Built = Built { holes: true, fields: true, compressed: true, anchors: true, limits: true };
 
 #[rustfmt::skip]
 const LINES: &[Row] = &[

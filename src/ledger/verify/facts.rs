@@ -8,6 +8,7 @@ use super::super::entry::{Entry, Kind};
 use super::super::members::Members;
 use super::super::note::VerifyingKey;
 use super::super::order::{self, Order, Range};
+use crate::stdx::json::{Reader, Value};
 
 /// Records that the ledger itself says are missing, for one reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,6 +28,7 @@ enum Event {
     Gap { cause: String, records: u64 },
     Order(Order),
     Hole(u64),
+    Closed(u64, String),
 }
 
 /// One entry, as the next one sees it.
@@ -54,6 +56,8 @@ pub(super) struct Facts {
     pub(super) orders: Vec<Order>,
     /// Records without bodies.
     pub(super) holes: Vec<Range>,
+    /// Records that lack an erasable field, by its name.
+    pub(super) closed: BTreeMap<String, Vec<Range>>,
     first: Option<Moment>,
     last: Option<Moment>,
     /// Not covered by a checkpoint yet.
@@ -65,11 +69,12 @@ impl Facts {
     /// Takes a good line into account.
     pub(super) fn add(&mut self, checked: &Checked<'_>, chain: &Chain, root: &VerifyingKey) {
         match checked {
-            Checked::Record { entry, body } => {
+            Checked::Record { entry, has_body, closed } => {
                 self.open.0 += 1;
-                if body.is_none() {
+                if !has_body {
                     self.events.push(Event::Hole(entry.seq));
                 }
+                self.events.extend(closed.iter().map(|name| Event::Closed(entry.seq, plain(name))));
                 self.moment(entry);
             }
             Checked::Control { entry, body } => {
@@ -107,14 +112,8 @@ impl Facts {
                 *gap = Gap { entries: gap.entries + 1, records: gap.records + records };
             }
             Event::Order(order) => self.orders.push(order),
-            Event::Hole(seq) => self.hole((seq, seq)),
-        }
-    }
-
-    fn hole(&mut self, (first, last): Range) {
-        match self.holes.last_mut() {
-            Some(before) if before.1 + 1 == first => before.1 = last,
-            _ => self.holes.push((first, last)),
+            Event::Hole(seq) => extend(&mut self.holes, (seq, seq)),
+            Event::Closed(seq, name) => extend(self.closed.entry(name).or_default(), (seq, seq)),
         }
     }
 
@@ -166,7 +165,28 @@ impl Facts {
             *gap = Gap { entries: gap.entries + more.entries, records: gap.records + more.records };
         }
         self.orders.extend(next.orders);
-        next.holes.into_iter().for_each(|range| self.hole(range));
+        next.holes.into_iter().for_each(|range| extend(&mut self.holes, range));
+        for (name, ranges) in next.closed {
+            let closed = self.closed.entry(name).or_default();
+            ranges.into_iter().for_each(|range| extend(closed, range));
+        }
+    }
+}
+
+/// The name of a field, of which the JSON stands in the line.
+fn plain(name: &[u8]) -> String {
+    let text = std::str::from_utf8(name).unwrap_or_default();
+    match Reader::over(text).value() {
+        Ok(Value::Str(name)) => name.read(&mut String::new()).to_owned(),
+        _ => text.to_owned(),
+    }
+}
+
+/// Adds a range behind the others; neighbours become one.
+fn extend(ranges: &mut Vec<Range>, (first, last): Range) {
+    match ranges.last_mut() {
+        Some(before) if before.1 + 1 == first => before.1 = last,
+        _ => ranges.push((first, last)),
     }
 }
 

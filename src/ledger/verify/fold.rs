@@ -130,10 +130,17 @@ impl Whole {
     fn check_holes(&self, path: &Path, is_folder: bool) -> Result<(), VerifyError> {
         let mut authority = Authority::default();
         self.facts.orders.iter().for_each(|order| authority.add(order));
-        let Some(seq) = self.facts.holes.iter().find_map(|range| authority.first_outside(*range)) else {
-            return Ok(());
+        let body = self.facts.holes.iter().find_map(|range| authority.first_body(*range));
+        let field = self
+            .facts
+            .closed
+            .iter()
+            .find_map(|(name, ranges)| ranges.iter().find_map(|range| authority.first_field(name, *range)));
+        let (seq, what) = match (body, field) {
+            (Some(seq), _) => (seq, "the record's body is gone, and no order allows that"),
+            (None, Some(seq)) => (seq, "a field of the record is gone, and no order allows that"),
+            (None, None) => return Ok(()),
         };
-        let what = "the record's body is gone, and no order allows that";
         let found = violation(path, 0, Finding::new(Fault::UnauthorisedHole, seq, what));
         // The order may stand in a part that is not here.
         Err(if is_folder { found } else { found.as_doubt() })
@@ -207,6 +214,7 @@ fn report(path: &Path, whole: Whole, end: &Chain, (key, key_from): (VerifyingKey
         silence_ns: facts.silence.0,
         silent_since_ns: facts.silence.1,
         bodies_gone: facts.holes.iter().map(|(first, last)| last - first + 1).sum(),
+        fields_gone: facts.closed.values().flatten().map(|(first, last)| last - first + 1).sum(),
         gaps: facts.gaps,
         key,
         key_from,

@@ -103,6 +103,7 @@ impl LedgerReport {
             .raw("ended", if self.is_ended { b"true" } else { b"false" })
             .number("epoch_first", self.epochs.0.into())
             .number("epoch_last", self.epochs.1.into())
+            .number("fields_gone", self.fields_gone)
             .number("first", self.first)
             .raw("gaps", &gaps.end());
         if let Some(seconds) = self.heartbeat_seconds {

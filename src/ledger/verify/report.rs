@@ -76,6 +76,8 @@ pub struct LedgerReport {
     pub silent_since_ns: u64,
     /// How many records lack their body, each by an order.
     pub bodies_gone: u64,
+    /// How many erasable fields are gone, each by an order.
+    pub fields_gone: u64,
     /// Records that the ledger itself says are missing, by cause.
     pub gaps: BTreeMap<String, Gap>,
 }
@@ -165,6 +167,9 @@ impl LedgerReport {
                 "  bodies      {} records lack their body, each by an order of the root key",
                 self.bodies_gone
             )?;
+        }
+        if self.fields_gone > 0 {
+            writeln!(f, "  fields      {} erasable fields are gone, each by an order", self.fields_gone)?;
         }
         Ok(())
     }

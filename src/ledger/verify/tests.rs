@@ -4,6 +4,10 @@
 
 use std::fs;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::super::note::parse_checkpoint_line;
 use super::super::{Drafts, EXTENSION, Ledger, Options};
 use super::*;
 use crate::stdx::segments;
@@ -258,4 +262,111 @@ fn nothing_to_check_is_not_a_success() {
     assert!(matches!(check(&dir.path().join("absent")), Err(VerifyError::File(_))));
     fs::write(segments::path_of(dir.path(), 0, EXTENSION), "").unwrap();
     assert!(matches!(check(dir.path()), Err(VerifyError::Inconclusive(_))));
+}
+
+/// A record with an erasable field, disclosed in its seal, as a whole and as an erasure leaves it.
+#[test]
+fn an_erasable_field_may_be_disclosed_exactly_or_erased_by_an_order() {
+    use super::super::disclosed::ERASABLE;
+    use super::super::{entry::Kind, field_digest};
+    let dir = fast_dir();
+    let (mut ledger, ..) = Ledger::open(dir.path(), &Options::new("logs")).unwrap();
+    let digest = STANDARD.encode(field_digest(&[9; 16], b"\"user.email\":\"a@b.example\""));
+    let mut drafts = Drafts::with_capacity(1, 100);
+    let body = format!(r#"{{"attributes":{{"user.email":{{"$sd":"{digest}"}}}}}}"#);
+    drafts.buffer().extend_from_slice(body.as_bytes());
+    drafts.finish_line(1, ERASABLE, 0).unwrap();
+    let seq = ledger.append(&[drafts]).unwrap()[0].first;
+    assert_eq!(violation_of(dir.path()).fault, Fault::UnauthorisedHole);
+    let path = segments_of(dir.path())[0].clone();
+    let text = fs::read_to_string(&path).unwrap();
+    let with = |disclosure: &str| {
+        let seal = format!("{body}\n").replace("}\n", ",\"audit.seal\":{");
+        let disclosed = text.replace(&seal, &format!("{seal}\"disclosures\":[{disclosure}],"));
+        assert_ne!(disclosed, text);
+        fs::write(&path, disclosed).unwrap();
+    };
+    let salt = STANDARD.encode([9; 16]);
+    with(&format!(r#"["{salt}","user.email","a@b.example"]"#));
+    assert_eq!(check(dir.path()).unwrap().ledgers[0].fields_gone, 0);
+    with(&format!(r#"["{salt}","user.email","c@d.example"]"#));
+    assert_eq!((violation_of(dir.path()).fault, violation_of(dir.path()).seq), (Fault::Modified, Some(seq)));
+    fs::write(&path, &text).unwrap();
+    let order = format!(r#"{{"actor":"x","basis":"b","fields":["user.email"],"request":"r","seqs":[{seq}]}}"#);
+    ledger.append_order(Kind::Erasure, order.as_bytes()).unwrap();
+    assert_eq!(check(dir.path()).unwrap().ledgers[0].fields_gone, 1);
+}
+
+/// The checkpoint notes of a ledger, one a file.
+fn notes_of(dir: &Path, to: &Path) -> Vec<Anchor> {
+    let lines = segments_of(dir).into_iter().flat_map(|path| lines_of(&path));
+    let notes = lines.filter_map(|line| parse_checkpoint_line(line.strip_suffix(b"\n")?));
+    let read = notes.enumerate().map(|(n, note)| {
+        let path = to.join(n.to_string());
+        fs::write(&path, note).unwrap();
+        Anchor::read(&path).unwrap()
+    });
+    read.collect()
+}
+
+#[test]
+fn a_checkpoint_kept_elsewhere_shows_what_was_cut_off_and_what_was_rewritten() {
+    let (dir, kept) = (small_ledger(), fast_dir());
+    let anchors = notes_of(dir.path(), kept.path());
+    let with = |anchors: &[Anchor]| VerifyOptions { anchors: anchors.to_vec(), ..VerifyOptions::default() };
+    assert_eq!(anchors.len(), 10);
+    verify(dir.path(), &with(&anchors)).unwrap();
+    for path in segments_of(dir.path()) {
+        let report = check(&path).unwrap().ledgers.remove(0);
+        let inside = anchors.iter().filter(|anchor| (report.first + 1..=report.size).contains(&anchor.checkpoint.size));
+        verify(&path, &with(&inside.cloned().collect::<Vec<_>>())).unwrap();
+    }
+    let fault = |anchors: &[Anchor], options: VerifyOptions| match verify(
+        dir.path(),
+        &VerifyOptions { anchors: anchors.to_vec(), ..options },
+    ) {
+        Err(VerifyError::Violation(found)) => Some(found.fault),
+        Err(VerifyError::Inconclusive(_)) => None,
+        other => panic!("{other:?}"),
+    };
+    // The same size with another root, unsigned: whoever kept it says that it was so.
+    let note = fs::read_to_string(kept.path().join("3")).unwrap();
+    let root = note.lines().nth(2).unwrap();
+    let forked = kept.path().join("forked");
+    fs::write(&forked, note.split("— ").next().unwrap().replace(root, &STANDARD.encode([7; 32])) + "— x AAAAAAAA\n")
+        .unwrap();
+    assert_eq!(fault(&[Anchor::read(&forked).unwrap()], VerifyOptions::default()), Some(Fault::Forked));
+    // Signed by us, the same is a forgery and proves nothing.
+    fs::write(&forked, note.replace(root, &STANDARD.encode([7; 32]))).unwrap();
+    assert_eq!(fault(&[Anchor::read(&forked).unwrap()], VerifyOptions::default()), None);
+    let last = segments_of(dir.path()).pop().unwrap();
+    let lines = lines_of(&last);
+    fs::write(&last, lines[..lines.len() - 2].concat()).unwrap();
+    assert_eq!(fault(&[], VerifyOptions { expect_size: Some(17), ..VerifyOptions::default() }), Some(Fault::Truncated));
+    assert_eq!(fault(&anchors, VerifyOptions::default()), Some(Fault::Truncated));
+    verify(dir.path(), &with(&anchors[..9])).unwrap();
+    let other = notes_of(small_ledger().path(), kept.path()).remove(0);
+    assert_eq!(fault(&[other], VerifyOptions::default()), None, "an anchor of another ledger");
+}
+
+#[test]
+fn an_old_signature_is_stale_and_a_declared_gap_may_be_refused() {
+    let dir = fast_dir();
+    let an_hour_ago = || crate::stdx::clock::unix_nanos() - 3_600_000_000_000;
+    let options = Options { clock: an_hour_ago, ..Options::new("logs") };
+    let (mut ledger, ..) = Ledger::open(dir.path(), &options).unwrap();
+    let gap = super::super::DeclaredGap { cause: "filter".into(), count: 17, from_ns: 1, to_ns: 2 };
+    ledger.gap(&gap).unwrap();
+    ledger.gap(&gap).unwrap();
+    let verdict = |options: VerifyOptions| verify(dir.path(), &options);
+    let report = verdict(VerifyOptions { max_age_seconds: Some(4000), ..VerifyOptions::default() }).unwrap();
+    assert_eq!(report.ledgers[0].gaps["filter"], Gap { entries: 2, records: 34 });
+    assert!(report.to_string().contains("34 records by filter"), "{report}");
+    let stale = verdict(VerifyOptions { max_age_seconds: Some(3000), ..VerifyOptions::default() });
+    assert!(matches!(stale, Err(VerifyError::Doubt(found)) if found.fault == Fault::Stale));
+    let refused = verdict(VerifyOptions { no_gaps: true, ..VerifyOptions::default() });
+    assert!(matches!(refused, Err(VerifyError::Inconclusive(_))));
+    let value: serde_json::Value = serde_json::from_str(&report.to_json()).unwrap();
+    assert_eq!(value["ledgers"][0]["gaps"]["filter"]["records"], 34);
+    assert_eq!(value["result"], "verified");
 }

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::{Error, Mode, Result, sync_dir};
+use super::{Error, Mode, Result, effect, sync_dir};
 
 /// A file in the making, under its own name with `.tmp` at the end. Dropped before [`NewFile::finish`], it is gone.
 #[derive(Debug)]
@@ -23,7 +23,8 @@ impl NewFile {
     /// When the system refuses.
     pub fn create(path: &Path, mode: Mode) -> Result<Self> {
         let temporary = super::temporary_name(path);
-        let open = OpenOptions::new().write(true).create(true).truncate(true).mode(mode.bits()).open(&temporary);
+        let open = effect()
+            .and_then(|()| OpenOptions::new().write(true).create(true).truncate(true).mode(mode.bits()).open(&temporary));
         let file = BufWriter::with_capacity(1 << 18, open.map_err(|e| Error::new("create", &temporary, e))?);
         Ok(Self { file, temporary, path: path.to_owned(), is_done: false })
     }
@@ -39,7 +40,7 @@ impl NewFile {
     /// # Errors
     /// When the system refuses.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(|e| Error::new("write", &self.temporary, e))
+        effect().and_then(|()| self.file.write_all(bytes)).map_err(|e| Error::new("write", &self.temporary, e))
     }
 
     /// Makes it durable and gives it its name, in this order.
@@ -48,9 +49,10 @@ impl NewFile {
     /// When the system refuses; what stood there before then still stands there.
     #[expect(clippy::disallowed_methods, reason = "this is the place")]
     pub fn finish(mut self) -> Result<()> {
-        let synced = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
+        let synced = effect().and_then(|()| self.file.flush()).and_then(|()| self.file.get_ref().sync_all());
         synced.map_err(|e| Error::new("write", &self.temporary, e))?;
-        fs::rename(&self.temporary, &self.path).map_err(|e| Error::new("rename the new file to", &self.path, e))?;
+        let renamed = effect().and_then(|()| fs::rename(&self.temporary, &self.path));
+        renamed.map_err(|e| Error::new("rename the new file to", &self.path, e))?;
         self.is_done = true;
         sync_dir(super::parent(&self.path))
     }
@@ -60,7 +62,7 @@ impl Drop for NewFile {
     #[expect(clippy::disallowed_methods, reason = "this is the place")]
     fn drop(&mut self) {
         if !self.is_done {
-            let _ = fs::remove_file(&self.temporary);
+            let _ = effect().and_then(|()| fs::remove_file(&self.temporary));
         }
     }
 }
