@@ -68,6 +68,15 @@ fn keep(left: &mut Promises<'_>, salt: &str, name: &str, value: &str) -> bool {
     left.remove(&promise).is_some_and(|(_, count)| count == 1)
 }
 
+/// A name as it is, of which the JSON stands in the line.
+pub(super) fn plain_name(name: &[u8]) -> String {
+    let text = std::str::from_utf8(name).unwrap_or_default();
+    match Reader::over(text).value() {
+        Ok(Value::Str(name)) => name.read(&mut String::new()).to_owned(),
+        _ => text.to_owned(),
+    }
+}
+
 /// Hands over salt, name and value of each, as JSON; false when one was refused.
 pub(super) fn each(disclosures: &[u8], mut visit: impl FnMut(&str, &str, &str) -> bool) -> Result<bool, Error> {
     let mut reader = Reader::new(disclosures)?;

@@ -132,6 +132,11 @@ impl Authority {
         }
     }
 
+    /// True when something in some of these may be gone.
+    pub(super) fn touches(&self, range: Range) -> bool {
+        std::iter::once(&self.bodies).chain(self.fields.values()).any(|allowed| allowed.touches(range))
+    }
+
     /// A hold in force over some of these.
     pub(super) fn hold_over(&self, (first, last): Range) -> Option<(&str, Range)> {
         let mut holds = self.holds.iter().map(|(id, range)| (id.as_str(), *range));
@@ -171,6 +176,10 @@ impl Allowed {
     /// Up to where everything from this number on is allowed.
     fn covered_to(&self, first: u64) -> Option<u64> {
         self.0.range(..=first).next_back().map(|(_, to)| *to).filter(|to| *to >= first)
+    }
+
+    fn touches(&self, (first, last): Range) -> bool {
+        self.0.range(..=last).next_back().is_some_and(|(_, to)| *to >= first)
     }
 
     fn first_outside(&self, (first, last): Range) -> Option<u64> {

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::super::chain::Chain;
 use super::super::checker::Checked;
+use super::super::disclosed::plain_name;
 use super::super::entry::{Entry, Kind};
 use super::super::members::Members;
 use super::super::note::VerifyingKey;
 use super::super::order::{self, Order, Range};
-use crate::stdx::json::{Reader, Value};
 
 /// Records that the ledger itself says are missing, for one reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Facts {
                 if !has_body {
                     self.events.push(Event::Hole(entry.seq));
                 }
-                self.events.extend(closed.iter().map(|name| Event::Closed(entry.seq, plain(name))));
+                self.events.extend(closed.iter().map(|name| Event::Closed(entry.seq, plain_name(name))));
                 self.moment(entry);
             }
             Checked::Control { entry, body } => {
@@ -170,15 +170,6 @@ impl Facts {
             let closed = self.closed.entry(name).or_default();
             ranges.into_iter().for_each(|range| extend(closed, range));
         }
-    }
-}
-
-/// The name of a field, of which the JSON stands in the line.
-fn plain(name: &[u8]) -> String {
-    let text = std::str::from_utf8(name).unwrap_or_default();
-    match Reader::over(text).value() {
-        Ok(Value::Str(name)) => name.read(&mut String::new()).to_owned(),
-        _ => text.to_owned(),
     }
 }
 
