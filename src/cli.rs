@@ -2,8 +2,10 @@
 
 mod bytes;
 mod demo;
+mod erase;
 mod export;
 mod failed;
+mod hold;
 mod key;
 mod moment;
 mod progress;
@@ -11,9 +13,11 @@ mod prove;
 mod reconcile;
 mod record;
 mod redact;
+mod retain;
 mod risk;
 mod run;
 mod select;
+mod target;
 mod validate;
 mod verify;
 mod verify_proof;
@@ -88,6 +92,12 @@ enum Command {
     VerifyProof(verify_proof::VerifyProofArgs),
     /// Print exactly the bytes that were hashed for an entry
     Bytes(bytes::BytesArgs),
+    /// Delete the bodies of old segments by a signed order; entries, chain and checkpoints stay and verify
+    Retain(retain::RetainArgs),
+    /// Forbid, by a signed order, that records are deleted; or release that; or list what is forbidden
+    Hold(hold::HoldArgs),
+    /// Erase records, or single fields of them, by a signed order, and say who may hold copies
+    Erase(erase::EraseArgs),
     /// Redact standard input with the rules of the processor `redact`, or look up a pseudonym
     Redact(redact::RedactArgs),
     /// Print the values behind tokens that `redact` made; leaves a line in an audit file
@@ -114,6 +124,9 @@ pub fn main() -> Exit {
         Command::Bytes(args) => bytes::bytes(&args),
         Command::Export(args) => export::export(&args),
         Command::Reconcile(args) => reconcile::reconcile(&args),
+        Command::Retain(args) => retain::retain(&args),
+        Command::Hold(args) => hold::hold(&args),
+        Command::Erase(args) => erase::erase(&args),
         Command::Redact(args) => redact::redact(&args),
         Command::Detokenize(args) => redact::detokenize(&args),
         Command::Demo => demo::demo(),

@@ -656,7 +656,7 @@ class Ledger:
             covered = seq < at and seq in seqs and not any(first <= seq <= last for first, last in held)
             return covered and (fields is None or (names is not None and set(names) <= set(fields)))
 
-        holes = [(seq, None) for seq in self.holes] + self.closed
+        holes = [(seq, None) for seq in self.holes] + [(seq, [name]) for seq, names in self.closed for name in names]
         for seq, names in holes:
             if not any(allows(order, seq, names) for order in self.orders):
                 return seq

@@ -95,16 +95,17 @@ pub struct Plan {
 }
 
 impl Retention {
-    /// Which segments go. Those from `needed` on (the segment in which the slowest exporter is) stay.
+    /// Which segments go. Those stay that the slowest exporter, after `passed` records, has not passed.
     ///
     /// # Errors
     /// When a text cannot stand in an order.
-    pub fn plan(&self, survey: &Survey, needed: Option<u64>) -> Result<Plan, RetainError> {
+    pub fn plan(&self, survey: &Survey, passed: Option<u64>) -> Result<Plan, RetainError> {
         check_texts(&[("actor", &self.actor), ("policy", &self.policy), ("ticket", &self.ticket)])?;
         let mut plan = Plan::default();
         let mut run: Vec<&SegmentFacts> = Vec::new();
         for segment in survey.closed() {
-            let goes = segment.bodies > 0 && segment.to_ns < self.before_ns && self.takes(survey, segment, needed, &mut plan);
+            let is_old = segment.bodies > 0 && segment.to_ns < self.before_ns;
+            let goes = is_old && takes(survey, segment, passed, &mut plan);
             if !goes {
                 self.order(&mut plan, &std::mem::take(&mut run));
                 continue;
@@ -113,19 +114,6 @@ impl Retention {
         }
         self.order(&mut plan, &run);
         Ok(plan)
-    }
-
-    fn takes(&self, survey: &Survey, segment: &SegmentFacts, needed: Option<u64>, plan: &mut Plan) -> bool {
-        let range = (segment.first, segment.last);
-        if let Some((hold, _)) = survey.authority.hold_over(range) {
-            plan.held.push((range.0, range.1, hold.to_owned()));
-            return false;
-        }
-        if needed.is_some_and(|needed| segment.first >= needed) {
-            plan.needed.push(range);
-            return false;
-        }
-        true
     }
 
     fn order(&self, plan: &mut Plan, run: &[&SegmentFacts]) {
@@ -144,6 +132,20 @@ impl Retention {
             .text("to_ns", &last.to_ns.to_string());
         plan.drafts.push(Draft { kind: Kind::Retention, order: order.end() });
     }
+}
+
+/// True when nothing keeps an old segment.
+fn takes(survey: &Survey, segment: &SegmentFacts, passed: Option<u64>, plan: &mut Plan) -> bool {
+    let range = (segment.first, segment.last);
+    if let Some((hold, _)) = survey.authority.hold_over(range) {
+        plan.held.push((range.0, range.1, hold.to_owned()));
+        return false;
+    }
+    if passed.is_some_and(|passed| passed < segment.records_before + segment.records) {
+        plan.needed.push(range);
+        return false;
+    }
+    true
 }
 
 /// Who wants records or fields erased, and why.
@@ -193,8 +195,8 @@ impl Erasure {
         }
         match survey.records.get(&seq) {
             None => refused(format!("entry {seq} is no record of this ledger")),
-            Some(None) => refused(format!("the body of record {seq} is gone already")),
-            Some(Some(names)) => match self.fields.iter().find(|field| !names.contains(*field)) {
+            Some((_, None)) => refused(format!("the body of record {seq} is gone already")),
+            Some((_, Some(names))) => match self.fields.iter().find(|field| !names.contains(*field)) {
                 Some(field) => refused(format!("record {seq} has no erasable field `{field}` that is still there")),
                 None => Ok(()),
             },
@@ -294,6 +296,23 @@ pub fn exporters(dir: &Path) -> durable::Result<Vec<(CursorFile, Option<Position
         Ok((file, place))
     };
     files.map(place).collect()
+}
+
+/// Who may hold copies of these records: the exporters that have passed one of them, and how many they have passed.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn copies(dir: &Path, survey: &Survey) -> durable::Result<Vec<(String, u64)>> {
+    let mut found = Vec::new();
+    for (file, place) in exporters(dir)? {
+        let passed = place.map_or(0, |place| place.record);
+        let count = survey.records.values().filter(|(before, _)| *before < passed).count() as u64;
+        if count > 0 {
+            let name = file.path().file_name().map(|name| name.to_string_lossy().into_owned());
+            found.push((name.unwrap_or_default(), count));
+        }
+    }
+    Ok(found)
 }
 
 /// Texts of orders stand in them without escapes.

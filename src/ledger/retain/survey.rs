@@ -35,8 +35,9 @@ pub struct SegmentFacts {
 pub struct Survey {
     segments: Vec<SegmentFacts>,
     pub(super) authority: Authority,
-    /// The records that were asked for: the names of the erasable fields that are still there, or `None` without a body.
-    pub(super) records: BTreeMap<u64, Option<Vec<String>>>,
+    /// The records that were asked for: how many records stand before each, and the names of its erasable fields that are
+    /// still there, or `None` without a body.
+    pub(super) records: BTreeMap<u64, (u64, Option<Vec<String>>)>,
     /// Orders that no checkpoint covers yet.
     open: Vec<Order>,
 }
@@ -72,12 +73,6 @@ impl Survey {
         self.segments.last().map_or(0, |segment| segment.last + 1)
     }
 
-    /// How many records there were before an entry: what an exporter that has passed it has counted.
-    #[must_use]
-    pub fn segment_of(&self, seq: u64) -> Option<&SegmentFacts> {
-        self.segments.iter().find(|segment| (segment.first..=segment.last).contains(&seq))
-    }
-
     fn segment(&mut self, file: &File, root: &VerifyingKey, wanted: &BTreeSet<u64>) -> Result<(), RetainError> {
         let mut reader = SegmentReader::open(&file.path)?;
         let header = match reader.header() {
@@ -110,11 +105,12 @@ impl Survey {
         let sealed = if let Item::Sealed(sealed) = item { Some(sealed) } else { None };
         match entry.kind {
             Kind::Record => {
+                if wanted.contains(&entry.seq) {
+                    let names = sealed.map(|sealed| disclosed_names(sealed.line));
+                    self.records.insert(entry.seq, (facts.records_before + facts.records, names));
+                }
                 facts.records += 1;
                 facts.bodies += u64::from(sealed.is_some());
-                if wanted.contains(&entry.seq) {
-                    self.records.insert(entry.seq, sealed.map(|sealed| disclosed_names(sealed.line)));
-                }
             }
             Kind::Retention | Kind::Erasure | Kind::Hold => {
                 let order = sealed.and_then(|sealed| order::read(sealed.open_body, &entry, root).ok());
