@@ -317,7 +317,11 @@ impl Checker {
         let next = self.chain.size();
         if entry.flags & ERASABLE == 0 {
             let what = "fields are disclosed in a line that has none to disclose";
-            return if sealed.disclosures.is_empty() { Ok(Vec::new()) } else { Err(Finding::new(Fault::Modified, next, what)) };
+            return if sealed.disclosures.is_empty() {
+                Ok(Vec::new())
+            } else {
+                Err(Finding::new(Fault::Modified, next, what))
+            };
         }
         disclosed::closed(sealed.open_body, sealed.disclosures).map_err(|(fault, what)| Finding::new(fault, next, what))
     }

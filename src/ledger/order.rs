@@ -250,9 +250,15 @@ mod tests {
         assert_eq!(parse(Kind::Retention, r#"{"first":3,"last":9}"#), Some(Order::Retention((3, 9))));
         assert_eq!(parse(Kind::Retention, r#"{"first":9,"last":3}"#), None);
         assert_eq!(parse(Kind::Hold, r#"{"actor":"x","hold":"h","release":true}"#), Some(Order::Release("h".into())));
-        assert_eq!(parse(Kind::Erasure, r#"{"fields":["a"],"seqs":[1]}"#), Some(Order::FieldErasure(vec!["a".into()], vec![1])));
+        assert_eq!(
+            parse(Kind::Erasure, r#"{"fields":["a"],"seqs":[1]}"#),
+            Some(Order::FieldErasure(vec!["a".into()], vec![1]))
+        );
         let order = Order::Retention((3, 9)).before(5);
-        assert_eq!((order, Order::Erasure(vec![4, 5, 6]).before(5)), (Order::Retention((3, 4)), Order::Erasure(vec![4])));
+        assert_eq!(
+            (order, Order::Erasure(vec![4, 5, 6]).before(5)),
+            (Order::Retention((3, 4)), Order::Erasure(vec![4]))
+        );
         assert_eq!(parse(Kind::Erasure, r#"{"seqs":[1,"2"]}"#), None);
     }
 }

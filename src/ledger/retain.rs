@@ -208,7 +208,13 @@ impl Erasure {
 ///
 /// # Errors
 /// When a text cannot stand in an order, the range is empty, or a hold of this id is in force.
-pub fn hold(survey: &Survey, id: &str, (first, last): (u64, u64), actor: &str, reason: &str) -> Result<Draft, RetainError> {
+pub fn hold(
+    survey: &Survey,
+    id: &str,
+    (first, last): (u64, u64),
+    actor: &str,
+    reason: &str,
+) -> Result<Draft, RetainError> {
     check_texts(&[("actor", actor), ("id", id), ("reason", reason)])?;
     if first > last || id.is_empty() {
         return Err(RetainError::Refused("a hold has an id, and its last record is not before its first".to_owned()));
@@ -319,9 +325,9 @@ pub fn copies(dir: &Path, survey: &Survey) -> durable::Result<Vec<(String, u64)>
 fn check_texts(texts: &[(&str, &str)]) -> Result<(), RetainError> {
     let is_odd = |c: char| c.is_control() || c == '"' || c == '\\';
     match texts.iter().find(|(_, text)| text.contains(is_odd)) {
-        Some((name, _)) => {
-            Err(RetainError::Refused(format!("the {name} has a quote, a backslash or a control character, which an order cannot have")))
-        }
+        Some((name, _)) => Err(RetainError::Refused(format!(
+            "the {name} has a quote, a backslash or a control character, which an order cannot have"
+        ))),
         None => Ok(()),
     }
 }

@@ -81,7 +81,8 @@ impl Survey {
             Err(WalkError::Malformed { .. }) if reader.line_number() == 0 => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        let mut facts = SegmentFacts { first: header.first(), records_before: header.records, ..SegmentFacts::default() };
+        let mut facts =
+            SegmentFacts { first: header.first(), records_before: header.records, ..SegmentFacts::default() };
         facts.last = facts.first.saturating_sub(1);
         while let Some(item) = reader.next_item()? {
             self.item(&item, root, wanted, &mut facts);

@@ -23,8 +23,9 @@ impl NewFile {
     /// When the system refuses.
     pub fn create(path: &Path, mode: Mode) -> Result<Self> {
         let temporary = super::temporary_name(path);
-        let open = effect()
-            .and_then(|()| OpenOptions::new().write(true).create(true).truncate(true).mode(mode.bits()).open(&temporary));
+        let open = effect().and_then(|()| {
+            OpenOptions::new().write(true).create(true).truncate(true).mode(mode.bits()).open(&temporary)
+        });
         let file = BufWriter::with_capacity(1 << 18, open.map_err(|e| Error::new("create", &temporary, e))?);
         Ok(Self { file, temporary, path: path.to_owned(), is_done: false })
     }
