@@ -10,7 +10,8 @@ use telseal::ledger::{Drafts, Ledger, Options};
 
 fn telseal(data: &Path, arguments: &[&str]) -> (i32, String) {
     let command = arguments[0];
-    let run = Command::new(env!("CARGO_BIN_EXE_telseal")).arg(command).arg(data).args(&arguments[1..]).output().unwrap();
+    let run =
+        Command::new(env!("CARGO_BIN_EXE_telseal")).arg(command).arg(data).args(&arguments[1..]).output().unwrap();
     let text = [run.stdout, run.stderr].concat();
     (run.status.code().unwrap(), String::from_utf8_lossy(&text).into_owned())
 }
@@ -63,7 +64,10 @@ fn bodies_are_held_erased_and_retained_and_every_state_verifies() {
     assert_eq!((code, text.contains("would lose"), &verified(data)["bodies_gone"]), (0, true, &1.into()), "{text}");
     let (code, text) = telseal(data, &["retain", "--older-than", "0", "--json", "--policy", "7 years"]);
     let plan: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert!(code == 0 && plan["records"].as_u64().unwrap() > 8 && plan["freed_bytes"].as_u64().unwrap() > 4000, "{text}");
+    assert!(
+        code == 0 && plan["records"].as_u64().unwrap() > 8 && plan["freed_bytes"].as_u64().unwrap() > 4000,
+        "{text}"
+    );
     assert!(verified(data)["bodies_gone"].as_u64().unwrap() > 8);
     assert_eq!(telseal(data, &["erase", "--seq", "1", "--request", "r", "--basis", "b\"c"]).0, 2);
 }

@@ -219,8 +219,12 @@ const START_NS: u64 = 1_700_000_000_000_000_000;
 impl Forge {
     /// A ledger with its genesis, not yet signed.
     pub(crate) fn new(origin: &str) -> Self {
-        let root = Key::new(origin, &format!("{origin} root"));
-        let mut forge = Self::bare(origin, root, sha256(&[b"nonce ", origin.as_bytes()])[..16].try_into().unwrap());
+        Self::with_nonce(origin, sha256(&[b"nonce ", origin.as_bytes()])[..16].try_into().unwrap())
+    }
+
+    /// The same under the same keys, but another one.
+    pub(crate) fn with_nonce(origin: &str, nonce: [u8; 16]) -> Self {
+        let mut forge = Self::bare(origin, Key::new(origin, &format!("{origin} root")), nonce);
         forge.certify(true);
         forge.genesis();
         forge

@@ -75,8 +75,7 @@ fn records(forge: &mut Forge, count: u64) {
 }
 
 /// Four segments (compressed, sidecar, plain, open), three epochs, holes by order.
-fn honest() -> Forge {
-    let mut forge = Forge::new(ORIGIN);
+fn honest(mut forge: Forge) -> Forge {
     forge.control("config", r#""binary":"telseal","config":"00","heartbeat_seconds":60,"rules":"""#);
     forge.checkpoint(true);
     records(&mut forge, 5);
@@ -115,9 +114,14 @@ fn honest() -> Forge {
 
 impl Scene {
     pub(crate) fn new() -> Self {
-        let forge = honest();
+        let forge = honest(Forge::new(ORIGIN));
         let key = forge.root.clone();
         Self { forge, bytes: BTreeMap::new(), gone: vec![], anchors: vec![], arguments: vec![], only: None, key }
+    }
+
+    /// Another ledger under the same origin and keys, with the same records.
+    pub(crate) fn twin() -> Forge {
+        honest(Forge::with_nonce(ORIGIN, [7; 16]))
     }
 
     /// Replaces a part of the line of an entry, once.
