@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, one table of exit codes for all.
 
+mod anchor;
 mod bytes;
 mod demo;
 mod erase;
@@ -7,7 +8,9 @@ mod export;
 mod failed;
 mod hold;
 mod key;
+mod keys;
 mod moment;
+mod offline;
 mod progress;
 mod prove;
 mod reconcile;
@@ -18,9 +21,11 @@ mod risk;
 mod run;
 mod select;
 mod target;
+mod tiles;
 mod validate;
 mod verify;
 mod verify_proof;
+mod witness;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -104,6 +109,15 @@ enum Command {
     Detokenize(redact::Detokenize),
     /// Say what a command line, or an event of an AI agent, means: level, score, rules and reasons. Nothing is run
     Risk(risk::Options),
+    /// Make, show and change the keys of a ledger
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Write the ledger's tree as a C2SP transparency log of static files
+    Tiles(tiles::TilesArgs),
+    /// Cosign the checkpoints of other ledgers, so that none of them can have two histories
+    Witness(witness::WitnessArgs),
+    /// Have a witness cosign the newest checkpoint; tells when the ledger was cut off or rewritten
+    Anchor(anchor::AnchorArgs),
 }
 
 /// Runs the command that the process was started with.
@@ -129,6 +143,10 @@ pub fn main() -> Exit {
         Command::Erase(args) => erase::erase(&args),
         Command::Redact(args) => redact::redact(&args),
         Command::Detokenize(args) => redact::detokenize(&args),
+        Command::Keys(command) => keys::keys(&command),
+        Command::Tiles(args) => tiles::tiles(&args),
+        Command::Witness(args) => witness::witness(&args),
+        Command::Anchor(args) => anchor::anchor(&args),
         Command::Demo => demo::demo(),
     }
 }

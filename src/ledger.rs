@@ -36,6 +36,7 @@ pub mod tiles;
 pub mod tree;
 pub mod verify;
 pub mod walk;
+pub mod witness;
 pub mod writer;
 
 mod chain;

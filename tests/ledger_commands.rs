@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
-use telseal::ledger::{Drafts, Ledger, Options};
+use telseal::ledger::entry::Kind;
+use telseal::ledger::{Control, Drafts, Ledger, Options};
 
 struct Ran {
     code: i32,
@@ -39,6 +41,12 @@ impl Site {
             ledger.append(&[drafts]).unwrap();
         }
         Self { data }
+    }
+
+    /// Ends the run as an orderly stop does.
+    fn end(&self) {
+        let (mut ledger, ..) = Ledger::open(&self.data.path().join("logs/ledger"), &Options::new("logs")).unwrap();
+        ledger.append_control(Control::new(Kind::End)).unwrap();
     }
 
     fn path(&self, name: &str) -> String {
@@ -177,4 +185,141 @@ fn a_copy_that_lacks_records_ends_with_4_and_their_numbers() {
     let json = telseal(&["reconcile", "--json", "--copy", &site.path("copy"), &site.root()]);
     let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!((&json["exact"], &json["unexplained"]["count"]), (&3.into(), &1.into()));
+}
+
+#[test]
+fn an_export_is_noted_in_a_ledger_that_ended_in_order() {
+    let site = Site::new(3);
+    let export = || telseal(&["export", "--format", "ndjson", &site.root()]);
+    let refused = export();
+    assert!(
+        refused.code == 0 && refused.err.contains("not noted   in the ledger: the last run did not end"),
+        "{}",
+        refused.err
+    );
+    site.end();
+    let noted = export();
+    assert!(noted.code == 0 && noted.err.contains("noted       in the ledger"), "{}", noted.err);
+    let ledger = fs::read_to_string(site.segment()).unwrap();
+    assert!(ledger.contains(r#"{"audit.control":"export","actor":"uid "#) && ledger.contains(r#""count":3,"first":"#));
+    let verified = telseal(&["verify", &site.root()]);
+    assert_eq!(verified.code, 0, "{}", verified.err);
+}
+
+#[test]
+fn keys_are_made_shown_and_changed() {
+    let site = Site::new(2);
+    let shown = telseal(&["keys", "export", &site.root()]);
+    let key = fs::read_to_string(site.key()).unwrap();
+    assert!(shown.out.contains(&format!("vkey        {key}")) && shown.out.contains(&format!("policy.txt  log {key}")));
+    let json = telseal(&["keys", "export", "--json", &site.segment().display().to_string()]);
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["vkey"], key.trim());
+    // A new epoch: only after an orderly end, and the ledger still verifies.
+    assert_eq!(telseal(&["keys", "rotate", &site.root()]).code, 1);
+    site.end();
+    let rotated = telseal(&["keys", "rotate", &site.root()]);
+    assert!(rotated.code == 0 && rotated.err.contains("signs from now on"), "{}", rotated.err);
+    assert_eq!(telseal(&["verify", &site.root()]).code, 0);
+    // A key for a ceremony.
+    let file = site.path("root.key");
+    let made = telseal(&["keys", "init", &file, "--origin", "acme.example/audit"]);
+    assert!(made.code == 0 && made.out.starts_with("vkey        acme.example/audit+"), "{}{}", made.out, made.err);
+    assert_eq!(telseal(&["keys", "init", &file, "--origin", "acme.example/audit"]).code, 1);
+    assert_eq!(telseal(&["keys", "init", &site.path("x"), "--origin", "not a name"]).code, 2);
+    let witness = telseal(&["keys", "init", &site.path("w.key"), "--origin", "w.example", "--witness"]);
+    assert!(witness.out.contains("policy.txt  witness w.example w.example+"), "{}", witness.out);
+}
+
+#[test]
+fn tiles_are_written_once_and_then_only_what_is_new() {
+    let site = Site::new(3);
+    let out = site.path("tiles");
+    let first = telseal(&["tiles", &site.root(), "--out", &out]);
+    assert!(first.code == 0 && first.err.contains("tiles for 4 entries"), "{}", first.err);
+    assert!(telseal(&["tiles", &site.root(), "--out", &out]).err.contains(", 0 of them new"));
+    assert_eq!(fs::metadata(site.path("tiles/tile/0/000.p/4")).unwrap().len(), 128);
+    let other = telseal(&["tiles", &Site::new(9).root(), "--out", &out]);
+    assert!(other.code == 4 && other.err.contains("different roots"), "{}", other.err);
+}
+
+/// A running witness, ended when it goes.
+struct Witness {
+    process: Child,
+    address: String,
+}
+
+impl Witness {
+    fn start(site: &Site, key_file: &str) -> Self {
+        let (log, state) = (site.key(), site.path("witness"));
+        let mut process = Command::new(env!("CARGO_BIN_EXE_telseal"))
+            .args(["witness", "--listen", "127.0.0.1:0", "--key", key_file, "--name", "w.example"])
+            .args(["--log", &log, "--state", &state])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let address = format!("http://{}", line.trim_end().rsplit(' ').next().unwrap());
+        Self { process, address }
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_witness_cosigns_a_ledger_that_grows_and_finds_one_that_was_cut() {
+    let site = Site::new(3);
+    let made = telseal(&["keys", "init", &site.path("w.key"), "--origin", "w.example", "--witness"]);
+    let vkey = made.out.lines().next().unwrap().split_whitespace().last().unwrap().to_owned();
+    let witness = Witness::start(&site, &site.path("w.key"));
+    let anchor =
+        |site: &Site| telseal(&["anchor", &site.root(), "--witness", &witness.address, "--witness-key", &vkey]);
+    let first = anchor(&site);
+    assert!(first.code == 0 && first.err.contains("cosigned "), "{}", first.err);
+    let before = fs::read(site.segment()).unwrap();
+    let keys: Vec<(String, Vec<u8>)> = ["epoch.key", "root.key"]
+        .iter()
+        .map(|name| site.path(&format!("logs/ledger/{name}")))
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect();
+    site.end();
+    let second = anchor(&site);
+    assert!(second.code == 0, "{}", second.err);
+    let kept = site.path("logs/ledger/anchors/w.example.checkpoint");
+    let verified = telseal(&["verify", &site.root(), "--anchor", &kept]);
+    assert_eq!(verified.code, 0, "{}", verified.err);
+    // A policy that wants this witness is met by a proof with that checkpoint only.
+    write(
+        &site.path("policy"),
+        &format!("log {}\nwitness w {vkey}\nquorum w\n", fs::read_to_string(site.key()).unwrap().trim()),
+    );
+    write(&site.path("p"), &telseal(&["prove", "--seq", "2", &site.root()]).out);
+    let unmet = telseal(&["verify-proof", &site.path("p"), "--policy", &site.path("policy")]);
+    assert!(unmet.code == 6 && unmet.err.contains("quorum"), "{}", unmet.err);
+    write(&site.path("p"), &telseal(&["prove", "--seq", "2", "--anchor", &kept, &site.root()]).out);
+    let met = telseal(&["verify-proof", &site.path("p"), "--policy", &site.path("policy")]);
+    assert!(met.code == 0 && met.out.contains("witnesses   w\n"), "{}{}", met.out, met.err);
+    // The disk of yesterday.
+    write_bytes(site.segment().to_str().unwrap(), &before);
+    keys.iter().for_each(|(path, bytes)| write_bytes(path, bytes));
+    let cut = anchor(&site);
+    assert!(cut.code == 4 && cut.err.contains("truncated"), "{}", cut.err);
+    assert_eq!(telseal(&["verify", &site.root(), "--anchor", &kept]).code, 4);
+    // It goes on as if nothing had been.
+    site.end();
+    site.end();
+    let forked = anchor(&site);
+    assert!(forked.code == 4 && forked.err.contains("forked"), "{}", forked.err);
+    assert_eq!(anchor(&Site::new(1)).code, 6);
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test puts back an old disk")]
+fn write_bytes(path: &str, bytes: &[u8]) {
+    fs::write(path, bytes).unwrap();
 }

@@ -14,6 +14,8 @@ mod forge;
 mod lines;
 #[path = "vectors/own.rs"]
 mod own;
+#[path = "vectors/proof.rs"]
+mod proof;
 #[path = "vectors/seal.rs"]
 mod seal;
 

@@ -12,6 +12,7 @@ mod otlp;
 mod proof;
 
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -20,13 +21,13 @@ use crate::cli::failed::{Failed, Result};
 use crate::cli::key::read_key;
 use crate::cli::record::Record;
 use crate::cli::select::{Select, SelectArgs};
-use crate::cli::{Exit, complain, failed};
+use crate::cli::{Exit, complain, failed, offline};
 use crate::ledger::entry::Kind;
 use crate::ledger::note::Checkpoint;
 use crate::ledger::replay::{Seen, replay};
 use crate::ledger::verify::LedgerReport;
 use crate::ledger::walk::Folder;
-use crate::ledger::{VerifyOptions, verify};
+use crate::ledger::{Control, RootKey, VerifyOptions, verify};
 use crate::stdx::durable::{self, Mode, NewFile};
 use format::{Exported, Format, FormatName};
 use proof::Digest;
@@ -47,6 +48,9 @@ pub(super) struct ExportArgs {
     out: Option<PathBuf>,
     #[command(flatten)]
     select: SelectArgs,
+    /// Where the ledger's root key is, if it is at hand and not in the ledger's folder: for the entry about this export
+    #[arg(long, value_name = "FILE")]
+    root_key: Option<PathBuf>,
     /// Trust only this key: the verifier key text, as in `key.pub`, or a file that holds it
     #[arg(long, value_name = "VKEY|FILE")]
     key: Option<String>,
@@ -76,10 +80,19 @@ fn run(args: &ExportArgs) -> Result<Exit> {
                 return Err(error.into());
             }
             complain(export.summary(path, &beside));
+            complain(export.record_in(&folder, args.root_key.clone()));
         }
-        None => drop(export.run(&folder, &mut to_stdout)?),
+        None => {
+            export.run(&folder, &mut to_stdout)?;
+            complain(export.record_in(&folder, args.root_key.clone()));
+        }
     }
     Ok(Exit::Ok)
+}
+
+/// Who exports: the number of the user, which cannot be chosen.
+fn user() -> String {
+    std::fs::metadata("/proc/self").map_or_else(|_| "unknown".to_owned(), |own| format!("uid {}", own.uid()))
 }
 
 fn proof_path(path: &Path) -> PathBuf {
@@ -176,6 +189,23 @@ impl Export {
             stream: &ledger.stream,
             vkey: &ledger.key.to_string(),
         })
+    }
+
+    /// Notes the export in the ledger itself, where that can be written. Says what came of it.
+    fn record_in(&self, folder: &Folder, root_key: Option<PathBuf>) -> String {
+        let mut event = Control::new(Kind::Export).text("actor", &user()).number("count", self.count);
+        if let Some(first) = self.first {
+            event = event.number("first", first);
+        }
+        event = event.text("format", self.name.name());
+        if let Some(last) = self.last {
+            event = event.number("last", last);
+        }
+        let event = event.text("sha256", &self.digest.clone().hex());
+        match offline::append(folder, root_key.map_or(RootKey::Folder, RootKey::File), Some(event)) {
+            Ok(_) => "  noted       in the ledger, as an entry of its own\n".to_owned(),
+            Err(why) => format!("  not noted   in the ledger: {why}\n"),
+        }
     }
 
     fn summary(&self, path: &Path, beside: &Path) -> String {

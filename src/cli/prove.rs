@@ -1,14 +1,17 @@
 //! `telseal prove`: one entry with all that proves it, small enough for a mail.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::cli::failed::{Failed, Result};
 use crate::cli::{Exit, complain, failed, say};
-use crate::ledger::prove::{Proof, ProveError, prove as make};
+use crate::ledger::prove::{Proof, ProveError, prove as make, prove_against};
 use crate::ledger::walk::Folder;
 use crate::stdx::durable::{self, Mode};
+
+/// Far more than a checkpoint with many cosignatures.
+const ANCHOR_BYTES_MAX: u64 = 64 << 10;
 
 /// The options of `telseal prove`.
 #[derive(Debug, Args)]
@@ -18,6 +21,10 @@ pub(super) struct ProveArgs {
     /// The number of the entry: `n` in its seal
     #[arg(long, value_name = "N")]
     seq: u64,
+    /// Prove it against this checkpoint, such as one that `telseal anchor` had cosigned; default: the first one that covers the
+    /// entry and that the root key signed
+    #[arg(long, value_name = "FILE")]
+    anchor: Option<PathBuf>,
     /// The file to write, by custom `*.tlog-proof`; without it, standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -32,7 +39,10 @@ pub(super) fn prove(args: &ProveArgs) -> Exit {
 
 fn run(args: &ProveArgs) -> Result<Exit> {
     let folder = Folder::find(&args.path)?;
-    let proof = make(&folder, args.seq)?;
+    let proof = match &args.anchor {
+        None => make(&folder, args.seq)?,
+        Some(path) => prove_against(&folder, args.seq, &read_anchor(path)?)?,
+    };
     let has_line = proof.line.is_some();
     let proof = if args.with_line { proof } else { Proof { line: None, ..proof } };
     let text = proof.to_string();
@@ -55,6 +65,12 @@ fn run(args: &ProveArgs) -> Result<Exit> {
         text.len()
     ));
     Ok(Exit::Ok)
+}
+
+fn read_anchor(path: &Path) -> Result<String> {
+    let bytes = durable::read(path, ANCHOR_BYTES_MAX)?;
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    text.ok_or_else(|| Failed::usage(format!("--anchor {}: there is no checkpoint", path.display())))
 }
 
 impl From<ProveError> for Failed {

@@ -4,7 +4,7 @@
 //! tells these apart.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -17,9 +17,6 @@ use crate::ledger::verify::Progress;
 use crate::ledger::{Anchor, VerifyError, VerifyOptions, verify as check};
 use crate::stdx::durable;
 use crate::stdx::duration::Span;
-
-/// Far more than the text of a key.
-const KEY_BYTES_MAX: u64 = 4096;
 
 /// What `--help` says first.
 pub(super) const ABOUT: &str = "\

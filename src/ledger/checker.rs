@@ -364,6 +364,11 @@ impl Checker {
             Kind::Retention | Kind::Erasure | Kind::Hold => drop(order::read(sealed.open_body, entry, &self.root)?),
             _ => {}
         }
+        let name = sealed.open_body.strip_prefix(b"{\"audit.control\":\"").unwrap_or_default();
+        let is_named = name.strip_prefix(entry.kind.name().as_bytes()).is_some_and(|rest| rest.starts_with(b"\""));
+        if entry.kind != Kind::Record && !is_named {
+            return Err(Finding::new(Fault::Malformed, entry.seq, "the event has another name than its kind"));
+        }
         Ok(())
     }
 }

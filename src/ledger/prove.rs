@@ -23,9 +23,6 @@ use crate::stdx::json::{Reader, Value, write_str};
 
 const TITLE: &str = "c2sp.org/tlog-proof@v1";
 
-/// Deeper than `extra` nests.
-const DEPTH_MAX: usize = 4;
-
 /// A proof that one entry is in a ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
@@ -132,6 +129,40 @@ pub fn prove(folder: &Folder, seq: u64) -> Result<Proof, ProveError> {
     certs.truncate(best.certs);
     let certs = if best.by_root { Vec::new() } else { chain_to_root(folder, segment.first, certs, &header.vkey)? };
     let proof = Proof { certs, entry, salt, line: Some(line), hashes, index: seq, note: best.note };
+    proof.check(&header.vkey).map_err(broken)?;
+    Ok(Proof { line: proof.line.filter(|line| !line.is_empty()), ..proof })
+}
+
+/// Makes the proof of an entry against a checkpoint that the caller has: one that witnesses cosigned, say. It must be signed
+/// by the root key, and cover the entry.
+///
+/// # Errors
+/// As [`prove`].
+pub fn prove_against(folder: &Folder, seq: u64, note: &str) -> Result<Proof, ProveError> {
+    let broken = |what| ProveError::Broken { seq, what };
+    let parsed = Note::parse(note).ok_or_else(|| broken(Fault::Malformed))?;
+    let (_, checkpoint) = Checkpoint::parse(parsed.text).ok_or_else(|| broken(Fault::Malformed))?;
+    let plan = Plan::inclusion(seq, checkpoint.size).ok_or(ProveError::Absent(seq))?;
+    let segments = folder.from(seq);
+    let first = segments.first().filter(|segment| segment.first <= seq).ok_or(ProveError::Absent(seq))?;
+    let header = SegmentReader::open(&first.path)?.header()?;
+    let mut find = Find { seq, root: &header.vkey, leaves: Vec::new(), certs: vec![], entry: None, best: None };
+    let mut collect = Collect::new(&header.frontier, plan.nodes());
+    for segment in segments {
+        let mut reader = SegmentReader::open(&segment.path)?;
+        while collect.size() < checkpoint.size
+            && let Some(item) = reader.next_item()?
+        {
+            // Only the entry is looked for: the checkpoint is there already.
+            if item.entry().is_some() {
+                find.take(item);
+            }
+            find.leaves.drain(..).for_each(|leaf| collect.push(leaf));
+        }
+    }
+    let (entry, salt, line) = find.entry.ok_or(ProveError::Absent(seq))?;
+    let hashes = plan.hashes(|node| collect.root_of(node).ok_or(Fault::NotInTree)).map_err(broken)?;
+    let proof = Proof { certs: vec![], entry, salt, line: Some(line), hashes, index: seq, note: note.to_owned() };
     proof.check(&header.vkey).map_err(broken)?;
     Ok(Proof { line: proof.line.filter(|line| !line.is_empty()), ..proof })
 }
@@ -382,7 +413,7 @@ fn parse(text: &str) -> Option<Proof> {
     read_extra(&mut proof, &extra).then_some(proof)
 }
 
-/// Reads `extra`; what it has beyond what this version knows is passed over.
+/// Reads `extra`. A member that this version does not know makes it a proof of another version.
 fn read_extra(proof: &mut Proof, extra: &[u8]) -> bool {
     let mut read = || {
         let mut reader = Reader::new(extra).ok()?;
@@ -398,7 +429,7 @@ fn read_extra(proof: &mut Proof, extra: &[u8]) -> bool {
                 "line" => proof.line = Some(text(&mut reader)?),
                 "salt" => proof.salt = Some(base64_exact(text(&mut reader)?.as_bytes())?),
                 "v" => (reader.value().ok()? == Value::Number("1")).then_some(())?,
-                _ => drop(reader.skip_value(DEPTH_MAX).ok()?),
+                _ => return None,
             }
         }
         reader.end().ok()?;

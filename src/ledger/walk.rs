@@ -9,14 +9,12 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::entry::{ENTRY_BYTES, Entry, SealedLine, is_stub, parse_stub};
+use super::files;
 use super::header::{Header, is_header};
-use super::note::{is_checkpoint, parse_checkpoint_line};
+use super::note::{VerifyingKey, is_checkpoint, parse_checkpoint_line};
 use super::verify::LEDGER_DIR;
 use super::{LINE_BYTES_MAX, OWN_LINE};
 use crate::stdx::durable::{self, Error};
-
-/// The forms of a segment, the preferred one first.
-const FORMS: [&str; 3] = ["ndjson", "ndjson.zst", "seal.zst"];
 
 /// Why the lines could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -125,29 +123,13 @@ fn folders(path: &Path) -> Result<Vec<Folder>, WalkError> {
     let candidates = [path.to_owned(), path.join(LEDGER_DIR)].into_iter().chain(below);
     let mut found = Vec::new();
     for dir in candidates.filter(|dir| dir.is_dir()) {
-        let segments = segments(&dir)?;
+        let segments: Vec<Segment> =
+            files::list(&dir)?.into_iter().map(|file| Segment { first: file.first, path: file.path }).collect();
         if !segments.is_empty() {
             found.push(Folder { dir, segments, is_one_file: false });
         }
     }
     Ok(found)
-}
-
-/// The segments of a folder, each in its best form.
-fn segments(dir: &Path) -> Result<Vec<Segment>, WalkError> {
-    let mut found: Vec<(u64, usize, PathBuf)> = Vec::new();
-    for path in durable::list(dir)? {
-        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.split_once('.'));
-        let Some((digits, extension)) = name else { continue };
-        let form = FORMS.iter().position(|form| *form == extension);
-        let first = digits.parse().ok().filter(|_| digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit()));
-        if let (Some(form), Some(first)) = (form, first) {
-            found.push((first, form, path));
-        }
-    }
-    found.sort();
-    found.dedup_by_key(|(first, ..)| *first);
-    Ok(found.into_iter().map(|(first, _, path)| Segment { first, path }).collect())
 }
 
 /// A record or one of the ledger's own events, with all that its line holds.
@@ -178,6 +160,14 @@ impl Sealed<'_> {
 #[must_use]
 pub fn is_committed(entry: &Entry, salt: &[u8; 16], canonical: &[u8]) -> bool {
     u64::from(entry.body_len) == canonical.len() as u64 && super::hash::commit(salt, canonical, b"") == entry.commit
+}
+
+/// The root key that a segment names. Nothing vouches for it but the segment itself.
+///
+/// # Errors
+/// When the segment cannot be read or has no whole header.
+pub fn root_key_of(path: &Path) -> Result<VerifyingKey, WalkError> {
+    Ok(SegmentReader::open(path)?.header()?.vkey)
 }
 
 /// The leaf of an entry in the tree.

@@ -18,7 +18,7 @@ const SPAN_LINE: &str = r#"{"end_time_unix_nano":"20","name":"tool.call","signal
 const METRICS_LINE: &str = r#"{"request":{"resource_metrics":[{"scope_metrics":[{"metrics":[{"gauge":{"data_points":[{"as_double":1.0}]},"name":"g"}]}]}]},"signal":"metrics"}"#;
 
 /// Whether `telseal verify` reads erasable attributes by now.
-const READS_DISCLOSURES: bool = false;
+const READS_DISCLOSURES: bool = true;
 
 /// A line with two erasable attributes, and its disclosures.
 fn erasable_line() -> (String, Vec<String>) {
@@ -132,7 +132,7 @@ fn the_ledger_is_made_of_these_bytes() {
         "entries": entries,
         "files": file(Form::Plain),
         "lines_of_sidecars": file(Form::Seal),
-        "verify": {"exit": 0},
+        "verify": {"files": {"exit": 0}, "sidecars_alone": {"exit": 4, "finding": "unauthorised-hole"}},
     });
     super::compare("ledger.json", &made);
 }
@@ -156,6 +156,12 @@ fn the_ledger_of_the_vectors_verifies() {
     assert_eq!(code, Some(0), "{said}");
     let (code, said) = verify(&["--key", &Key::new(ORIGIN, "another").vkey()]);
     assert_eq!(code, Some(4), "{said}");
+    forge.segments.iter_mut().for_each(|segment| segment.form = Form::Seal);
+    let sidecars = tempfile::tempdir().unwrap();
+    forge.write(sidecars.path());
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_telseal"));
+    let output = command.arg("verify").arg(sidecars.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "sidecars alone: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

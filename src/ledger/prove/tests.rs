@@ -83,6 +83,34 @@ fn without_the_root_key_the_certificates_lead_to_it() {
     assert!(by_root > 0 && by_epoch > 10, "{by_root} {by_epoch}");
 }
 
+/// 27 hashes lead to the root of 80 million entries.
+#[test]
+fn a_proof_by_the_root_key_over_80_million_entries_is_below_2_kilobytes() {
+    let dir = tempfile::tempdir().unwrap();
+    ledger_of(dir.path(), 1, 1 << 20);
+    let proof = prove(&Folder::find(dir.path()).unwrap(), 0).unwrap();
+    assert!(proof.certs.is_empty());
+    let large = Proof { hashes: vec![[7; 32]; 27], line: None, ..proof };
+    assert!(large.to_string().len() < 2048, "{} bytes", large.to_string().len());
+}
+
+#[test]
+fn a_proof_against_a_later_checkpoint_spans_segments() {
+    let dir = tempfile::tempdir().unwrap();
+    ledger_of(dir.path(), 40, 6000);
+    let (folder, root) = (Folder::find(dir.path()).unwrap(), root_of(dir.path()));
+    let (checkpoint, note) = super::super::witness::latest_root_signed(&folder, &root).unwrap();
+    assert!(folder.segments[1].first < checkpoint.size);
+    for seq in [0, 5, checkpoint.size - 1] {
+        let proof = prove_against(&folder, seq, &note).unwrap();
+        assert_eq!(proof.check(&root).unwrap().checkpoint, checkpoint);
+        assert_eq!(Proof::parse(&proof.to_string()), Ok(proof));
+    }
+    assert!(matches!(prove_against(&folder, checkpoint.size, &note), Err(ProveError::Absent(_))));
+    let other = note.replace("\n\n", "x\n\n");
+    assert!(prove_against(&folder, 1, &other).is_err());
+}
+
 #[test]
 fn a_line_is_the_one_that_was_sealed_or_none() {
     let dir = tempfile::tempdir().unwrap();
@@ -127,7 +155,6 @@ proptest! {
         bytes[at.index(text.len())] ^= 1 << bit;
         let changed = String::from_utf8_lossy(&bytes);
         let good = Proof::parse(&changed).and_then(|proof| proof.check(&root));
-        // What `extra` says beside entry, line and salt may be anything.
         prop_assert!(good.is_err() || Proof::parse(&changed) == Proof::parse(&text), "{changed}");
     }
 }

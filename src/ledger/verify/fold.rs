@@ -11,7 +11,7 @@ use super::super::order::Authority;
 use super::facts::Facts;
 use super::report::LedgerReport;
 use super::segment::{self, Question, Segment};
-use super::{Found, VerifyError, VerifyOptions, anchor, violation};
+use super::{Anchor, Found, VerifyError, VerifyOptions, anchor, violation};
 use crate::stdx::clock::unix_nanos;
 use crate::stdx::tasks;
 
@@ -39,12 +39,13 @@ pub(super) fn verify(path: &Path, found: &Found, options: &VerifyOptions) -> Res
     let Some(end) = whole.end.clone().filter(|_| whole.facts.checkpoints > 0) else {
         return Err(VerifyError::Inconclusive(format!("no checkpoint in {}", path.display())));
     };
-    whole.check_holes(path, found.is_folder)?;
-    for anchor in &anchors {
-        anchor.check(path, &end, &whole.roots, whole.first, &whole.keys)?;
+    let rest = whole.check_rest(path, found, &anchors, &end, options);
+    match (whole.doubt.take(), rest) {
+        // A violation is more than a doubt.
+        (_, Err(violation @ VerifyError::Violation(_))) => Err(violation),
+        (Some(doubt), _) => Err(doubt),
+        (None, rest) => rest.map(|()| report(path, whole, &end, (key, key_from))),
     }
-    check_wishes(path, &end, &whole.facts, options)?;
-    Ok(report(path, whole, &end, (key, key_from)))
 }
 
 /// The segments so far, as one.
@@ -62,6 +63,8 @@ struct Whole {
     roots: Vec<(u64, [u8; 32])>,
     /// The keys of the epochs that were seen at the end of a segment.
     keys: Vec<VerifyingKey>,
+    /// Why nothing can be concluded, unless something is wrong.
+    doubt: Option<VerifyError>,
 }
 
 impl Whole {
@@ -69,6 +72,10 @@ impl Whole {
         let file = &found.files[index];
         let segment = match next {
             segment::Found::Segment(segment) => *segment,
+            segment::Found::Nothing(_) if !is_last => {
+                let what = "the file has no whole segment header, and segments follow it";
+                return Err(violation(&file.path, 1, Finding::new(Fault::Malformed, None, what)));
+            }
             segment::Found::Nothing(bytes) => {
                 return self.add_nothing(&file.path, bytes, is_last && index > 0, found);
             }
@@ -80,10 +87,11 @@ impl Whole {
         }
         match &segment.tail {
             Some(tail) if is_last && segment.form == Form::Plain => {
-                if !found.is_in_use() {
-                    return Err(tail.violation(&segment.path, &segment.end).as_doubt());
+                if found.is_in_use() {
+                    self.in_flight_bytes = tail.bytes;
+                } else {
+                    self.doubt = Some(tail.violation(&segment.path, &segment.end).as_doubt());
                 }
-                self.in_flight_bytes = tail.bytes;
             }
             Some(tail) => return Err(tail.violation(&segment.path, &segment.end)),
             None => {}
@@ -120,10 +128,27 @@ impl Whole {
         }
         if bytes > 0 && !found.is_in_use() {
             let what = format!("{bytes} bytes that no checkpoint covers, and no process is writing");
-            return Err(violation(path, 1, Finding::new(Fault::Unsigned, None, what)).as_doubt());
+            self.doubt = Some(violation(path, 1, Finding::new(Fault::Unsigned, None, what)).as_doubt());
+            return Ok(());
         }
         self.in_flight_bytes = bytes;
         Ok(())
+    }
+
+    /// What can be said when all segments fit together.
+    fn check_rest(
+        &self,
+        path: &Path,
+        found: &Found,
+        anchors: &[&Anchor],
+        end: &Chain,
+        options: &VerifyOptions,
+    ) -> Result<(), VerifyError> {
+        self.check_holes(path, found.is_folder)?;
+        for anchor in anchors {
+            anchor.check(path, end, &self.roots, self.first, &self.keys)?;
+        }
+        check_wishes(path, end, &self.facts, options)
     }
 
     /// Every record without a body must be covered by an order.

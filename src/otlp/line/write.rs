@@ -313,7 +313,8 @@ impl<'a> Walk<'_, 'a> {
                 self.name(field.name);
                 self.field(message, field, slot, parts)?;
                 // Several lists without a number are no list either.
-                if slot.repeated && self.out.ends_with(b":[]") {
+                let is_packed = matches!(field.kind, Kind::PackedFixed64 | Kind::PackedUint64 | Kind::PackedDouble);
+                if is_packed && self.out.ends_with(b":[]") {
                     self.out.truncate(start);
                 }
             }
