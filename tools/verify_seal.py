@@ -676,7 +676,7 @@ class Ledger:
             covered = seq < at < self.signed and seq in seqs and not any(seq in hold for hold in held)
             return covered and (fields is None or (names is not None and set(names) <= set(fields)))
 
-        holes = [(seq, None) for seq in self.holes] + self.closed
+        holes = [(seq, None) for seq in self.holes] + [(seq, [name]) for seq, names in self.closed for name in names]
         for seq, names in holes:
             if seq < self.signed and not any(allows(order, seq, names) for order in self.orders):
                 return seq
