@@ -268,10 +268,11 @@ fn nothing_to_check_is_not_a_success() {
 #[test]
 fn an_erasable_field_may_be_disclosed_exactly_or_erased_by_an_order() {
     use super::super::disclosed::ERASABLE;
-    use super::super::{entry::Kind, field_digest};
+    use super::super::entry::Kind;
+    use super::super::field_digest;
     let dir = fast_dir();
     let (mut ledger, ..) = Ledger::open(dir.path(), &Options::new("logs")).unwrap();
-    let digest = STANDARD.encode(field_digest(&[9; 16], b"\"user.email\":\"a@b.example\""));
+    let digest = STANDARD.encode(field_digest(&[9; 16], br#""user.email":"a@b.example""#));
     let mut drafts = Drafts::with_capacity(1, 100);
     let body = format!(r#"{{"attributes":{{"user.email":{{"$sd":"{digest}"}}}}}}"#);
     drafts.buffer().extend_from_slice(body.as_bytes());
@@ -304,9 +305,9 @@ fn notes_of(dir: &Path, to: &Path) -> Vec<Anchor> {
     let read = notes.enumerate().map(|(n, note)| {
         let path = to.join(n.to_string());
         fs::write(&path, note).unwrap();
-        Anchor::read(&path).unwrap()
+        Anchor::read(&path).unwrap().remove(0)
     });
-    read.flatten().collect()
+    read.collect()
 }
 
 #[test]
@@ -316,6 +317,11 @@ fn a_checkpoint_kept_elsewhere_shows_what_was_cut_off_and_what_was_rewritten() {
     let with = |anchors: &[Anchor]| VerifyOptions { anchors: anchors.to_vec(), ..VerifyOptions::default() };
     assert_eq!(anchors.len(), 10);
     verify(dir.path(), &with(&anchors)).unwrap();
+    // All in one file, as a folder of anchors keeps them.
+    let all = kept.path().join("all");
+    let texts: Vec<String> = (0..10).map(|n| fs::read_to_string(kept.path().join(n.to_string())).unwrap()).collect();
+    fs::write(&all, texts.join("\n")).unwrap();
+    assert_eq!(Anchor::read(&all).unwrap().len(), 10);
     for path in segments_of(dir.path()) {
         let report = check(&path).unwrap().ledgers.remove(0);
         let inside = anchors.iter().filter(|anchor| (report.first + 1..=report.size).contains(&anchor.checkpoint.size));
@@ -335,10 +341,10 @@ fn a_checkpoint_kept_elsewhere_shows_what_was_cut_off_and_what_was_rewritten() {
     let forked = kept.path().join("forked");
     fs::write(&forked, note.split("— ").next().unwrap().replace(root, &STANDARD.encode([7; 32])) + "— x AAAAAAAA\n")
         .unwrap();
-    assert_eq!(fault(&Anchor::read(&forked).unwrap(), VerifyOptions::default()), Some(Fault::Forked));
+    assert_eq!(fault(&[Anchor::read(&forked).unwrap().remove(0)], VerifyOptions::default()), Some(Fault::Forked));
     // Signed by us, the same is a forgery and proves nothing.
     fs::write(&forked, note.replace(root, &STANDARD.encode([7; 32]))).unwrap();
-    assert_eq!(fault(&Anchor::read(&forked).unwrap(), VerifyOptions::default()), None);
+    assert_eq!(fault(&[Anchor::read(&forked).unwrap().remove(0)], VerifyOptions::default()), None);
     let last = segments_of(dir.path()).pop().unwrap();
     let lines = lines_of(&last);
     fs::write(&last, lines[..lines.len() - 2].concat()).unwrap();
