@@ -3,6 +3,8 @@
 //! Records are lines of 1 KB. The folder lies in memory where there is one: the disk is not what is measured. With
 //! `LEDGER_BENCH_MIB` the verified ledger is that large (default 256).
 
+#![expect(clippy::expect_used, reason = "a bench has no other answer to a broken set-up")]
+
 use std::hint::black_box;
 use std::time::Duration;
 

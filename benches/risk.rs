@@ -1,7 +1,5 @@
 //! What rules cost: an event of an agent with all packs, nine of ten harmless, and reading the packs at the start.
 
-#![expect(missing_docs, reason = "criterion writes functions without words")]
-
 use bumpalo::Bump;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use telseal::processor::risk::event::{Event, Field, Hits, RuleEngine};

@@ -3,8 +3,10 @@
 mod anchor;
 mod bytes;
 mod demo;
+mod erase;
 mod export;
 mod failed;
+mod hold;
 mod key;
 mod keys;
 mod moment;
@@ -14,10 +16,12 @@ mod prove;
 mod reconcile;
 mod record;
 mod redact;
+mod retain;
 mod risk;
 mod rules;
 mod run;
 mod select;
+mod target;
 mod tiles;
 mod validate;
 mod verify;
@@ -101,6 +105,12 @@ enum Command {
     /// Make, show and change the keys of a ledger
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Delete the bodies of old segments by a signed order; entries, chain and checkpoints stay and verify
+    Retain(retain::RetainArgs),
+    /// Forbid, by a signed order, that records are deleted; or release that; or list what is forbidden
+    Hold(hold::HoldArgs),
+    /// Erase records, or single fields of them, by a signed order, and say who may hold copies
+    Erase(erase::EraseArgs),
     /// Cosign the checkpoints of other ledgers, so that none of them can have two histories
     Witness(witness::WitnessArgs),
     /// Redact standard input with the rules of the processor `redact`, or look up a pseudonym
@@ -139,6 +149,9 @@ pub fn main() -> Exit {
         Command::Redact(args) => redact::redact(&args),
         Command::Detokenize(args) => redact::detokenize(&args),
         Command::Rules(options) => rules::rules(&options),
+        Command::Retain(args) => retain::retain(&args),
+        Command::Hold(args) => hold::hold(&args),
+        Command::Erase(args) => erase::erase(&args),
         Command::Keys(command) => keys::keys(&command),
         Command::Tiles(args) => tiles::tiles(&args),
         Command::Witness(args) => witness::witness(&args),

@@ -3,7 +3,11 @@
 //! `UPDATE=1 cargo test --test vectors` writes what follows from their inputs anew; read the difference before you commit it.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail the test")]
-#![expect(clippy::disallowed_methods, reason = "tests write their expectations and read the environment")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "tests write what they expect, and say why they skip"
+)]
 
 #[path = "vectors/example.rs"]
 mod example;
@@ -16,6 +20,8 @@ mod lines;
 mod own;
 #[path = "vectors/proof.rs"]
 mod proof;
+#[path = "support/python.rs"]
+mod python;
 #[path = "vectors/seal.rs"]
 mod seal;
 

@@ -676,7 +676,7 @@ class Ledger:
             covered = seq < at < self.signed and seq in seqs and not any(seq in hold for hold in held)
             return covered and (fields is None or (names is not None and set(names) <= set(fields)))
 
-        holes = [(seq, None) for seq in self.holes] + self.closed
+        holes = [(seq, None) for seq in self.holes] + [(seq, [name]) for seq, names in self.closed for name in names]
         for seq, names in holes:
             if seq < self.signed and not any(allows(order, seq, names) for order in self.orders):
                 return seq
@@ -855,11 +855,10 @@ def verify_proof(path, options):
     body = extra.get("line", "").encode() or (Path(options.line).read_bytes().rstrip(b"\n") if options.line else b"")
     if b'"audit.seal":{' in body:
         body = Sealed(body).body
-    if not body:
-        incomplete.append("the line is not here: only its entry is proven")
-    elif len(body) != entry.body_len or sha256(b"CR/1\0", salt, body) != entry.commit:
+    proven = "the entry and its line" if body else "the entry, and nothing about its body"
+    if body and (len(body) != entry.body_len or sha256(b"CR/1\0", salt, body) != entry.commit):
         raise Violation("modified", "the line is not what was sealed", index)
-    return (6 if incomplete else 0), {"proof": str(path), "seq": index, "size": size, "incomplete": incomplete}
+    return (6 if incomplete else 0), {"proof": str(path), "seq": index, "size": size, "proven": proven, "incomplete": incomplete}
 
 
 def check_path(leaf, index, size, path, expected):

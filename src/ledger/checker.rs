@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::OWN_LINE;
 use super::cert::Cert;
 use super::chain::Chain;
-use super::disclosure::{ERASABLE, undisclosed};
+use super::disclosed::{self, ERASABLE};
 use super::entry::{ENTRY_BYTES, Entry, Kind, SealedLine, is_stub, parse_stub};
 use super::hash::commit;
 use super::header::{Header, is_header};
@@ -101,8 +101,8 @@ impl Finding {
 /// What a good line was.
 #[derive(Debug)]
 pub(super) enum Checked<'a> {
-    /// A record, with or without its body, and which of its erasable fields are not disclosed.
-    Record { entry: Entry, has_body: bool, undisclosed: Vec<String> },
+    /// A record, with or without its body, and the names (JSON) of its erasable fields that are not disclosed.
+    Record { entry: Entry, has_body: bool, closed: Vec<&'a [u8]> },
     /// One of the ledger's own events; the body lacks its closing brace.
     Control { entry: Entry, body: &'a [u8] },
     /// A signature over everything so far.
@@ -261,10 +261,10 @@ impl Checker {
             return Err(malformed("the type of the entry is not that of the line"));
         }
         self.check_control(&sealed, &entry)?;
-        let undisclosed = self.check_disclosures(&sealed, &entry)?;
+        let closed = self.check_disclosures(&sealed, &entry)?;
         self.extend(&sealed.entry, &entry);
         if is_record {
-            return Ok(Checked::Record { entry, has_body: true, undisclosed });
+            return Ok(Checked::Record { entry, has_body: true, closed });
         }
         Ok(Checked::Control { entry, body: sealed.open_body })
     }
@@ -281,7 +281,7 @@ impl Checker {
         self.check_order(&entry)?;
         self.check_links(&entry)?;
         self.extend(&bytes, &entry);
-        Ok(Checked::Record { entry, has_body: false, undisclosed: Vec::new() })
+        Ok(Checked::Record { entry, has_body: false, closed: Vec::new() })
     }
 
     fn extend(&mut self, bytes: &[u8; ENTRY_BYTES], entry: &Entry) {
@@ -312,8 +312,8 @@ impl Checker {
         Ok(())
     }
 
-    /// Which erasable fields are not disclosed.
-    fn check_disclosures(&self, sealed: &SealedLine<'_>, entry: &Entry) -> Result<Vec<String>, Finding> {
+    /// The names of erasable fields that are not disclosed.
+    fn check_disclosures<'a>(&self, sealed: &SealedLine<'a>, entry: &Entry) -> Result<Vec<&'a [u8]>, Finding> {
         let next = self.chain.size();
         if entry.flags & ERASABLE == 0 {
             let what = "fields are disclosed in a line that has none to disclose";
@@ -323,8 +323,7 @@ impl Checker {
                 Err(Finding::new(Fault::Modified, next, what))
             };
         }
-        let what = "a disclosed field is not the one that was sealed";
-        undisclosed(sealed.open_body, sealed.disclosures).ok_or_else(|| Finding::new(Fault::Modified, next, what))
+        disclosed::closed(sealed.open_body, sealed.disclosures).map_err(|(fault, what)| Finding::new(fault, next, what))
     }
 
     fn check_links(&self, entry: &Entry) -> Result<(), Finding> {

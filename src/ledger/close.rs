@@ -70,8 +70,27 @@ impl Drop for Closing {
 pub(super) fn close(path: &Path, first: u64, cancelled: &AtomicBool) -> Result<bool> {
     let dir = path.parent().unwrap_or(path);
     let mut bodies = Frames::create(&path_of(dir, first, PACKED_EXTENSION))?;
-    let mut stubs = Frames::create(&path_of(dir, first, STUBS_EXTENSION))?;
-    let mut lines = Lines::open(path)?;
+    let stubs = path_of(dir, first, STUBS_EXTENSION);
+    if !each_line(path, &stubs, cancelled, |line| bodies.line(line))? {
+        return Ok(false);
+    }
+    bodies.finish()?;
+    Ok(true)
+}
+
+/// Writes the sidecar of a segment alone. False when it was cancelled.
+pub(super) fn write_stubs(path: &Path, stubs: &Path, cancelled: &AtomicBool) -> Result<bool> {
+    each_line(path, stubs, cancelled, |_| Ok(()))
+}
+
+/// Writes the sidecar, and hands over each line on the way.
+fn each_line(
+    path: &Path,
+    stubs: &Path,
+    cancelled: &AtomicBool,
+    mut line_of: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<bool> {
+    let (mut stubs, mut lines) = (Frames::create(stubs)?, Lines::open(path)?);
     while let Some(line) = lines.next()? {
         if cancelled.load(Relaxed) {
             return Ok(false);
@@ -79,7 +98,7 @@ pub(super) fn close(path: &Path, first: u64, cancelled: &AtomicBool) -> Result<b
         if !line.is_whole {
             return Err(Error::content("close", path, "its last line is not whole"));
         }
-        bodies.line(line.bytes)?;
+        line_of(line.bytes)?;
         if line.bytes.starts_with(OWN_LINE) {
             stubs.line(line.bytes)?;
         } else {
@@ -90,7 +109,6 @@ pub(super) fn close(path: &Path, first: u64, cancelled: &AtomicBool) -> Result<b
         }
     }
     stubs.finish()?;
-    bodies.finish()?;
     Ok(true)
 }
 

@@ -118,6 +118,12 @@ impl Drafts {
     }
 }
 
+/// The digest that promises an erasable field: over a salt and the member, `"name":value`.
+#[must_use]
+pub fn field_digest(salt: &[u8; 16], member: &[u8]) -> [u8; 32] {
+    super::hash::sha256(&[b"SD/1\0", salt.as_slice(), member].concat())
+}
+
 /// Random bytes for salts and nonces that are not drawn in bulk.
 ///
 /// # Errors

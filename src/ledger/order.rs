@@ -28,27 +28,12 @@ pub enum Order {
     Retention(Range),
     /// These may be gone, on request.
     Erasure(Vec<u64>),
-    /// The fields of these names were erased in these records; the records themselves stay.
-    FieldErasure(Vec<u64>, Vec<String>),
+    /// Fields of these names may be gone in these; the records themselves stay.
+    FieldErasure(Vec<String>, Vec<u64>),
     /// These must stay.
     Hold(String, Range),
     /// They need not stay any more for that reason.
     Release(String),
-}
-
-impl Order {
-    /// The same without what it says about entries that come after it: nobody can have weighed them.
-    fn before(self, seq: u64) -> Self {
-        match self {
-            Self::Retention((first, _)) if first >= seq => Self::Erasure(Vec::new()),
-            Self::Retention((first, last)) => Self::Retention((first, last.min(seq.saturating_sub(1)))),
-            Self::Erasure(seqs) => Self::Erasure(seqs.into_iter().filter(|named| *named < seq).collect()),
-            Self::FieldErasure(seqs, names) => {
-                Self::FieldErasure(seqs.into_iter().filter(|named| *named < seq).collect(), names)
-            }
-            other => other,
-        }
-    }
 }
 
 /// Reads and checks the order in one of the ledger's own events (its body, without the closing brace).
@@ -67,6 +52,18 @@ pub(super) fn read(body: &[u8], entry: &Entry, root: &VerifyingKey) -> Result<Or
     parse(entry.kind, order).map(|order| order.before(entry.seq)).ok_or_else(malformed)
 }
 
+impl Order {
+    /// What it says about entries before this one: it covers no others.
+    fn before(mut self, seq: u64) -> Self {
+        match &mut self {
+            Self::Retention((_, last)) => *last = (*last).min(seq.saturating_sub(1)),
+            Self::Erasure(seqs) | Self::FieldErasure(_, seqs) => seqs.retain(|one| *one < seq),
+            Self::Hold(..) | Self::Release(_) => {}
+        }
+        self
+    }
+}
+
 fn parse(kind: Kind, order: &str) -> Option<Order> {
     let members = Members::read(order.as_bytes())?;
     let range = || {
@@ -76,7 +73,7 @@ fn parse(kind: Kind, order: &str) -> Option<Order> {
     match kind {
         Kind::Retention => Some(Order::Retention(range()?)),
         Kind::Erasure if members.raw("fields").is_some() => {
-            Some(Order::FieldErasure(members.numbers("seqs")?, members.texts("fields")?))
+            Some(Order::FieldErasure(members.texts("fields")?, members.numbers("seqs")?))
         }
         Kind::Erasure => Some(Order::Erasure(members.numbers("seqs")?)),
         Kind::Hold if members.raw("release") == Some("true") => Some(Order::Release(members.text("hold")?)),
@@ -90,7 +87,7 @@ fn parse(kind: Kind, order: &str) -> Option<Order> {
 pub(super) struct Authority {
     holds: BTreeMap<String, Range>,
     bodies: Allowed,
-    /// Records of which a field may be gone, by its name.
+    /// Records of which the fields of a name may be gone.
     fields: BTreeMap<String, Allowed>,
 }
 
@@ -99,22 +96,15 @@ pub(super) struct Authority {
 struct Allowed(BTreeMap<u64, u64>);
 
 impl Authority {
-    /// Takes the next order into account, which is entry `at`: it is about what stands before it. Orders must come in the
-    /// order of the ledger.
-    pub(super) fn add(&mut self, at: u64, order: &Order) {
-        let before = |seq: &&u64| **seq < at;
+    /// Takes the next order into account. Orders must come in the order of the ledger.
+    pub(super) fn add(&mut self, order: &Order) {
         match order {
-            Order::Retention((first, last)) if *first < at => {
-                self.bodies.add(&self.holds, (*first, (*last).min(at - 1)));
-            }
-            Order::Retention(_) => {}
-            Order::Erasure(seqs) => {
-                seqs.iter().filter(before).for_each(|seq| self.bodies.add(&self.holds, (*seq, *seq)));
-            }
-            Order::FieldErasure(seqs, names) => {
+            Order::Retention(range) => self.bodies.add(&self.holds, *range),
+            Order::Erasure(seqs) => seqs.iter().for_each(|seq| self.bodies.add(&self.holds, (*seq, *seq))),
+            Order::FieldErasure(names, seqs) => {
                 for name in names {
-                    let allowed = self.fields.entry(name.clone()).or_default();
-                    seqs.iter().filter(before).for_each(|seq| allowed.add(&self.holds, (*seq, *seq)));
+                    let fields = self.fields.entry(name.clone()).or_default();
+                    seqs.iter().for_each(|seq| fields.add(&self.holds, (*seq, *seq)));
                 }
             }
             Order::Hold(id, range) => drop(self.holds.insert(id.clone(), *range)),
@@ -127,15 +117,44 @@ impl Authority {
         self.bodies.first_outside(range)
     }
 
-    /// The first record of a range that no order allows to lack the field of this name.
-    pub(super) fn first_field(&self, name: &str, range: Range) -> Option<u64> {
-        self.fields.get(name).map_or(Some(range.0), |allowed| allowed.first_outside(range))
+    /// The first record of a range that no order allows to lack its field of this name.
+    pub(super) fn first_field(&self, name: &str, (first, last): Range) -> Option<u64> {
+        let fields = self.fields.get(name);
+        let mut at = first;
+        // Whose body may be gone may lack any field of it.
+        loop {
+            let outside = fields.map_or(Some(at), |fields| fields.first_outside((at, last)))?;
+            match self.bodies.covered_to(outside) {
+                None => return Some(outside),
+                Some(to) if to >= last => return None,
+                Some(to) => at = to + 1,
+            }
+        }
+    }
+
+    /// True when something in some of these may be gone.
+    pub(super) fn touches(&self, range: Range) -> bool {
+        std::iter::once(&self.bodies).chain(self.fields.values()).any(|allowed| allowed.touches(range))
+    }
+
+    /// A hold in force over some of these.
+    pub(super) fn hold_over(&self, (first, last): Range) -> Option<(&str, Range)> {
+        let mut holds = self.holds.iter().map(|(id, range)| (id.as_str(), *range));
+        holds.find(|(_, (from, to))| *from <= last && first <= *to)
+    }
+
+    /// The holds in force.
+    pub(super) fn holds(&self) -> &BTreeMap<String, Range> {
+        &self.holds
     }
 }
 
 impl Allowed {
     /// Adds a range, but for what is held.
     fn add(&mut self, holds: &BTreeMap<String, Range>, range: Range) {
+        if range.0 > range.1 {
+            return;
+        }
         let mut rest = vec![range];
         for (from, to) in holds.values() {
             rest = rest.into_iter().flat_map(|range| without(range, (*from, *to))).collect();
@@ -154,9 +173,17 @@ impl Allowed {
         self.0.insert(first, last);
     }
 
+    /// Up to where everything from this number on is allowed.
+    fn covered_to(&self, first: u64) -> Option<u64> {
+        self.0.range(..=first).next_back().map(|(_, to)| *to).filter(|to| *to >= first)
+    }
+
+    fn touches(&self, (first, last): Range) -> bool {
+        self.0.range(..=last).next_back().is_some_and(|(_, to)| *to >= first)
+    }
+
     fn first_outside(&self, (first, last): Range) -> Option<u64> {
-        let covered_to = self.0.range(..=first).next_back().map(|(_, to)| *to).filter(|to| *to >= first);
-        match covered_to {
+        match self.covered_to(first) {
             None => Some(first),
             Some(to) if to >= last => None,
             Some(to) => self.first_outside((to + 1, last)),
@@ -186,7 +213,7 @@ mod tests {
             prop::collection::vec(0..40_u64, 0..5).prop_map(Order::Erasure),
             ("[ab]", range()).prop_map(|(id, range)| Order::Hold(id, range)),
             "[ab]".prop_map(Order::Release),
-            prop::collection::vec(0..40_u64, 0..3).prop_map(|seqs| Order::FieldErasure(seqs, vec!["f".into()])),
+            prop::collection::vec(0..40_u64, 0..3).prop_map(|seqs| Order::FieldErasure(vec!["f".into()], seqs)),
         ]
     }
 
@@ -195,22 +222,25 @@ mod tests {
         #[test]
         fn a_body_may_be_gone_when_an_order_says_so_and_no_hold_was_in_force(orders in prop::collection::vec(any_order(), 0..12)) {
             let (mut authority, mut allowed) = (Authority::default(), [false; 60]);
+            let mut fields = [false; 60];
             let mut holds: BTreeMap<String, Range> = BTreeMap::new();
-            for (at, order) in (20..).step_by(3).zip(&orders) {
-                authority.add(at, order);
-                let held = |seq: u64| seq >= at || holds.values().any(|(from, to)| (*from..=*to).contains(&seq));
+            for order in &orders {
+                authority.add(order);
+                let held = |seq: u64| holds.values().any(|(from, to)| (*from..=*to).contains(&seq));
                 match order {
                     Order::Retention((from, to)) => (*from..=*to).filter(|seq| !held(*seq)).for_each(|seq| allowed[seq as usize] = true),
                     Order::Erasure(seqs) => seqs.iter().filter(|seq| !held(**seq)).for_each(|seq| allowed[*seq as usize] = true),
                     Order::Hold(id, range) => drop(holds.insert(id.clone(), *range)),
                     Order::Release(id) => drop(holds.remove(id)),
-                    Order::FieldErasure(..) => {}
+                    Order::FieldErasure(_, seqs) => seqs.iter().filter(|seq| !held(**seq)).for_each(|seq| fields[*seq as usize] = true),
                 }
             }
             for first in 0..59_u64 {
                 let last = (first + 7).min(59);
                 let expected = (first..=last).find(|seq| !allowed[*seq as usize]);
                 prop_assert_eq!(authority.first_body((first, last)), expected);
+                let expected = (first..=last).find(|seq| !allowed[*seq as usize] && !fields[*seq as usize]);
+                prop_assert_eq!(authority.first_field("f", (first, last)), expected);
             }
         }
     }
@@ -222,7 +252,12 @@ mod tests {
         assert_eq!(parse(Kind::Hold, r#"{"actor":"x","hold":"h","release":true}"#), Some(Order::Release("h".into())));
         assert_eq!(
             parse(Kind::Erasure, r#"{"fields":["a"],"seqs":[1]}"#),
-            Some(Order::FieldErasure(vec![1], vec!["a".into()]))
+            Some(Order::FieldErasure(vec!["a".into()], vec![1]))
+        );
+        let order = Order::Retention((3, 9)).before(5);
+        assert_eq!(
+            (order, Order::Erasure(vec![4, 5, 6]).before(5)),
+            (Order::Retention((3, 4)), Order::Erasure(vec![4]))
         );
         assert_eq!(parse(Kind::Erasure, r#"{"seqs":[1,"2"]}"#), None);
     }

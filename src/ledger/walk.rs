@@ -13,7 +13,7 @@ use super::files;
 use super::header::{Header, is_header};
 use super::note::{VerifyingKey, is_checkpoint, parse_checkpoint_line};
 use super::verify::LEDGER_DIR;
-use super::{LINE_BYTES_MAX, OWN_LINE, disclosure};
+use super::{LINE_BYTES_MAX, OWN_LINE, disclosed};
 use crate::stdx::durable::{self, Error};
 
 /// Why the lines could not be read.
@@ -155,7 +155,7 @@ impl Sealed<'_> {
         Entry::decode(&self.entry).is_some_and(|entry| {
             u64::from(entry.body_len) == self.open_body.len() as u64 + 1
                 && hashed() == entry.commit
-                && disclosure::undisclosed(self.open_body, self.disclosures).is_some()
+                && disclosed::closed(self.open_body, self.disclosures).is_ok()
         })
     }
 }
@@ -169,7 +169,7 @@ pub fn is_committed(entry: &Entry, salt: &[u8; 16], canonical: &[u8]) -> bool {
 /// True when each of these values (a JSON array, as a seal has it) is what the canonical line promises under its name.
 #[must_use]
 pub fn is_disclosed(canonical: &[u8], disclosures: &[u8]) -> bool {
-    disclosure::undisclosed(canonical.strip_suffix(b"}").unwrap_or(canonical), disclosures).is_some()
+    disclosed::closed(canonical.strip_suffix(b"}").unwrap_or(canonical), disclosures).is_ok()
 }
 
 /// The root key that a segment names. Nothing vouches for it but the segment itself.

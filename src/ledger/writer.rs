@@ -20,7 +20,7 @@ use super::note::{CHECKPOINT_LINE_BYTES_MAX, Signer, VerifyingKey, push_checkpoi
 use super::reader::LedgerReader;
 use super::recover::Recover;
 use super::run::{Counters, DeclaredGap};
-use super::{EXTENSION, close, files, order, run};
+use super::{EXTENSION, close, files, order, retain, run};
 use crate::stdx::clock::unix_nanos;
 use crate::stdx::durable;
 use crate::stdx::segments::{self, Cut, SEGMENT_BYTES_MAX, Segments};
@@ -216,6 +216,9 @@ impl Ledger {
         close::remove_unfinished(dir)?;
         let known: Vec<PathBuf> = files::list(dir)?.into_iter().map(|file| file.path).collect();
         let root = Root::load(dir, options, &known)?;
+        if let Err(error) = retain::finish(dir, &root.key) {
+            tracing::warn!(%error, "an order to delete is not carried out yet; it is tried again at the next start");
+        }
         let mut found = Recover::new(root.key.clone());
         let wanted = segments::Options {
             extension: EXTENSION,
@@ -395,6 +398,17 @@ impl Ledger {
         {
             self.closing.begin(packing);
         }
+    }
+
+    /// Lets the next group begin a segment: the one before grows no more.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn begin_segment(&mut self) -> Result<(), LedgerError> {
+        if !self.segments.at_start_of_segment() {
+            self.segments.roll(self.chain.size())?;
+        }
+        Ok(())
     }
 
     /// How many entries there are.

@@ -111,14 +111,6 @@ fn check(kind: &str, path: &Path) {
     assert_eq!(outcome(&found), sections["outcome"].trim(), "{}", path.display());
 }
 
-/// Puts what was found in the place of what was expected.
-#[expect(clippy::disallowed_methods, reason = "the expectation is rewritten on request")]
-fn rewrite(path: &Path, text: &str, found: &Value, outcome: &str) {
-    let head = text.split("=== out\n").next().unwrap();
-    let found = serde_json::to_string_pretty(found).unwrap();
-    fs::write(path, format!("{head}=== out\n{found}\n=== outcome\n{outcome}\n")).unwrap();
-}
-
 fn check_all(kind: &str) {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/processor").join(kind);
     let mut paths: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();

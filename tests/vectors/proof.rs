@@ -1,11 +1,18 @@
-//! `proof.json`: that `telseal verify-proof` says of each proof what stands there.
+//! `proof.json`: that both verifiers say of each proof what stands there.
 
 use std::path::Path;
 use std::process::{Command, Output};
 
-fn verify(file: &Path, key: &str, line: Option<&Path>) -> (Option<i32>, String) {
+type Said = (Option<i32>, String);
+
+fn telseal(file: &Path, key: &str, line: Option<&Path>) -> Said {
     let mut command = Command::new(env!("CARGO_BIN_EXE_telseal"));
-    command.arg("verify-proof").arg(file).args(["--key", key]);
+    command.arg("verify-proof");
+    run(&mut command, file, key, line)
+}
+
+fn run(command: &mut Command, file: &Path, key: &str, line: Option<&Path>) -> Said {
+    command.arg(file).args(["--key", key]);
     if let Some(line) = line {
         command.arg("--line").arg(line);
     }
@@ -14,8 +21,22 @@ fn verify(file: &Path, key: &str, line: Option<&Path>) -> (Option<i32>, String) 
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a test writes its files")]
 fn every_proof_is_judged_as_the_vectors_say() {
+    judge_all(&telseal);
+}
+
+#[test]
+fn the_python_verifier_judges_every_proof_the_same() {
+    let Some(python) = crate::python::or_skip() else { return };
+    judge_all(&|file, key, line| {
+        let mut command = Command::new(&python);
+        command.arg(crate::python::script());
+        run(&mut command, file, key, line)
+    });
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test writes its files")]
+fn judge_all(verify: &dyn Fn(&Path, &str, Option<&Path>) -> Said) {
     let vectors = super::read("proof.json");
     let dir = tempfile::tempdir().unwrap();
     let (file, line) = (dir.path().join("x.tlog-proof"), dir.path().join("line"));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::chain::Chain;
 use super::super::checker::Checked;
+use super::super::disclosed::plain_name;
 use super::super::entry::{Entry, Kind};
 use super::super::members::Members;
 use super::super::note::VerifyingKey;
@@ -25,9 +26,9 @@ enum Event {
     UncleanStart,
     End,
     Gap { cause: String, records: u64 },
-    Order(u64, Order),
+    Order(Order),
     Hole(u64),
-    Withheld(u64, String),
+    Closed(u64, String),
 }
 
 /// One entry, as the next one sees it.
@@ -52,12 +53,11 @@ pub(super) struct Facts {
     /// The longest time without an entry while the process ran, in nanoseconds, and when it began.
     pub(super) silence: (u64, u64),
     pub(super) gaps: BTreeMap<String, Gap>,
-    /// With the number of the entry of each.
-    pub(super) orders: Vec<(u64, Order)>,
+    pub(super) orders: Vec<Order>,
     /// Records without bodies.
     pub(super) holes: Vec<Range>,
-    /// Records that lack an erasable field.
-    pub(super) withheld: BTreeMap<String, Vec<Range>>,
+    /// Records that lack an erasable field, by its name.
+    pub(super) closed: BTreeMap<String, Vec<Range>>,
     first: Option<Moment>,
     last: Option<Moment>,
     /// Not covered by a checkpoint yet.
@@ -69,12 +69,12 @@ impl Facts {
     /// Takes a good line into account.
     pub(super) fn add(&mut self, checked: &Checked<'_>, chain: &Chain, root: &VerifyingKey) {
         match checked {
-            Checked::Record { entry, has_body, undisclosed } => {
+            Checked::Record { entry, has_body, closed } => {
                 self.open.0 += 1;
                 if !has_body {
                     self.events.push(Event::Hole(entry.seq));
                 }
-                self.events.extend(undisclosed.iter().map(|name| Event::Withheld(entry.seq, name.clone())));
+                self.events.extend(closed.iter().map(|name| Event::Closed(entry.seq, plain_name(name))));
                 self.moment(entry);
             }
             Checked::Control { entry, body } => {
@@ -111,9 +111,9 @@ impl Facts {
                 let gap = self.gaps.entry(cause).or_default();
                 *gap = Gap { entries: gap.entries + 1, records: gap.records + records };
             }
-            Event::Order(seq, order) => self.orders.push((seq, order)),
+            Event::Order(order) => self.orders.push(order),
             Event::Hole(seq) => extend(&mut self.holes, (seq, seq)),
-            Event::Withheld(seq, name) => extend(self.withheld.entry(name).or_default(), (seq, seq)),
+            Event::Closed(seq, name) => extend(self.closed.entry(name).or_default(), (seq, seq)),
         }
     }
 
@@ -166,9 +166,9 @@ impl Facts {
         }
         self.orders.extend(next.orders);
         next.holes.into_iter().for_each(|range| extend(&mut self.holes, range));
-        for (name, ranges) in next.withheld {
-            let known = self.withheld.entry(name).or_default();
-            ranges.into_iter().for_each(|range| extend(known, range));
+        for (name, ranges) in next.closed {
+            let closed = self.closed.entry(name).or_default();
+            ranges.into_iter().for_each(|range| extend(closed, range));
         }
     }
 }
@@ -186,9 +186,7 @@ fn event(entry: &Entry, body: &[u8], root: &VerifyingKey) -> Option<Event> {
     match entry.kind {
         Kind::UncleanStart => Some(Event::UncleanStart),
         Kind::End => Some(Event::End),
-        Kind::Retention | Kind::Erasure | Kind::Hold => {
-            order::read(body, entry, root).ok().map(|order| Event::Order(entry.seq, order))
-        }
+        Kind::Retention | Kind::Erasure | Kind::Hold => order::read(body, entry, root).ok().map(Event::Order),
         Kind::Config | Kind::Gap => {
             let whole = [body, b"}"].concat();
             let members = Members::read(&whole);

@@ -154,11 +154,13 @@ impl Whole {
     /// Every record without a body must be covered by an order.
     fn check_holes(&self, path: &Path, is_folder: bool) -> Result<(), VerifyError> {
         let mut authority = Authority::default();
-        self.facts.orders.iter().for_each(|(seq, order)| authority.add(*seq, order));
+        self.facts.orders.iter().for_each(|order| authority.add(order));
         let body = self.facts.holes.iter().find_map(|range| authority.first_body(*range));
-        let mut fields =
-            self.facts.withheld.iter().flat_map(|(name, ranges)| ranges.iter().map(move |range| (name, range)));
-        let field = fields.find_map(|(name, range)| authority.first_field(name, *range));
+        let field = self
+            .facts
+            .closed
+            .iter()
+            .find_map(|(name, ranges)| ranges.iter().find_map(|range| authority.first_field(name, *range)));
         let (seq, what) = match (body, field) {
             (Some(seq), _) => (seq, "the record's body is gone, and no order allows that"),
             (None, Some(seq)) => (seq, "a field of the record is gone, and no order allows that"),
@@ -237,7 +239,7 @@ fn report(path: &Path, whole: Whole, end: &Chain, (key, key_from): (VerifyingKey
         silence_ns: facts.silence.0,
         silent_since_ns: facts.silence.1,
         bodies_gone: facts.holes.iter().map(|(first, last)| last - first + 1).sum(),
-        fields_gone: facts.withheld.values().flatten().map(|(first, last)| last - first + 1).sum(),
+        fields_gone: facts.closed.values().flatten().map(|(first, last)| last - first + 1).sum(),
         gaps: facts.gaps,
         key,
         key_from,

@@ -76,7 +76,7 @@ pub struct LedgerReport {
     pub silent_since_ns: u64,
     /// How many records lack their body, each by an order.
     pub bodies_gone: u64,
-    /// How many records lack an erasable field, each by an order.
+    /// How many erasable fields are gone, each by an order.
     pub fields_gone: u64,
     /// Records that the ledger itself says are missing, by cause.
     pub gaps: BTreeMap<String, Gap>,
@@ -169,11 +169,7 @@ impl LedgerReport {
             )?;
         }
         if self.fields_gone > 0 {
-            writeln!(
-                f,
-                "  fields      {} erasable fields are gone from their records, each by an order",
-                self.fields_gone
-            )?;
+            writeln!(f, "  fields      {} erasable fields are gone, each by an order", self.fields_gone)?;
         }
         Ok(())
     }

@@ -267,7 +267,7 @@ fn nothing_to_check_is_not_a_success() {
 /// A record with an erasable field, disclosed in its seal, as a whole and as an erasure leaves it.
 #[test]
 fn an_erasable_field_may_be_disclosed_exactly_or_erased_by_an_order() {
-    use super::super::disclosure::ERASABLE;
+    use super::super::disclosed::ERASABLE;
     use super::super::entry::Kind;
     use super::super::field_digest;
     let dir = fast_dir();

@@ -16,7 +16,7 @@ use memchr::{memchr_iter, memchr2_iter};
 use crate::processor::redact::BuildError;
 use crate::processor::redact::config::Config;
 use crate::processor::redact::decode;
-use crate::processor::redact::detector::bytes::{has_at, is_base64url, run_end_within};
+use crate::processor::redact::detector::bytes::{escape_ends, has_at, is_base64url, run_end_within};
 use crate::processor::redact::detector::format::Format;
 use crate::processor::redact::detector::{DETECTORS, Detector, Find, aws, llm};
 use crate::processor::redact::names;
@@ -333,7 +333,7 @@ fn checked(detector: &Detector) -> Vec<(String, Check)> {
         Find::Formats(formats) => {
             literals.into_iter().zip(formats.iter().map(|format| Check::Format(Format::new(format)))).collect()
         }
-        Find::Near(_) => literals.into_iter().map(|literal| (literal, Check::Always)).collect(),
+        Find::Near(_) => literals.into_iter().map(|literal| (literal, Check::Around(may_be_word))).collect(),
         Find::Anchors(..) | Find::Digits(..) | Find::Key => {
             let check = |literal: &String| confirm(&literal.to_ascii_lowercase());
             literals.into_iter().map(|literal| (literal.clone(), check(&literal))).collect()
@@ -384,6 +384,30 @@ fn ends_word(raw: &[u8], end: usize, plural: bool) -> bool {
     raw.get(end).is_none_or(|next| !is_inside(*next) || (plural && *next == b's'))
 }
 
+/// False when a word of context at this range is certainly a part of a longer one, as `pan` of `span` or `fin` of `find`.
+fn may_be_word(raw: &[u8], at: Range<usize>) -> bool {
+    may_start_word(raw, at.start) && may_end_word(raw, at.end)
+}
+
+/// A letter before the word may be the length of its string, but only behind a tag of that wire type; what may be one,
+/// or the end of a tag of several bytes, is left in doubt.
+fn may_start_word(raw: &[u8], at: usize) -> bool {
+    let Some([first, tag, last]) = at.checked_sub(3).and_then(|start| raw.get(start..at)) else { return true };
+    let same_string = first.is_ascii() && tag.is_ascii() && tag & 7 != WIRE_TYPE_LEN;
+    let capital = raw.get(at).is_some_and(u8::is_ascii_uppercase);
+    let starts = !last.is_ascii_alphabetic() || (last.is_ascii_lowercase() && capital);
+    !same_string || starts || escape_ends(raw, at)
+}
+
+/// A plural is the word as well.
+fn may_end_word(raw: &[u8], end: usize) -> bool {
+    let inside = |at: usize| raw.get(at).copied().is_some_and(is_inside);
+    !inside(end + usize::from(raw.get(end) == Some(&b's')))
+}
+
+/// The wire type of strings.
+const WIRE_TYPE_LEN: u8 = 2;
+
 /// The lower-case letters that are no tag, because they would be wire types 3, 4, 6 or 7: such a byte after a letter
 /// belongs to the same string.
 const fn is_inside(byte: u8) -> bool {
@@ -392,12 +416,15 @@ const fn is_inside(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
 
+    static PREFILTER: LazyLock<Prefilter> = LazyLock::new(|| Prefilter::new(&Config::default()).unwrap());
+
     fn places(raw: &[u8]) -> Vec<Range<usize>> {
-        let prefilter = Prefilter::new(&Config::default()).unwrap();
         let mut places = Places::default();
-        prefilter.scan(raw, &mut places);
+        PREFILTER.scan(raw, &mut places);
         places.hits
     }
 
@@ -406,6 +433,18 @@ mod tests {
         let text = "\x12\x19gen_ai.usage.input_tokens tokens usr_0123456789ab task-runner cache.key asia-east1 \
             2026-11-21 /home/agent/basic/ forbearers kubectl -n x sed -n '10,200p' risk-7 secretly";
         assert!(places(text.as_bytes()).is_empty(), "{:?}", places(text.as_bytes()));
+    }
+
+    #[test]
+    fn words_of_context_are_places_unless_they_are_parts_of_words() {
+        for text in
+            ["the span, findings, a company, telling of 12, span_id", "UUID 0aDE89f3 at +12 and +13, x-555-1234"]
+        {
+            assert!(places(text.as_bytes()).is_empty(), "{text}: {:?}", places(text.as_bytes()));
+        }
+        for text in ["my tel 12", "homeTel 1", "a\\npan 7", "xx\x12\x70pan", "zz\x0aspan", "pans 5", "xx tels\x12"] {
+            assert!(!places(text.as_bytes()).is_empty(), "{text:?}");
+        }
     }
 
     #[test]
@@ -448,9 +487,8 @@ mod tests {
 
     #[test]
     fn a_record_with_many_places_is_looked_at_everywhere() {
-        let prefilter = Prefilter::new(&Config::default()).unwrap();
         let mut places = Places::default();
-        assert!(prefilter.scan("a@".repeat(100).as_bytes(), &mut places));
+        assert!(PREFILTER.scan("a@".repeat(100).as_bytes(), &mut places));
         assert!(places.touch(&(1000..1001)));
     }
 

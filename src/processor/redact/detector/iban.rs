@@ -121,8 +121,20 @@ fn find(text: &[u8], at: usize) -> Verdict {
     Verdict::of(end(text, start, *len).map(|end| start..end))
 }
 
-/// Where the number of this length ends: groups of four, all with the same separator or all with none.
+/// False when no number starts at `start`, whatever stands around it: the prefilter's question.
+pub(in super::super) fn may_be(raw: &[u8], start: usize) -> bool {
+    let country = COUNTRIES.iter().find(|(country, _)| raw[start..].starts_with(*country));
+    country.is_some_and(|(_, len)| valid_end(raw, start, *len).is_some())
+}
+
+/// Where the number of this length ends, when it is no part of a longer run.
 fn end(text: &[u8], start: usize, len: usize) -> Option<usize> {
+    let longer = |end: &usize| text.get(*end).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    valid_end(text, start, len).filter(|end| !longer(end))
+}
+
+/// Where the number of this length ends: groups of four, all with the same separator or all with none.
+fn valid_end(text: &[u8], start: usize, len: usize) -> Option<usize> {
     let mut code = [0; LEN_MAX];
     let separator = text.get(start + GROUP_LEN).copied().filter(|byte| matches!(byte, b' ' | b'-'));
     let mut end = start;
@@ -136,8 +148,7 @@ fn end(text: &[u8], start: usize, len: usize) -> Option<usize> {
         *place = text.get(end).copied().filter(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())?;
         end += 1;
     }
-    let longer = text.get(end).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-    (!longer && is_valid(&code[..len])).then_some(end)
+    is_valid(&code[..len]).then_some(end)
 }
 
 /// The number with its first four characters at the end, letters as 10 to 35, is one more than a multiple of 97.

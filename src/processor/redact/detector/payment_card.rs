@@ -280,7 +280,8 @@ mod tests {
             prefix in prop::sample::select(vec![("4", 16), ("4", 13), ("4", 19), ("51", 16), ("55", 16), ("2221", 16), ("2720", 16),
                 ("34", 15), ("37", 15), ("6011", 16), ("65", 19), ("36", 14), ("3528", 16), ("3589", 16), ("62", 17)]),
             filler in prop::collection::vec(0..10_u8, 18),
-            around in "[g-z ,:;/\"]{0,5}",
+            // No word of these letters says that the number is something else.
+            around in "[g-m ,:;/\"]{0,5}",
         ) {
             let (prefix, len) = prefix;
             let mut head: Vec<u8> = prefix.bytes().map(|byte| byte - b'0').chain(filler).collect();

@@ -71,6 +71,8 @@ const DIGITS_MAX: usize = 15;
 /// The shortest number in a country's own form.
 const LOCAL_DIGITS_MIN: usize = 7;
 const LEN_MAX: usize = 26;
+/// Fewer digits are no international number.
+const GROUPED_DIGITS_MIN: usize = 9;
 
 /// `at` is the start of a run of digits, behind the plus.
 fn international(text: &[u8], at: usize) -> Verdict {
@@ -81,7 +83,7 @@ fn international(text: &[u8], at: usize) -> Verdict {
     let Some(found) = led.then(|| scan(text, at)).flatten() else { return Verdict::NO };
     let digits = &found.digits[..found.len];
     let grouped = found.groups > 1;
-    let enough = if grouped { 9 } else { 10 };
+    let enough = if grouped { GROUPED_DIGITS_MIN } else { GROUPED_DIGITS_MIN + 1 };
     if found.len < enough
         || !has_country(digits)
         || (!grouped && is_line_start(text, start))
@@ -138,6 +140,20 @@ fn north_american(text: &[u8], at: usize) -> Verdict {
         return Verdict::NO;
     }
     Verdict::of(shapes.iter().find_map(fits).map(|end| start..end))
+}
+
+/// False when no number follows the plus at `at`, whatever stands around: the prefilter's question. A `/` may be written
+/// with a backslash before it.
+pub(in super::super) fn may_be_international(raw: &[u8], at: usize) -> bool {
+    let separator = |byte: u8| matches!(byte, b' ' | b'-' | b'.' | b'(' | b')' | b'/' | b'\\');
+    let rest = raw[at + 1..].iter().take(2 * LEN_MAX).take_while(|byte| byte.is_ascii_digit() || separator(**byte));
+    rest.filter(|byte| byte.is_ascii_digit()).count() >= GROUPED_DIGITS_MIN
+}
+
+/// False when the seven digits at `at` do not end a number, whatever stands around.
+pub(in super::super) fn may_be_north_american(raw: &[u8], at: usize) -> bool {
+    let head = at.checked_sub(2).and_then(|start| raw.get(start..at));
+    matches!(head, Some([b'0'..=b'9', b'-' | b')'] | b") "))
 }
 
 /// A shape in which dashes are dashes.
