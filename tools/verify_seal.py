@@ -828,7 +828,7 @@ def verify_proof(path, options):
         extra = json.loads(unb64(lines[1][6:]))
         entry, certs = Entry(unb64(extra["entry"], 128)), extra.get("certs", [])
         salt, stream = unb64(extra["salt"], 16) if "salt" in extra else b"", uuid_text(entry.stream)
-        if extra["v"] != 1 or set(extra) - {"certs", "disclosures", "entry", "line", "salt", "v"}:
+        if extra["v"] != 1 or set(extra) - {"certs", "entry", "line", "salt", "v"}:
             raise malformed("a proof of another version")
     except (ValueError, KeyError, TypeError):
         raise malformed("not a proof") from None
