@@ -10,7 +10,7 @@ mod shapes;
 use std::ops::Range;
 
 use aho_corasick::packed;
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, Span};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Span};
 use memchr::{memchr_iter, memchr2_iter};
 
 use crate::processor::redact::BuildError;
@@ -290,15 +290,13 @@ impl Group {
     }
 
     fn scan(&self, raw: &[u8], folded: &[u8], places: &mut Places) {
-        let mut at = 0;
-        while let Some((start, index)) = self.search.find(folded, at).filter(|_| !places.everywhere) {
+        self.search.each(folded, &mut |start, index| {
             let hint = &self.hints[index];
-            let end = start + hint.literal.len();
             if hint.checks.iter().any(|(literal, check)| check.agrees(raw, start, literal)) {
-                places.add(start..end);
+                places.add(start..start + hint.literal.len());
             }
-            at = start + 1;
-        }
+            !places.everywhere
+        });
     }
 }
 
@@ -309,20 +307,27 @@ impl Search {
             return Ok(Self::Packed(searcher));
         }
         let kind = Some(AhoCorasickKind::DFA);
-        AhoCorasick::builder()
-            .match_kind(aho_corasick::MatchKind::LeftmostFirst)
-            .kind(kind)
-            .build(literals())
-            .map(Self::Automaton)
+        AhoCorasick::builder().kind(kind).build(literals()).map(Self::Automaton)
     }
 
-    fn find(&self, folded: &[u8], at: usize) -> Option<(usize, usize)> {
-        let span = Span::from(at..folded.len());
-        let found = match self {
-            Self::Packed(searcher) => searcher.find_in(folded, span),
-            Self::Automaton(automaton) => automaton.find(Input::new(folded).span(span)),
-        };
-        found.map(|found| (found.start(), found.pattern().as_usize()))
+    /// Hands over where each literal starts, and which it is, until told to stop. No literal begins another, so a place
+    /// has one; the automaton finds them all in one pass, where a search that starts anew behind each place would pay for every
+    /// word that leads to nothing.
+    fn each(&self, folded: &[u8], found: &mut dyn FnMut(usize, usize) -> bool) {
+        match self {
+            Self::Packed(searcher) => {
+                let mut at = 0;
+                while let Some(hit) = searcher.find_in(folded, Span::from(at..folded.len()))
+                    && found(hit.start(), hit.pattern().as_usize())
+                {
+                    at = hit.start() + 1;
+                }
+            }
+            Self::Automaton(automaton) => {
+                let mut hits = automaton.find_overlapping_iter(folded);
+                while hits.next().is_some_and(|hit| found(hit.start(), hit.pattern().as_usize())) {}
+            }
+        }
     }
 }
 
@@ -495,13 +500,18 @@ mod tests {
     #[test]
     fn the_automaton_finds_what_the_packed_search_finds() {
         let hints = hints(["token", "key", "api"].map(|text| (text.to_owned(), Check::Always)).to_vec());
-        let automaton = AhoCorasick::builder()
-            .match_kind(aho_corasick::MatchKind::LeftmostFirst)
-            .build(hints.iter().map(|hint| &hint.literal))
-            .unwrap();
-        let search = Search::Automaton(automaton);
-        assert_eq!(search.find(b"the api key", 0), Some((4, 0)));
-        assert_eq!(search.find(b"the api key", 5), Some((8, 1)));
-        assert_eq!(Search::new(&hints).unwrap().find(b"the api key", 5), Some((8, 1)));
+        let automaton = AhoCorasick::new(hints.iter().map(|hint| &hint.literal)).unwrap();
+        let all = |search: &Search| {
+            let mut found = Vec::new();
+            search.each(b"the api key, apikey, keytoken", &mut |start, index| {
+                found.push((start, index));
+                true
+            });
+            found.sort_unstable();
+            found
+        };
+        let packed = Search::new(&hints).unwrap();
+        assert_eq!(all(&packed), [(4, 0), (8, 1), (13, 0), (16, 1), (21, 1), (24, 2)]);
+        assert_eq!(all(&Search::Automaton(automaton)), all(&packed));
     }
 }
