@@ -311,8 +311,7 @@ impl Search {
     }
 
     /// Hands over where each literal starts, and which it is, until told to stop. No literal begins another, so a place
-    /// has one; the automaton finds them all in one pass, where a search that starts anew behind each place would pay for every
-    /// word that leads to nothing.
+    /// has one. The automaton finds them all in one pass.
     fn each(&self, folded: &[u8], found: &mut dyn FnMut(usize, usize) -> bool) {
         match self {
             Self::Packed(searcher) => {
