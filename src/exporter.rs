@@ -8,6 +8,7 @@ pub mod debug;
 pub mod file;
 pub mod otlp_grpc;
 pub mod otlp_http;
+pub mod outbound;
 mod rejections;
 
 use std::future::{Future, ready};
