@@ -2,20 +2,24 @@
 
 mod anchor;
 mod bytes;
+mod cases;
 mod demo;
 mod erase;
 mod export;
 mod failed;
+mod graph;
 mod hold;
 mod key;
 mod keys;
 mod moment;
 mod offline;
+mod pipe;
 mod progress;
 mod prove;
 mod reconcile;
 mod record;
 mod redact;
+mod request;
 mod retain;
 mod risk;
 mod rules;
@@ -84,6 +88,12 @@ enum Command {
         #[arg(long, short, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Run cases in YAML through a configuration's processors
+    Test(cases::TestArgs),
+    /// Take OTLP/JSON from standard input through a configuration's processors to standard output
+    Pipe(pipe::PipeArgs),
+    /// Draw the pipelines of a configuration
+    Graph(graph::GraphArgs),
     /// Send a bundled AI agent session through telseal on this machine and show what came of it
     Demo,
     /// Re-read a sealed ledger and say whether it is whole
@@ -138,6 +148,9 @@ pub fn main() -> Exit {
     match command {
         Command::Run { config, accept_rollback } => run::run(&config, accept_rollback),
         Command::Validate { config } => validate::validate(&config),
+        Command::Test(args) => cases::test(&args),
+        Command::Pipe(args) => pipe::pipe(&args),
+        Command::Graph(args) => graph::graph(&args),
         Command::Risk(options) => risk::risk(&options),
         Command::Verify(arguments) => verify::verify(&arguments),
         Command::Watch(args) => watch::watch(&args),

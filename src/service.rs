@@ -7,7 +7,9 @@
 mod admin;
 mod build;
 mod detect;
+pub mod dry;
 mod exporters;
+pub mod notify;
 pub mod rules;
 mod surroundings;
 

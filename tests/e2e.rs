@@ -10,6 +10,8 @@ mod anchors;
 mod books;
 #[path = "e2e/canary.rs"]
 mod canary;
+#[path = "e2e/cases.rs"]
+mod cases;
 #[path = "e2e/cli.rs"]
 mod cli;
 #[path = "e2e/integrity.rs"]

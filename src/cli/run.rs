@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{Exit, complain};
 use crate::config::{self, Config, ProcessorConfig};
 use crate::service::Service;
+use crate::service::notify::Notify;
 use crate::telemetry;
 
 pub(super) fn run(path: &Path, accept_rollback: Option<String>) -> Exit {
@@ -42,10 +43,15 @@ fn start(config: Config) -> Result<Exit, Box<dyn std::error::Error>> {
     let exit = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let notify = Notify::new(config::variable);
         let service = Service::build(config, Some(metrics))?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let mut serving = std::pin::pin!(service.run(async {
-            let _ = stopped.await;
+            notify.ready();
+            tokio::select! {
+                _ = stopped => notify.stopping(),
+                () = notify.keep_alive() => {}
+            }
         }));
         tokio::select! {
             left = &mut serving => return Ok::<_, Box<dyn std::error::Error>>(exit_of(left)),
