@@ -11,6 +11,7 @@ pub mod dry;
 mod exporters;
 pub mod notify;
 pub mod rules;
+pub mod single;
 mod surroundings;
 
 use std::future::Future;

@@ -14,6 +14,8 @@ mod canary;
 mod cases;
 #[path = "e2e/cli.rs"]
 mod cli;
+#[path = "e2e/dead_letters.rs"]
+mod dead_letters;
 #[path = "e2e/integrity.rs"]
 mod integrity;
 #[path = "e2e/passthrough.rs"]

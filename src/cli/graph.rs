@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::{Exit, complain, say};
-use crate::config::{self, Config, Storage};
+use crate::cli::{Exit, load, say};
+use crate::config::{Config, Storage};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: telseal graph -c telseal.yaml --format dot | dot -Tsvg > telseal.svg")]
@@ -29,15 +29,12 @@ enum Format {
 }
 
 pub(super) fn graph(args: &GraphArgs) -> Exit {
-    match config::load(&args.config) {
+    match load(&args.config) {
         Ok(config) => {
             say(draw(&Picture::of(&config), args.format));
             Exit::Ok
         }
-        Err(problems) => {
-            complain(config::render(&args.config.display().to_string(), &problems));
-            Exit::Config
-        }
+        Err(exit) => exit,
     }
 }
 
@@ -125,7 +122,7 @@ service:
 
     #[test]
     fn every_component_stands_once_a_place_and_arrows_follow_the_data() {
-        let config = config::parse(CONFIG).unwrap();
+        let config = crate::config::parse(CONFIG).unwrap();
         let mermaid = draw(&Picture::of(&config), Format::Mermaid);
         let lines: BTreeSet<&str> = mermaid.lines().map(str::trim).collect();
         for line in [

@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::redact::input::{self, LINE_BYTES_MAX, Line};
-use crate::cli::{Exit, complain, request};
-use crate::config;
+use crate::cli::{Exit, complain, load, request};
 use crate::otlp::json;
 use crate::service::dry::{Dry, Passed};
 
@@ -30,12 +29,9 @@ pub(super) struct PipeArgs {
 }
 
 pub(super) fn pipe(args: &PipeArgs) -> Exit {
-    let config = match config::load(&args.config) {
+    let config = match load(&args.config) {
         Ok(config) => config,
-        Err(problems) => {
-            complain(config::render(&args.config.display().to_string(), &problems));
-            return Exit::Config;
-        }
+        Err(exit) => return exit,
     };
     let dry = match Dry::build(&config) {
         Ok(dry) => dry,

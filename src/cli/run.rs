@@ -5,19 +5,16 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{Exit, complain};
+use crate::cli::{Exit, complain, load};
 use crate::config::{self, Config, ProcessorConfig};
 use crate::service::Service;
 use crate::service::notify::Notify;
 use crate::telemetry;
 
 pub(super) fn run(path: &Path, accept_rollback: Option<String>) -> Exit {
-    let mut config = match config::load(path) {
+    let mut config = match load(path) {
         Ok(config) => config,
-        Err(problems) => {
-            complain(config::render(&path.display().to_string(), &problems));
-            return Exit::Config;
-        }
+        Err(exit) => return exit,
     };
     if accept_rollback.is_some() {
         for processor in config.processors.values_mut() {
