@@ -102,9 +102,10 @@ async fn offer(args: &ReplayArgs, exporter: &Single, letter: Letter, outcome: &m
     let payload = letter.payload().map_err(|error| Failed::new(Exit::Runtime, error))?;
     match exporter.export(&payload).await {
         Ok(()) => outcome.taken += payload.records(),
-        Err(ExportError::Permanent { cause }) => {
+        // A letter is nearly always one record; of more, those that were taken may go out twice.
+        Err(error @ (ExportError::Permanent { .. } | ExportError::Partial { .. })) => {
             outcome.refused += 1;
-            outcome.left.push(Letter { reason: cause, ..letter });
+            outcome.left.push(Letter { reason: error.to_string(), ..letter });
         }
         Err(ExportError::Retry { cause, .. } | ExportError::Pause { cause }) => {
             outcome.stopped = Some(cause);
