@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::{Config, ExporterConfig, Id};
-use crate::exporter::{ExportError, Exporter, debug::Debug, file::File, otlp_grpc::OtlpGrpc, otlp_http::OtlpHttp};
+use crate::exporter::{
+    ExportError, Exporter, debug::Debug, file::File, loki::Loki, otlp_grpc::OtlpGrpc, otlp_http::OtlpHttp,
+};
 use crate::pipeline::{OpenError, Pipeline, delivery};
 use crate::service::{StartError, build::Deadline, build::failed};
 
@@ -58,6 +60,7 @@ macro_rules! exporters {
 exporters! {
     OtlpHttp => |id, own| OtlpHttp::new(id, own).map_err(failed);
     OtlpGrpc => |id, own| OtlpGrpc::new(id, own).map_err(failed);
+    Loki => |id, own| Loki::new(id, own).map_err(failed);
     File => |_, own| Ok(File::new(own));
     Debug => |id, own| Ok(Debug::new(id, own));
 }
