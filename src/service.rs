@@ -7,8 +7,11 @@
 mod admin;
 mod build;
 mod detect;
+pub mod dry;
 mod exporters;
+pub mod notify;
 pub mod rules;
+pub mod single;
 mod surroundings;
 
 use std::future::Future;
