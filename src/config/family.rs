@@ -119,8 +119,8 @@ impl ReceiverConfig {
     /// The addresses it listens at, each with the path of its key.
     pub(super) fn listeners(&self) -> Vec<(&'static str, String)> {
         let Self::Otlp(otlp) = self;
-        let grpc = otlp.protocols.grpc.as_ref().map(|grpc| ("protocols.grpc.endpoint", grpc.endpoint.clone()));
-        let http = otlp.protocols.http.as_ref().map(|http| ("protocols.http.endpoint", http.endpoint.clone()));
+        let grpc = otlp.protocols.grpc.as_ref().map(|grpc| ("protocols.grpc.endpoint", grpc.address()));
+        let http = otlp.protocols.http.as_ref().map(|http| ("protocols.http.endpoint", http.address()));
         grpc.into_iter().chain(http).collect()
     }
 
