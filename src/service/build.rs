@@ -47,12 +47,7 @@ pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result
         let bound = Otlp::bind(&name, settings).map_err(failed)?;
         receivers.push((name, bound, routes(id, &config, &pipelines)));
     }
-    let admin = match (&config.service.telemetry.metrics.endpoint, metrics) {
-        (Some(address), Some(metrics)) => {
-            Some((server::Bound::bind(address, "service.telemetry.metrics.endpoint").map_err(failed)?, metrics))
-        }
-        _ => None,
-    };
+    let admin = admin(&config, metrics)?;
     Ok(Service {
         receivers,
         pipelines: pipelines.into_values().collect(),
@@ -65,6 +60,18 @@ pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result
         reloads,
         _data_dir: data_dir,
     })
+}
+
+/// The admin port, unless it is turned off.
+fn admin(
+    config: &Config,
+    metrics: Option<PrometheusHandle>,
+) -> Result<Option<(server::Bound, PrometheusHandle)>, StartError> {
+    const KEY: &str = "service.telemetry.metrics";
+    let own = &config.service.telemetry.metrics;
+    let (Some(address), Some(metrics)) = (&own.endpoint, metrics) else { return Ok(None) };
+    let bound = server::Bound::bind(address, &format!("{KEY}.endpoint")).map_err(failed)?;
+    Ok(Some((bound.secured(own.tls.as_ref(), &format!("{KEY}.tls")).map_err(failed)?, metrics)))
 }
 
 pub(super) fn failed(error: impl std::fmt::Display) -> StartError {
