@@ -26,7 +26,7 @@ use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::event::{Event, Hits, RuleEngine, RuleInfo};
+use super::event::{Event, Hits, Reads, RuleEngine, RuleInfo};
 use correlation::incident::Incident;
 use correlation::state::State;
 use correlation::{Correlation, Correlations, Heard};
@@ -75,6 +75,7 @@ pub struct Ruleset {
     infos: Vec<RuleInfo>,
     index: Index,
     correlations: Correlations,
+    reads: Reads,
 }
 
 /// What came of reading rule files: the rules that can run, and what is wrong with the others.
@@ -275,7 +276,10 @@ impl Reading {
         });
         let correlations = connected(&rules, correlations);
         self.findings.sort();
-        let ruleset = Ruleset { name: format!("{name}+sha256:{digest}"), rules, infos, index, correlations };
+        let mut reads = Reads::default();
+        rules.iter().for_each(|rule| rule.body.note(&mut reads));
+        correlations.note(&mut reads);
+        let ruleset = Ruleset { name: format!("{name}+sha256:{digest}"), rules, infos, index, correlations, reads };
         Compiled { ruleset, findings: self.findings }
     }
 }
@@ -379,7 +383,8 @@ impl RuleEngine for Ruleset {
             let before = hits.clone();
             self.each_second(event, &before, |place| first(place, hits));
         }
-        if !listened.is_empty() {
+        hits.listened = !listened.is_empty();
+        if hits.listened {
             heard.extend(self.correlations.hear(&listened, event));
         }
     }
@@ -404,6 +409,10 @@ impl RuleEngine for Ruleset {
 
     fn look_back_nanos(&self) -> u64 {
         self.correlations.all.iter().map(|correlation| correlation.span_nanos).max().unwrap_or(0)
+    }
+
+    fn reads(&self) -> &Reads {
+        &self.reads
     }
 }
 

@@ -8,7 +8,7 @@ pub mod state;
 
 use aws_lc_rs::digest::{Context, SHA256};
 
-use super::super::event::{Event, RuleInfo};
+use super::super::event::{Event, Reads, RuleInfo};
 use super::condition::{self, Condition};
 use super::document::Head;
 use super::field::{Dialect, FieldRef, Unit};
@@ -211,6 +211,12 @@ impl Correlation {
         &self.head.info
     }
 
+    /// Notes the attributes it groups by and counts. Fields are not noted: what a correlation hears is never remembered.
+    fn note(&self, reads: &mut Reads) {
+        let fields = self.group_by.iter().flatten().chain(&self.field);
+        fields.filter(|field| !matches!(field, FieldRef::Event(_))).for_each(|field| field.note(reads));
+    }
+
     /// What it hears when its rule number `rule` fires on the event. Nothing, when a field to group by is missing.
     fn hear(&self, place: usize, rule: usize, event: &Event<'_>) -> Option<Heard> {
         let mut labels = Vec::with_capacity(self.group_names.len());
@@ -273,6 +279,11 @@ impl Correlations {
             }
         }
         Self { all, listeners, rules_len }
+    }
+
+    /// Notes what they look at.
+    pub(super) fn note(&self, reads: &mut Reads) {
+        self.all.iter().for_each(|correlation| correlation.note(reads));
     }
 
     /// True when a correlation listens to the rule.
