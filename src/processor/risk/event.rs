@@ -282,15 +282,15 @@ impl<'a> Event<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Hits {
     rules: Vec<u32>,
-    /// A correlation listens to a rule that fired, whether or not it could hear it.
-    pub listened: bool,
+    /// Places of rules that correlations listen to.
+    pub(super) listened: Vec<u32>,
 }
 
 impl Hits {
     /// Forgets everything, keeps the memory.
     pub fn clear(&mut self) {
         self.rules.clear();
-        self.listened = false;
+        self.listened.clear();
     }
 
     /// No rule fired.
@@ -347,6 +347,8 @@ pub struct Reads {
     fields: u64,
     /// A rule looks for words everywhere.
     pub everything: bool,
+    /// Fields that correlations group by or count.
+    pub(super) heard: Vec<Field>,
 }
 
 impl Reads {
@@ -383,6 +385,9 @@ pub trait RuleEngine: Send + Sync + std::fmt::Debug {
     /// Adds the rules that fire, and what correlations hear of it. The result does not depend on the order of rules, fields or
     /// values.
     fn evaluate(&self, event: &Event<'_>, hits: &mut Hits, heard: &mut Vec<Heard>);
+
+    /// Adds what correlations hear of rules that fired.
+    fn hear(&self, hits: &Hits, event: &Event<'_>, heard: &mut Vec<Heard>);
 
     /// The rules, worst first and then by id; a rule's place is its number in [`Hits`].
     fn rules(&self) -> &[RuleInfo];

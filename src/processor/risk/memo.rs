@@ -2,8 +2,8 @@
 //!
 //! Kept is a verdict under a digest of everything that it depends on: the agent, the name of the event, and the exact bytes
 //! of every attribute that fills a field or that a rule names (`view::plan`). The digest is SHA-256 behind a secret of
-//! this process, cut to 16 bytes: nobody can make two different actions that share a verdict. Records that say who and when
-//! differ, and verdicts that correlations hear of, or that change the mode of a session, are not kept.
+//! this process, cut to 16 bytes: nobody can make two different actions that share a verdict. Who acted, and when, is read
+//! from each record, and correlations hear of each. Verdicts on what changes the mode of a session are not kept.
 //!
 //! At most [`VERDICTS_MAX`] are kept, about 60 bytes each, in two generations: when the younger one is full, the older one is
 //! forgotten.
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::event::{Hits, Level};
+use super::event::{Field, Hits, Level};
 
 /// How many verdicts are kept: 2 MiB at most.
 pub(super) const VERDICTS_MAX: usize = 32_768;
@@ -23,7 +23,9 @@ pub(super) const VERDICTS_MAX: usize = 32_768;
 pub(super) const INPUT_BYTES_MAX: usize = 4096;
 /// Locks, so that batches at work at the same time do not wait for each other.
 const SHARDS: usize = 16;
-/// Different outcomes in one generation of one shard.
+/// More text than this is not kept with a verdict.
+const TEXT_BYTES_MAX: usize = 512;
+/// Different outcomes in one generation of one shard: with their texts 4 MiB at most in all.
 const OUTCOMES_MAX: usize = 256;
 
 /// What came of looking at a record, as far as it does not depend on who and when.
@@ -44,6 +46,15 @@ pub(super) struct Outcome {
     pub(super) is_agent: bool,
     /// The event's name, where sessions begin or end with it.
     pub(super) name: Option<Box<str>>,
+    /// What correlations group by or count, where they listen.
+    pub(super) heard: Vec<(Field, Box<str>)>,
+}
+
+impl Outcome {
+    /// Bytes of text that it holds besides the verdict.
+    fn text_bytes(&self) -> usize {
+        self.heard.iter().map(|(_, text)| text.len()).chain(self.says.as_ref().map(|text| text.len())).sum()
+    }
 }
 
 /// What a verdict depends on, as 16 bytes.
@@ -123,7 +134,17 @@ impl Memo {
 
     /// Keeps what was given.
     pub(super) fn put(&self, key: Key, outcome: Outcome) {
+        if outcome.text_bytes() > TEXT_BYTES_MAX {
+            return;
+        }
         self.shard(&key).lock().unwrap_or_else(PoisonError::into_inner).add(key, Arc::new(outcome));
+    }
+
+    /// How many verdicts are kept.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        let shards = self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner));
+        shards.map(|shard| shard.young.verdicts.len() + shard.old.verdicts.len()).sum()
     }
 
     fn shard(&self, key: &Key) -> &Mutex<Shard> {
@@ -162,6 +183,7 @@ mod tests {
             says: None,
             is_agent: true,
             name: None,
+            heard: vec![],
         }
     }
 
@@ -173,10 +195,7 @@ mod tests {
             memo.put(key(number), outcome(i64::from(number % 7)));
             assert!(memo.get(&key(0)).is_some(), "{number}");
         }
-        let kept = |memo: &Memo| -> usize {
-            memo.shards.iter().map(|s| s.lock().unwrap()).map(|s| s.young.verdicts.len() + s.old.verdicts.len()).sum()
-        };
-        assert!(kept(&memo) <= VERDICTS_MAX && kept(&memo) > VERDICTS_MAX / 4);
+        assert!(memo.len() <= VERDICTS_MAX && memo.len() > VERDICTS_MAX / 4);
         assert_eq!(memo.get(&key(1)), None);
         assert_eq!(memo.get(&key(199_999)).unwrap().score, 199_999 % 7);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bumpalo::Bump;
 use metrics::counter;
 
-use super::event::{Event, Field, Hits, Level};
+use super::event::{Event, Field, Hits, Level, Reads};
 use super::memo::{INPUT_BYTES_MAX, Key, Memo, Outcome};
 use super::memory::Pending;
 use super::memory::session::{Note, is_boundary};
@@ -62,13 +62,9 @@ impl<'a> Work<'a> {
         let mut depends = Depends { inputs: &mut self.inputs, event: &mut self.event, tag: self.tag };
         let key = depends.on(&self.ruling.memo, sender, &outline, plan, record, self.arena);
         if let Some(outcome) = key.and_then(|key| self.ruling.memo.get(&key)) {
-            self.event.time_unix_nano = outline.time_unix_nano;
-            if outcome.is_agent {
-                self.event.push(Field::Vendor, &outline.vendor.name);
-            }
-            if let Some(name) = &outcome.name {
-                self.event.push(Field::EventName, self.arena.alloc_str(name));
-            }
+            let named = plan.named.iter().map(|place| &record.attributes()[*place]);
+            recall(&mut self.event, &outcome, &outline, named.chain(&sender.resource), self.arena);
+            self.ruling.engine.hear(&outcome.hits, &self.event, &mut self.heard);
             return self.write(&outcome, record);
         }
         let identity = IDENTITY.map(|field| self.event.first(field));
@@ -77,7 +73,7 @@ impl<'a> Work<'a> {
         let seen = reader.read(sender, &outline, plan, record, &mut self.event, self.arena)?;
         let outcome = self.judge(seen);
         let is_same = identity == IDENTITY.map(|field| self.event.first(field));
-        let is_kept = is_same && !self.hits.listened && self.event.first(Field::ModeTo).is_none();
+        let is_kept = is_same && self.event.first(Field::ModeTo).is_none();
         let changed = self.write(&outcome, record)?;
         if let Some(key) = key.filter(|_| is_kept) {
             self.ruling.memo.put(key, outcome);
@@ -106,6 +102,7 @@ impl<'a> Work<'a> {
             says: event.first(Field::ReportedLevel).map(Into::into),
             is_agent: event.first(Field::Vendor).is_some(),
             name: name.map(Into::into),
+            heard: if hits.listened.is_empty() { vec![] } else { heard(event, &self.ruling.reads) },
         }
     }
 
@@ -143,6 +140,35 @@ impl<'a> Work<'a> {
     }
 }
 
+/// What correlations group by or count, the first value of each; who acts is not kept.
+fn heard(event: &Event<'_>, reads: &Reads) -> Vec<(Field, Box<str>)> {
+    let fields = reads.heard.iter().filter(|field| !IDENTITY.contains(field));
+    fields.filter_map(|field| Some((*field, event.first(*field)?.into()))).collect()
+}
+
+/// Fills an event, which says who acts, with what correlations and sessions look at.
+fn recall<'r, 'a: 'r>(
+    event: &mut Event<'a>,
+    outcome: &Outcome,
+    outline: &Outline<'a, 'a>,
+    named: impl Iterator<Item = &'r Attribute<'a>>,
+    arena: &'a Bump,
+) {
+    event.time_unix_nano = outline.time_unix_nano;
+    for (field, text) in &outcome.heard {
+        event.push(*field, arena.alloc_str(text));
+    }
+    if outcome.is_agent {
+        event.set(Field::Vendor, &outline.vendor.name);
+    }
+    if let Some(name) = &outcome.name {
+        event.set(Field::EventName, arena.alloc_str(name));
+    }
+    if !outcome.hits.listened.is_empty() {
+        named.for_each(|attribute| event.push_attribute(attribute.key, attribute.value));
+    }
+}
+
 /// Finds what the verdict on a record depends on.
 struct Depends<'w, 'a> {
     inputs: &'w mut Vec<u8>,
@@ -177,7 +203,7 @@ impl<'a> Depends<'_, 'a> {
         self.inputs.extend_from_slice(&(outline.vendor.place as u64).to_le_bytes());
         self.text(outline.name.as_bytes());
         self.text(outline.name_in_body().as_bytes());
-        self.text(&plan.names);
+        self.inputs.extend_from_slice(&plan.names);
         sender.resource.iter().try_for_each(|attribute| {
             self.text(attribute.key.as_bytes());
             self.value(attribute)
@@ -236,3 +262,6 @@ impl Counts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

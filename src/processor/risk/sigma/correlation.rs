@@ -211,10 +211,15 @@ impl Correlation {
         &self.head.info
     }
 
-    /// Notes the attributes it groups by and counts. Fields are not noted: what a correlation hears is never remembered.
+    /// Notes what it groups by and counts.
     fn note(&self, reads: &mut Reads) {
-        let fields = self.group_by.iter().flatten().chain(&self.field);
-        fields.filter(|field| !matches!(field, FieldRef::Event(_))).for_each(|field| field.note(reads));
+        for field in self.group_by.iter().flatten().chain(&self.field) {
+            match field {
+                FieldRef::Event(field) if reads.heard.contains(field) => {}
+                FieldRef::Event(field) => reads.heard.push(*field),
+                other => other.note(reads),
+            }
+        }
     }
 
     /// What it hears when its rule number `rule` fires on the event. Nothing, when a field to group by is missing.
@@ -292,8 +297,8 @@ impl Correlations {
     }
 
     /// What is heard when these rules fire on the event.
-    pub(super) fn hear(&self, rules: &[usize], event: &Event<'_>) -> Vec<Heard> {
-        let mut all: Vec<Heard> = rules.iter().flat_map(|rule| self.heard(*rule, event, 0)).collect();
+    pub(super) fn hear(&self, rules: &[u32], event: &Event<'_>) -> Vec<Heard> {
+        let mut all: Vec<Heard> = rules.iter().flat_map(|rule| self.heard(*rule as usize, event, 0)).collect();
         all.sort_by_key(|heard| {
             let listed = &self.all[heard.correlation].rules;
             (heard.correlation, listed.iter().position(|name| *name == listed[heard.rule]))

@@ -106,8 +106,12 @@ pub(super) fn body(node: &Node, dialect: Dialect, skip: &[&str]) -> Read<Body> {
 
 fn selection(node: &Node, dialect: Dialect) -> Read<Selection> {
     if node.is_map() {
-        let items: Read<Vec<_>> = node.entries().iter().map(|entry| test::item(entry, dialect)).collect();
-        return items.map(Selection::All);
+        let mut items = vec![];
+        for entry in node.entries() {
+            items.push(test::item(entry, dialect)?);
+        }
+        items.sort_by_key(|(item, _)| item.cost());
+        return Ok(Selection::All(items));
     }
     let mut any = vec![];
     for item in node.items() {

@@ -4,6 +4,7 @@
 use crate::otlp::model::Attribute;
 use crate::processor::risk::agents::{Target, Vendor};
 use crate::processor::risk::event::{Field, Reads};
+use crate::processor::risk::memo::{Key, Memo};
 
 /// How many kinds of records are told apart. One more replaces the one that came first.
 const KEPT: usize = 8;
@@ -28,15 +29,15 @@ pub(in super::super) struct Plan<'v> {
     /// Attributes that fill the event, and what they mean.
     pub(super) meant: Vec<(usize, &'v [Target])>,
     /// Attributes that rules name.
-    pub(super) named: Vec<usize>,
+    pub(in super::super) named: Vec<usize>,
     /// Attributes that a verdict depends on.
     pub(in super::super) inputs: Vec<usize>,
     /// Attributes that say who, by what they say.
     pub(in super::super) identity: Vec<(Field, usize)>,
     /// It follows the conventions for generative AI.
     pub(super) is_gen_ai: bool,
-    /// The keys of `inputs`, each with its length before it, and which fields `identity` has.
-    pub(in super::super) names: Vec<u8>,
+    /// The digest of the keys of `inputs`, and of which fields `identity` has.
+    pub(in super::super) names: Key,
 }
 
 impl<'v> Plans<'v> {
@@ -85,15 +86,17 @@ impl<'v> Plan<'v> {
             inputs: vec![],
             identity: vec![],
             is_gen_ai: false,
-            names: vec![],
+            names: Key::default(),
         };
+        let mut names = vec![];
         for (place, attribute) in attributes.iter().enumerate() {
-            plan.add(vendor, place, attribute.key, reads);
+            plan.add(vendor, place, attribute.key, reads, &mut names);
         }
+        plan.names = Memo::key(&names);
         plan
     }
 
-    fn add(&mut self, vendor: &'v Vendor, place: usize, key: &str, reads: &Reads) {
+    fn add(&mut self, vendor: &'v Vendor, place: usize, key: &str, reads: &Reads, names: &mut Vec<u8>) {
         self.keys.extend_from_slice(key.as_bytes());
         self.ends.push(self.keys.len());
         self.is_gen_ai |= key.starts_with("gen_ai.");
@@ -110,13 +113,13 @@ impl<'v> Plan<'v> {
                 && IDENTITY.contains(field)
             {
                 self.identity.push((*field, place));
-                self.names.push(*field as u8);
+                names.push(*field as u8);
             }
         }
         if is_named || targets.iter().any(|target| counts(*target, reads)) {
             self.inputs.push(place);
-            self.names.extend_from_slice(&u32::try_from(key.len()).unwrap_or(u32::MAX).to_le_bytes());
-            self.names.extend_from_slice(key.as_bytes());
+            names.extend_from_slice(&u32::try_from(key.len()).unwrap_or(u32::MAX).to_le_bytes());
+            names.extend_from_slice(key.as_bytes());
         }
     }
 }
