@@ -237,12 +237,32 @@ impl Client {
         self.send(Method::POST, route, body).await
     }
 
+    /// The same with more headers, which stand in for those of the route.
+    ///
+    /// # Errors
+    /// When no whole answer came.
+    pub async fn post_with(&self, route: &Route, extra: &HeaderMap, body: impl Into<Body>) -> Result<Answer, Failure> {
+        let mut headers = route.headers.clone();
+        headers.extend(extra.clone());
+        self.request(Method::POST, route, headers, body).await
+    }
+
     /// The same with any method.
     ///
     /// # Errors
     /// When no whole answer came.
     pub async fn send(&self, method: Method, route: &Route, body: impl Into<Body>) -> Result<Answer, Failure> {
-        let request = self.inner.request(method, route.url.clone()).headers(route.headers.clone()).body(body);
+        self.request(method, route, route.headers.clone(), body).await
+    }
+
+    async fn request(
+        &self,
+        method: Method,
+        route: &Route,
+        headers: HeaderMap,
+        body: impl Into<Body>,
+    ) -> Result<Answer, Failure> {
+        let request = self.inner.request(method, route.url.clone()).headers(headers).body(body);
         let answer = async { collect(request.send().await?).await };
         answer.await.map_err(|error| Failure { name: route.name.clone(), cause: self.cause(&error) })
     }
