@@ -9,6 +9,7 @@ mod build;
 mod detect;
 pub mod dry;
 mod exporters;
+mod memory;
 pub mod notify;
 pub mod rules;
 pub mod single;
