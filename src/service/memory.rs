@@ -105,12 +105,12 @@ service:
 
     #[test]
     fn rings_in_memory_share_what_requests_leave() {
-        let mut config =
-            config("logs: {receivers: [otlp], exporters: [debug]}, traces: {receivers: [otlp], exporters: [debug]}");
+        let rings = "traces: {receivers: [otlp], exporters: [debug]}, metrics: {receivers: [otlp], exporters: [debug]}";
+        let mut config = config(&format!("{SEALED}, {rings}"));
         fit(&mut config, 64 << 20);
-        let held: Vec<u64> =
-            config.service.pipelines.values().map(|pipeline| pipeline.hold_bytes_max.0 >> 20).collect();
-        assert_eq!((sizes(&config).0, held), (2, vec![10, 10]));
+        let pipelines = config.service.pipelines.values();
+        let held: Vec<u64> = pipelines.map(|pipeline| pipeline.hold_bytes_max.0 >> 20).collect();
+        assert_eq!((sizes(&config).0, held), (2, vec![4096, 8, 8]));
     }
 
     #[test]
