@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
 use http::StatusCode;
-use reqwest::Url;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::{Method, Url};
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use tracing::warn;
@@ -74,6 +74,26 @@ impl Endpoints {
     #[must_use]
     pub fn addresses(&self) -> &[Address] {
         &self.0
+    }
+
+    /// These, or one by default.
+    #[must_use]
+    pub fn or(&self, default: impl FnOnce() -> String) -> Self {
+        if self.0.iter().all(Address::is_empty) && self.0.len() < 2 { Self::one(default()) } else { self.clone() }
+    }
+
+    /// The same with `path` behind the path of each. What is no URL stays as it is, to be found by the check.
+    #[must_use]
+    pub fn below(&self, path: &str) -> Self {
+        let join = |address: &Address| match address.url() {
+            Some(mut url) => {
+                let joined = format!("{}{path}", url.path().trim_end_matches('/'));
+                url.set_path(&joined);
+                Address::new(url)
+            }
+            None => address.clone(),
+        };
+        Self(self.0.iter().map(join).collect())
     }
 
     /// The URLs, with `path` where one has none.
@@ -228,6 +248,18 @@ impl Outbound {
         let (answer, name) = self.send(self.compressed(body)?, extra).await?;
         judge(&answer, name)?;
         Ok(answer)
+    }
+
+    /// Asks the endpoint in use.
+    ///
+    /// # Errors
+    /// `Retry` when there is no whole answer.
+    pub async fn get(&self) -> Result<(Answer, &str), ExportError> {
+        let Some(route) = self.routes.get(self.current.load(Relaxed)) else {
+            return Err(ExportError::Pause { cause: "no `endpoint` is configured".to_owned() });
+        };
+        let answer = self.client.send(Method::GET, route, "").await?;
+        Ok((answer, route.name()))
     }
 
     /// The endpoint in use: host, port and path.
