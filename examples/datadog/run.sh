@@ -51,4 +51,4 @@ echo "log records by status and risk:"
 ask '* | stats by (status, risk.level) count() records'
 echo "series:"
 curl -fs "http://127.0.0.1:$metrics_port/internal/force_flush"
-curl -fsG "http://127.0.0.1:$metrics_port/api/v1/series" --data-urlencode 'match[]={__name__!=""}' --data-urlencode start=0 | tr '{' '\n' | grep -o '"__name__":"[^"]*"' | sort | uniq -c
+curl -fsG "http://127.0.0.1:$metrics_port/api/v1/export" --data-urlencode 'match[]={__name__!=""}' -d start=0 | grep -o '"__name__":"[^"]*"' | sort | uniq -c

@@ -485,10 +485,7 @@ mod tests {
             (r#"{"api": {"key": "k"}}"#, ""),
             (r#"{"api": {"key": "k", "site": "us3.datadoghq.com"}, "compression": "zstd", "tags": ["a:b"]}"#, ""),
             ("{}", "x.api"),
-            (
-                r#"{"api": {"key": "a b", "site": "https://datadoghq.eu"}}"#,
-                "x.api.key x.api.site x.logs.endpoint x.metrics.endpoint x.traces.endpoint",
-            ),
+            (r#"{"api": {"key": "a b", "site": "https://datadoghq.eu"}}"#, "x.api.key x.api.site"),
             (r#"{"api": {"key": "k"}, "logs": {"endpoint": "host"}, "timeout": "0"}"#, "x.logs.endpoint x.timeout"),
             (r#"{"api": {"key": "k"}, "traces": {"endpoint": ["http://a", "b"]}}"#, "x.traces.endpoint[1]"),
             (

@@ -11,13 +11,14 @@ use std::ops::Range;
 use bumpalo::Bump;
 
 use super::delta::{Changes, Delta, Memory, Series};
-use super::points::{Data, Histogram, Metric, Point};
+use super::points::{Data, Histogram, is_cumulative, is_monotonic};
 use super::resource::{clean, hostname, tags};
 use super::sketch::{Sketch, as_f64};
 use super::{Histograms, Metrics, MonotonicMode};
 use crate::exporter::{ExportError, Payload, Refusal};
 use crate::otlp::model::{Batch, Entity, Group, Scope};
 use crate::otlp::plain::write_text;
+use crate::otlp::points::{Metric, Point};
 use crate::otlp::wire::{put_bytes, put_tag, put_varint};
 use crate::otlp::{DecodeError, Signal};
 use crate::stdx::json::{write_f64, write_str, write_u64};
@@ -80,9 +81,9 @@ impl Points {
             for scope in &group.scopes {
                 let owner = Owner::new(group, scope, rules)?;
                 for metric in &scope.records {
-                    let metric = Metric::read(metric, &arena)?;
-                    for point in &metric.points {
-                        points.point(&owner, &metric, point, rules, memory)?;
+                    let Some(metric) = Metric::read(metric, &arena)? else { continue };
+                    for point in metric.points(&arena) {
+                        points.point(&owner, &metric, &point?, rules, memory)?;
                     }
                 }
             }
@@ -93,16 +94,17 @@ impl Points {
     fn point(
         &mut self,
         owner: &Owner,
-        metric: &Metric<'_>,
+        metric: &Metric<'_, '_>,
         point: &Point<'_>,
         rules: &Rules<'_>,
         memory: &Memory,
     ) -> Result<(), DecodeError> {
         let mut tags = owner.tags.clone();
         of_attributes(&mut tags, &point.entity)?;
+        let (kind, data) = (metric.kind, Data::of(metric.kind, point));
         let item = Item { metric, point, owner, tags: &tags };
         let start = self.bytes.len();
-        let (data, from) = match self.increment(&item, rules, memory) {
+        let (data, from) = match self.increment(&item, data, rules, memory) {
             Ok(found) => found,
             Err(reason) => {
                 *self.skipped.entry(reason).or_default() += 1;
@@ -116,9 +118,9 @@ impl Points {
             Data::Missing => {}
             Data::Gauge(value) => item.series(&mut self.bytes, "", Kind::Gauge, *value, None),
             Data::Sum(value) => {
-                let is_count = metric.is_monotonic || !metric.is_cumulative;
+                let is_count = is_monotonic(kind) || !is_cumulative(kind);
                 let is_raw =
-                    metric.is_cumulative && rules.config.sums.cumulative_monotonic_mode == MonotonicMode::RawValue;
+                    is_cumulative(kind) && rules.config.sums.cumulative_monotonic_mode == MonotonicMode::RawValue;
                 let kind = if is_count && !is_raw { count } else { Kind::Gauge };
                 item.series(&mut self.bytes, "", kind, *value, None);
             }
@@ -150,25 +152,25 @@ impl Points {
     }
 
     /// What a point adds, and since when; or why it says nothing.
-    fn increment(&mut self, item: &Item<'_>, rules: &Rules<'_>, memory: &Memory) -> Result<(Data, u64), &'static str> {
-        let (metric, point) = (item.metric, item.point);
-        let is_count = match point.data {
+    fn increment(
+        &mut self,
+        item: &Item<'_>,
+        data: Data,
+        rules: &Rules<'_>,
+        memory: &Memory,
+    ) -> Result<(Data, u64), &'static str> {
+        let (kind, point) = (item.metric.kind, item.point);
+        let is_counted = match data {
             Data::Missing => return Err("no_value"),
             Data::Gauge(_) => false,
-            Data::Sum(_) => {
-                metric.is_cumulative
-                    && metric.is_monotonic
-                    && rules.config.sums.cumulative_monotonic_mode == MonotonicMode::ToDelta
-            }
-            Data::Histogram(_) => metric.is_cumulative,
-            // Summaries have no temporality: they count since their start.
-            Data::Summary { .. } => true,
+            Data::Sum(_) => is_monotonic(kind) && rules.config.sums.cumulative_monotonic_mode == MonotonicMode::ToDelta,
+            Data::Histogram(_) | Data::Summary { .. } => true,
         };
-        if !is_count {
-            return Ok((point.data.clone(), point.start));
+        if !is_counted || !is_cumulative(kind) {
+            return Ok((data, point.start_time));
         }
-        let times = (point.start, point.time);
-        match memory.delta(&mut self.changes, item.series_key(), times, &point.data, rules.began_at) {
+        let times = (point.start_time, point.time);
+        match memory.delta(&mut self.changes, item.series_key(&data), times, &data, rules.began_at) {
             Delta::Added { data, from } => Ok((data, from)),
             Delta::First => Err("first_of_cumulative"),
             Delta::Old => Err("not_newer"),
@@ -266,20 +268,20 @@ fn of_attributes(tags: &mut Vec<String>, entity: &Entity<'_>) -> Result<(), Deco
 
 /// A point with all that identifies it.
 struct Item<'p> {
-    metric: &'p Metric<'p>,
+    metric: &'p Metric<'p, 'p>,
     point: &'p Point<'p>,
     owner: &'p Owner,
     tags: &'p [String],
 }
 
 impl Item<'_> {
-    fn series_key(&self) -> Series {
+    fn series_key(&self, data: &Data) -> Series {
         let mut tags: Vec<&String> = self.tags.iter().collect();
         tags.sort_unstable();
         let half = |salt: u64| {
             let mut hasher = DefaultHasher::new();
-            (salt, self.metric.name, self.metric.is_monotonic, &self.owner.host, &tags).hash(&mut hasher);
-            std::mem::discriminant(&self.point.data).hash(&mut hasher);
+            (salt, self.metric.name, is_monotonic(self.metric.kind), &self.owner.host, &tags).hash(&mut hasher);
+            std::mem::discriminant(data).hash(&mut hasher);
             u128::from(hasher.finish())
         };
         half(0) << 64 | half(1)
