@@ -31,6 +31,7 @@ pub mod proof;
 pub mod prove;
 pub mod reader;
 pub mod replay;
+pub mod request;
 pub mod retain;
 pub mod tiles;
 pub mod tree;

@@ -4,6 +4,7 @@ use crate::ledger::{Control, Drafts, Ledger, LedgerError};
 use crate::pipeline::chain::Processed;
 use crate::pipeline::recent::Recent;
 use crate::pipeline::sessions::Sessions;
+use crate::stdx::segments::Position;
 
 /// What the sequencer of a sealing pipeline writes to.
 #[derive(Debug)]
@@ -40,10 +41,25 @@ impl Sealer {
         Ok(())
     }
 
+    /// Every exporter has passed what lies before `keep`.
+    pub(super) fn pass(&mut self, keep: Position) {
+        if let Some(recent) = &self.recent {
+            recent.pass(keep);
+        }
+        self.ledger.close_behind(keep);
+    }
+
     /// The manifests of sessions that are over go with the next group or heartbeat.
     pub(super) fn close_idle_sessions(&mut self) {
         let over = self.sessions.idle(self.ledger.now_ns());
         self.seal_later(over);
+    }
+
+    /// Does what commands ask of a running ledger. What cannot be done is said, and asked again.
+    pub(super) fn serve_requests(&mut self) {
+        if let Err(error) = self.ledger.serve_requests() {
+            tracing::warn!(%error, "cannot read the requests to this ledger");
+        }
     }
 
     /// Nothing more will come.

@@ -214,7 +214,7 @@ impl Writer {
             Self::Spool { spool, reader, hold_bytes_max } => (spool, reader, hold_bytes_max),
             Self::Ledger(sealer) => {
                 let keep = cursors.slowest().unwrap_or(sealer.ledger.end());
-                return sealer.ledger.close_behind(keep);
+                return sealer.pass(keep);
             }
         };
         let keep = hold_bytes_max.map_or_else(Position::default, |hold| newest(reader.segments(), hold));
@@ -374,10 +374,12 @@ impl Reader {
         cursors.slowest().map_or(0, |slowest| self.behind(slowest).1)
     }
 
-    /// Lets go of what all exporters have passed. On disk the sequencer does that.
+    /// Lets go of what is in memory and all exporters have passed. On disk the sequencer does that.
     pub fn trim(&self, cursors: &Cursors) {
-        if let (Self::Memory(reader, _), Some(passed)) = (self, cursors.slowest()) {
-            let _ = reader.trim(passed);
+        match (self, cursors.slowest()) {
+            (Self::Memory(reader, _), Some(passed)) => drop(reader.trim(passed)),
+            (Self::Ledger(_, _, Some(recent)), Some(passed)) => recent.pass(passed),
+            _ => {}
         }
     }
 
