@@ -18,7 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) enum Refused {
     #[error("one file was named, not a ledger's folder")]
     OneFile,
-    #[error("the last run did not end in order; start telseal once, so that it reports that first: it then does this as well")]
+    #[error(
+        "the last run did not end in order; start telseal once, so that it reports that first: it then does this as well"
+    )]
     Unclean,
     #[error(transparent)]
     Asked(#[from] AskError),

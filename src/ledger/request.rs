@@ -208,9 +208,10 @@ fn answer_text(answer: &Result<Answer, String>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::options::Options;
     use super::super::verify::{VerifyOptions, verify};
-    use super::super::writer::Options;
     use super::*;
+    use crate::stdx::tasks;
 
     fn event() -> Control {
         let event = Control::new(Kind::Export).text("actor", "uid 0").number("count", 2).number("first", 5);
@@ -227,14 +228,18 @@ mod tests {
     fn a_request_is_sealed_and_answered() {
         let (dir, mut ledger) = open();
         let place = dir.path().to_owned();
-        let asked = std::thread::spawn(move || {
-            let export = ask(&place, &Request::Export(event()), Duration::from_secs(60)).unwrap();
-            (export, ask(&place, &Request::Rotate, Duration::from_secs(60)).unwrap())
+        let (sender, answers) = std::sync::mpsc::channel();
+        let asked = tasks::thread("asks", move || {
+            for request in [Request::Export(event()), Request::Rotate] {
+                sender.send(ask(&place, &request, Duration::from_secs(60)).unwrap()).unwrap();
+            }
         });
+        let asked = asked.unwrap();
         while !asked.is_finished() {
             ledger.serve_requests().unwrap();
         }
-        let (export, rotation) = asked.join().unwrap();
+        asked.join().unwrap();
+        let (export, rotation) = (answers.recv().unwrap(), answers.recv().unwrap());
         assert_eq!(export.entries + 1, rotation.entries);
         assert_eq!(export.epoch + 1, rotation.epoch);
         assert!(durable::list(&dir.path().join(ORDERS_DIR)).unwrap().is_empty());

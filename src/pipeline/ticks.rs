@@ -123,7 +123,7 @@ impl Ticks {
         }
         if now.saturating_duration_since(self.requests_seen_at) >= REQUESTS_EVERY {
             self.requests_seen_at = now;
-            sealer.serve_requests();
+            sealer.serve();
         }
     }
 
