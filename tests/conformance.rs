@@ -9,6 +9,8 @@
 mod grpc;
 #[path = "conformance/http.rs"]
 mod http;
+#[path = "conformance/loki.rs"]
+mod loki;
 #[path = "conformance/tls.rs"]
 mod tls;
 
@@ -19,7 +21,7 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use prost::Message;
-use telseal::exporter::{ExportError, Exporter, Payload};
+use telseal::exporter::{ExportError, Exporter, Payload, refused_records};
 use telseal::otlp::Signal;
 
 /// In a configured header, user name, password or query.
@@ -38,6 +40,8 @@ enum Outcome {
     Retry(Option<u64>),
     /// Never.
     Permanent,
+    /// So many records never, the rest is delivered.
+    Partial(u64),
     /// Kept until somebody looks after it.
     Pause,
 }
@@ -47,6 +51,7 @@ fn outcome_of(result: &Result<(), ExportError>, rejected: u64) -> Outcome {
         Ok(()) => Outcome::Delivered { rejected },
         Err(ExportError::Retry { after, .. }) => Outcome::Retry(after.map(|after| after.as_secs())),
         Err(ExportError::Permanent { .. }) => Outcome::Permanent,
+        Err(ExportError::Partial { refused }) => Outcome::Partial(refused_records(refused)),
         Err(ExportError::Pause { .. }) => Outcome::Pause,
     }
 }
