@@ -10,6 +10,7 @@ pub mod otlp_grpc;
 pub mod otlp_http;
 pub mod outbound;
 mod rejections;
+pub mod splunk_hec;
 
 use std::future::{Future, ready};
 use std::time::Duration;

@@ -86,6 +86,7 @@ family! {
     OtlpHttp(crate::exporter::otlp_http::Config) = "otlp_http" also "otlphttp",
     OtlpGrpc(crate::exporter::otlp_grpc::Config) = "otlp_grpc" also "otlp",
     File(crate::exporter::file::Config) = "file",
+    SplunkHec(Box<crate::exporter::splunk_hec::Config>) = "splunk_hec",
     Debug(crate::exporter::debug::Config) = "debug",
 }
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::{Config, ExporterConfig, Id};
-use crate::exporter::{ExportError, Exporter, debug::Debug, file::File, otlp_grpc::OtlpGrpc, otlp_http::OtlpHttp};
+use crate::exporter::{
+    ExportError, Exporter, debug::Debug, file::File, otlp_grpc::OtlpGrpc, otlp_http::OtlpHttp, splunk_hec::SplunkHec,
+};
 use crate::pipeline::{OpenError, Pipeline, delivery};
 use crate::service::{StartError, build::Deadline, build::failed};
 
@@ -59,6 +61,7 @@ exporters! {
     OtlpHttp => |id, own| OtlpHttp::new(id, own).map_err(failed);
     OtlpGrpc => |id, own| OtlpGrpc::new(id, own).map_err(failed);
     File => |_, own| Ok(File::new(own));
+    SplunkHec => |id, own| SplunkHec::new(id, own).map_err(failed);
     Debug => |id, own| Ok(Debug::new(id, own));
 }
 
