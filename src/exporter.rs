@@ -6,10 +6,13 @@
 pub mod classify;
 pub mod debug;
 pub mod file;
+pub mod loki;
 pub mod otlp_grpc;
 pub mod otlp_http;
 pub mod outbound;
+mod parts;
 mod rejections;
+mod shapes;
 pub mod splunk_hec;
 
 use std::future::{Future, ready};

@@ -9,6 +9,8 @@
 mod grpc;
 #[path = "conformance/http.rs"]
 mod http;
+#[path = "conformance/loki.rs"]
+mod loki;
 #[path = "conformance/splunk_hec.rs"]
 mod splunk_hec;
 #[path = "conformance/tls.rs"]

@@ -2,6 +2,7 @@
 
 use super::delivery::Delivery;
 use super::load::Reading;
+use crate::otlp::Signal;
 use crate::stdx::bytesize::ByteSize;
 use crate::stdx::problem::{At, Problems};
 
@@ -85,9 +86,20 @@ family! {
     ExporterConfig { section: "exporters", name: "exporter", shared: &Delivery::KEYS }
     OtlpHttp(crate::exporter::otlp_http::Config) = "otlp_http" also "otlphttp",
     OtlpGrpc(crate::exporter::otlp_grpc::Config) = "otlp_grpc" also "otlp",
+    Loki(Box<crate::exporter::loki::Config>) = "loki",
     File(crate::exporter::file::Config) = "file",
     SplunkHec(Box<crate::exporter::splunk_hec::Config>) = "splunk_hec",
     Debug(crate::exporter::debug::Config) = "debug",
+}
+
+impl ExporterConfig {
+    /// Why it cannot take a signal, where it cannot.
+    pub(super) fn refuses(&self, signal: Signal) -> Option<&'static str> {
+        match self {
+            Self::Loki(_) => crate::exporter::loki::Config::refuses(signal),
+            _ => None,
+        }
+    }
 }
 
 impl ProcessorConfig {
@@ -108,8 +120,8 @@ impl ReceiverConfig {
     /// The addresses it listens at, each with the path of its key.
     pub(super) fn listeners(&self) -> Vec<(&'static str, String)> {
         let Self::Otlp(otlp) = self;
-        let grpc = otlp.protocols.grpc.as_ref().map(|grpc| ("protocols.grpc.endpoint", grpc.endpoint.clone()));
-        let http = otlp.protocols.http.as_ref().map(|http| ("protocols.http.endpoint", http.endpoint.clone()));
+        let grpc = otlp.protocols.grpc.as_ref().map(|grpc| ("protocols.grpc.endpoint", grpc.address()));
+        let http = otlp.protocols.http.as_ref().map(|http| ("protocols.http.endpoint", http.address()));
         grpc.into_iter().chain(http).collect()
     }
 
