@@ -14,6 +14,7 @@ pub mod outbound;
 mod parts;
 mod rejections;
 mod shapes;
+pub mod splunk_hec;
 
 use std::future::{Future, ready};
 use std::time::Duration;

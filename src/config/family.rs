@@ -89,6 +89,7 @@ family! {
     Loki(Box<crate::exporter::loki::Config>) = "loki",
     Datadog(Box<crate::exporter::datadog::Config>) = "datadog",
     File(crate::exporter::file::Config) = "file",
+    SplunkHec(Box<crate::exporter::splunk_hec::Config>) = "splunk_hec",
     Debug(crate::exporter::debug::Config) = "debug",
 }
 

@@ -14,10 +14,12 @@ mod sketch;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
+use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde::Deserialize;
 
-use crate::exporter::outbound::{Endpoints, Outbound, Settings, judge, unreadable};
+use crate::exporter::outbound::{Call, Endpoints, Outbound, Settings, judge, unreadable};
 use crate::exporter::parts::{Parcel, Plans, Sent};
 use crate::exporter::rejections::{PartialSuccess, Rejections};
 use crate::exporter::{ExportError, Exporter, Payload, Refusal};
@@ -340,11 +342,7 @@ impl Datadog {
             traces: build(Target::traces(config), &otlp)?,
             series: build(Target::metrics(config, SERIES), &json)?,
             sketches: build(Target::metrics(config, SKETCHES), &sketches)?,
-            validate: {
-                let target = Target::metrics(config, VALIDATE);
-                // It has no body.
-                Settings { compression: Compression::None, ..target.settings(config, &headers, &[]) }.build(id)?
-            },
+            validate: build(Target::metrics(config, VALIDATE), &[])?.uncompressed(),
             style: Style {
                 hostname: config.hostname.clone(),
                 tags: config.tags.clone(),
@@ -403,8 +401,9 @@ impl Datadog {
 
 impl Exporter for Datadog {
     async fn begin(&self) -> Result<(), ExportError> {
-        let (answer, name) = self.validate.get().await?;
-        judge(&answer, name).map_err(|error| match error {
+        let call = Call { method: Method::GET, query: "", body: Bytes::new() };
+        let (answer, at) = self.validate.call(&call, |_| HeaderMap::new()).await?;
+        judge(&answer, self.validate.name_of(at)).map_err(|error| match error {
             ExportError::Pause { cause } => ExportError::Pause { cause: format!("{cause}: `api.key` is not valid") },
             other => other,
         })
