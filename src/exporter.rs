@@ -11,6 +11,9 @@ pub mod otlp_grpc;
 pub mod otlp_http;
 pub mod outbound;
 mod parts;
+pub mod prom;
+pub mod prometheus;
+pub mod prometheusremotewrite;
 mod rejections;
 mod shapes;
 

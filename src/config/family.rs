@@ -87,6 +87,8 @@ family! {
     OtlpHttp(crate::exporter::otlp_http::Config) = "otlp_http" also "otlphttp",
     OtlpGrpc(crate::exporter::otlp_grpc::Config) = "otlp_grpc" also "otlp",
     Loki(Box<crate::exporter::loki::Config>) = "loki",
+    Prometheus(Box<crate::exporter::prometheus::Config>) = "prometheus",
+    PrometheusRemoteWrite(Box<crate::exporter::prometheusremotewrite::Config>) = "prometheusremotewrite",
     File(crate::exporter::file::Config) = "file",
     Debug(crate::exporter::debug::Config) = "debug",
 }
@@ -96,6 +98,8 @@ impl ExporterConfig {
     pub(super) fn refuses(&self, signal: Signal) -> Option<&'static str> {
         match self {
             Self::Loki(_) => crate::exporter::loki::Config::refuses(signal),
+            Self::Prometheus(_) => crate::exporter::prometheus::Config::refuses(signal),
+            Self::PrometheusRemoteWrite(_) => crate::exporter::prometheusremotewrite::Config::refuses(signal),
             _ => None,
         }
     }
