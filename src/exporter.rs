@@ -16,6 +16,7 @@ pub mod prometheus;
 pub mod prometheusremotewrite;
 mod rejections;
 mod shapes;
+pub mod splunk_hec;
 
 use std::future::{Future, ready};
 use std::time::Duration;

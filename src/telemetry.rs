@@ -35,6 +35,7 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
         "1 while a witness remembers more of the ledger, or another one",
     ),
     ("telseal_ledger_anchored_entries", Kind::Gauge, "entries of the ledger that an anchor vouches for"),
+    ("telseal_ledger_retention_records_total", Kind::Counter, "records whose bodies were deleted by `seal.retention`"),
     ("telseal_exporter_filtered_records_total", Kind::Counter, "records below the exporter's `min_risk`"),
     ("telseal_exporter_overrun_records_total", Kind::Counter, "oldest records given up under when_full: drop_oldest"),
     ("telseal_exporter_damaged_records_total", Kind::Counter, "stored records that could not be read again"),

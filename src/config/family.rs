@@ -90,6 +90,7 @@ family! {
     Prometheus(Box<crate::exporter::prometheus::Config>) = "prometheus",
     PrometheusRemoteWrite(Box<crate::exporter::prometheusremotewrite::Config>) = "prometheusremotewrite",
     File(crate::exporter::file::Config) = "file",
+    SplunkHec(Box<crate::exporter::splunk_hec::Config>) = "splunk_hec",
     Debug(crate::exporter::debug::Config) = "debug",
 }
 
