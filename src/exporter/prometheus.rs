@@ -10,6 +10,7 @@ mod page;
 mod registry;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bumpalo::Bump;
@@ -122,7 +123,6 @@ impl Config {
 }
 
 /// The exporter.
-#[derive(Debug)]
 pub struct Prometheus {
     config: Config,
     promoted: Promoted,
@@ -169,6 +169,13 @@ impl Prometheus {
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+}
+
+/// What it holds of the telemetry is not shown.
+impl fmt::Debug for Prometheus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prometheus").field("config", &self.config).finish_non_exhaustive()
     }
 }
 

@@ -10,6 +10,7 @@
 mod encode;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
@@ -214,7 +215,6 @@ impl Config {
 }
 
 /// The exporter.
-#[derive(Debug)]
 pub struct PrometheusRemoteWrite {
     outbound: Outbound,
     config: Config,
@@ -227,7 +227,6 @@ pub struct PrometheusRemoteWrite {
 }
 
 /// A payload on its way. Encoded once: what its deltas add up to must not change when it is sent again.
-#[derive(Debug)]
 struct Pending {
     payload: Payload,
     points: u64,
@@ -236,7 +235,6 @@ struct Pending {
 }
 
 /// Requests that go one after the other: the ranges of series that are still to be sent, the next one last.
-#[derive(Debug)]
 struct Shard {
     requests: Vec<Request>,
     left: Vec<Range>,
@@ -412,6 +410,16 @@ impl Pending {
         let refusal =
             |(cause, places): (String, BTreeSet<u64>)| Refusal { records: places.into_iter().collect(), cause };
         Err(ExportError::Partial { refused: causes.into_iter().map(refusal).collect() })
+    }
+}
+
+/// What it holds of the telemetry is not shown.
+impl fmt::Debug for PrometheusRemoteWrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PrometheusRemoteWrite")
+            .field("outbound", &self.outbound)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 

@@ -84,7 +84,7 @@ pub(crate) async fn start(scrape: &str) -> Option<Prometheus> {
         .unwrap();
     let prometheus = Prometheus { child, address, _dir: dir };
     let began = Instant::now();
-    while !prometheus.get("/-/ready").await.is_some_and(|(status, _)| status == 200) {
+    while prometheus.get("/-/ready").await.is_none_or(|(status, _)| status != 200) {
         assert!(began.elapsed() < Duration::from_secs(60), "Prometheus is not ready after a minute");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
