@@ -83,16 +83,16 @@ impl Translation {
         if !self.namespace.is_empty() {
             name = format!("{}_{name}", self.namespace);
         }
-        let last = suffixes.last.map(|last| format!("_{last}"));
-        if let Some(last) = &last {
-            name.truncate(name.strip_suffix(last.as_str()).map_or(name.len(), str::len));
+        let Suffixes { unit, per, last } = suffixes;
+        let last = last.map(str::to_owned);
+        // `total` stands behind the unit, wherever it stood.
+        name.truncate(last.as_deref().map_or(name.len(), |last| without_suffix(&name, last).len()));
+        for suffix in [unit.clone(), per.as_ref().map(|per| format!("per_{per}")), last].into_iter().flatten() {
+            name.truncate(without_suffix(&name, &suffix).len());
+            name.push('_');
+            name += &suffix;
         }
-        for unit in
-            [suffixes.unit.as_ref().map(|it| format!("_{it}")), suffixes.per.as_ref().map(|it| format!("_per_{it}"))]
-        {
-            name += unit.as_deref().filter(|unit| !name.ends_with(unit)).unwrap_or_default();
-        }
-        name + last.as_deref().unwrap_or_default()
+        name
     }
 
     /// The name of a label.
@@ -113,6 +113,15 @@ struct Suffixes {
     /// `second`, of `per_second`.
     per: Option<String>,
     last: Option<&'static str>,
+}
+
+/// The name without the suffix and the letter before it, if it ends so.
+fn without_suffix<'n>(name: &'n str, suffix: &str) -> &'n str {
+    let mut head = name.strip_suffix(suffix).unwrap_or_default().chars();
+    match head.next_back() {
+        Some(_) if !head.as_str().is_empty() => head.as_str(),
+        _ => name,
+    }
 }
 
 fn suffixes(unit: &str, kind: Type) -> Suffixes {
@@ -257,7 +266,8 @@ mod tests {
         let of = |strategy| name(strategy, "http.requests", "By", Type::Counter);
         assert_eq!(of(UnderscoreEscapingWithoutSuffixes), "http_requests");
         assert_eq!(of(NoUTF8EscapingWithSuffixes), "http.requests_bytes_total");
-        assert_eq!(name(NoUTF8EscapingWithSuffixes, "io.bytes_total", "By", Type::Counter), "io.bytes_total");
+        assert_eq!(name(NoUTF8EscapingWithSuffixes, "io.bytes_total", "By", Type::Counter), "io_bytes_total");
+        assert_eq!(name(NoUTF8EscapingWithSuffixes, "total", "", Type::Counter), "total_total");
         assert_eq!(of(NoTranslation), "http.requests");
         let named = Translation { strategy: NoTranslation, namespace: "own".to_owned() };
         assert_eq!(named.metric("a.b", "s", Type::Gauge), "own_a.b");
