@@ -6,10 +6,17 @@
 pub mod classify;
 pub mod debug;
 pub mod file;
+pub mod loki;
 pub mod otlp_grpc;
 pub mod otlp_http;
 pub mod outbound;
+mod parts;
+pub mod prom;
+pub mod prometheus;
+pub mod prometheusremotewrite;
 mod rejections;
+mod shapes;
+pub mod splunk_hec;
 
 use std::future::{Future, ready};
 use std::time::Duration;

@@ -11,6 +11,7 @@ use super::message::{self, Message};
 use super::service::{Ack, Pipeline, PipelineId, Raw, RawPipeline, Storage, WhenFull};
 use super::yaml::{Data, Yaml};
 use crate::http::server::unix_path;
+use crate::otlp::Signal;
 use crate::stdx::bytesize::ByteSize;
 use crate::stdx::problem::{At, Problems};
 
@@ -177,11 +178,24 @@ impl Check<'_, '_> {
             let at = at.key(key);
             let sealed = self.pipeline(&at, raw, written.and_then(|written| written.get(key)));
             match PipelineId::parse(key) {
-                Ok(id) => drop(pipelines.insert(id, raw.resolve(sealed))),
+                Ok(id) => {
+                    self.signals(&at, id.signal, &raw.exporters);
+                    pipelines.insert(id, raw.resolve(sealed));
+                }
                 Err(message) => self.say(&at, message),
             }
         }
         pipelines
+    }
+
+    /// What an exporter has no place for.
+    fn signals(&mut self, at: &At, signal: Signal, exporters: &[String]) {
+        for (index, id) in exporters.iter().enumerate() {
+            let config = Id::parse(id).and_then(|id| self.cross.exporters.read.get(&id));
+            if let Some(why) = config.and_then(|(config, _)| config.refuses(signal)) {
+                self.say(&at.key("exporters").item(index), message::signal_refused(id, signal, why));
+            }
+        }
     }
 
     /// Checks one pipeline; true when it is sealed.

@@ -2,6 +2,7 @@
 
 use super::delivery::Delivery;
 use super::load::Reading;
+use crate::otlp::Signal;
 use crate::stdx::bytesize::ByteSize;
 use crate::stdx::problem::{At, Problems};
 
@@ -85,7 +86,11 @@ family! {
     ExporterConfig { section: "exporters", name: "exporter", shared: &Delivery::KEYS }
     OtlpHttp(crate::exporter::otlp_http::Config) = "otlp_http" also "otlphttp",
     OtlpGrpc(crate::exporter::otlp_grpc::Config) = "otlp_grpc" also "otlp",
+    Loki(Box<crate::exporter::loki::Config>) = "loki",
+    Prometheus(Box<crate::exporter::prometheus::Config>) = "prometheus",
+    PrometheusRemoteWrite(Box<crate::exporter::prometheusremotewrite::Config>) = "prometheusremotewrite",
     File(crate::exporter::file::Config) = "file",
+    SplunkHec(Box<crate::exporter::splunk_hec::Config>) = "splunk_hec",
     Debug(crate::exporter::debug::Config) = "debug",
 }
 
@@ -94,6 +99,18 @@ family! {
     ExtensionConfig { section: "extensions", name: "extension", shared: &[] }
     BearerTokenAuth(crate::extension::bearertokenauth::Config) = "bearertokenauth",
     BasicAuth(crate::extension::basicauth::Config) = "basicauth",
+}
+
+impl ExporterConfig {
+    /// Why it cannot take a signal, where it cannot.
+    pub(super) fn refuses(&self, signal: Signal) -> Option<&'static str> {
+        match self {
+            Self::Loki(_) => crate::exporter::loki::Config::refuses(signal),
+            Self::Prometheus(_) => crate::exporter::prometheus::Config::refuses(signal),
+            Self::PrometheusRemoteWrite(_) => crate::exporter::prometheusremotewrite::Config::refuses(signal),
+            _ => None,
+        }
+    }
 }
 
 impl ProcessorConfig {
