@@ -26,6 +26,11 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
     ("telseal_processor_changed_records_total", Kind::Counter, "records a processor changed"),
     ("telseal_exporter_delivered_records_total", Kind::Counter, "records a destination confirmed"),
     ("telseal_exporter_rejected_records_total", Kind::Counter, "records a destination refused in a partial success"),
+    (
+        "telseal_exporter_skipped_points_total",
+        Kind::Counter,
+        "data points that have no place at a destination, by reason",
+    ),
     ("telseal_exporter_retries_total", Kind::Counter, "exports that failed and are tried again"),
     ("telseal_exporter_dead_lettered_records_total", Kind::Counter, "records put aside because no try would succeed"),
     ("telseal_ledger_anchor_failures_total", Kind::Counter, "checkpoints that an anchor did not take"),

@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by failing")]
 
+#[path = "conformance/datadog.rs"]
+mod datadog;
 #[path = "conformance/grpc.rs"]
 mod grpc;
 #[path = "conformance/http.rs"]

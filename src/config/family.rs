@@ -87,6 +87,7 @@ family! {
     OtlpHttp(crate::exporter::otlp_http::Config) = "otlp_http" also "otlphttp",
     OtlpGrpc(crate::exporter::otlp_grpc::Config) = "otlp_grpc" also "otlp",
     Loki(Box<crate::exporter::loki::Config>) = "loki",
+    Datadog(Box<crate::exporter::datadog::Config>) = "datadog",
     Prometheus(Box<crate::exporter::prometheus::Config>) = "prometheus",
     PrometheusRemoteWrite(Box<crate::exporter::prometheusremotewrite::Config>) = "prometheusremotewrite",
     File(crate::exporter::file::Config) = "file",
