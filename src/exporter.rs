@@ -4,26 +4,43 @@
 //! to try again: `pipeline::delivery` retries, pauses, bisects and dead-letters for all of them alike.
 
 pub mod classify;
+pub mod datadog;
 pub mod debug;
 pub mod file;
+pub mod loki;
 pub mod otlp_grpc;
 pub mod otlp_http;
+pub mod outbound;
+mod parts;
+pub mod prom;
+pub mod prometheus;
+pub mod prometheusremotewrite;
 mod rejections;
+mod shapes;
+pub mod splunk_hec;
 
 use std::future::{Future, ready};
 use std::time::Duration;
 
+use bumpalo::Bump;
 use bytes::{Bytes, BytesMut};
 use memchr::memchr_iter;
 use thiserror::Error;
 
 use crate::otlp::line::LineWriter;
+use crate::otlp::model::{Batch, Entity};
 use crate::otlp::{self, DecodeError, Signal};
 
 /// A destination. One delivery task drives it, one payload at a time.
 pub trait Exporter: Send + Sync + 'static {
     /// Sends the payload. `Ok` means that the destination has confirmed it: the cursor moves and never comes back.
     fn export(&self, payload: &Payload) -> impl Future<Output = Result<(), ExportError>> + Send;
+
+    /// Before the first export: finds out what can be known without data, such as that a credential is not valid. `Pause` raises
+    /// the alarm at once instead of with the first record.
+    fn begin(&self) -> impl Future<Output = Result<(), ExportError>> + Send {
+        ready(Ok(()))
+    }
 
     /// True when it asks payloads for OTLP and never for lines: a sealed pipeline can then spare reading lines back.
     fn wants_otlp(&self) -> bool {
@@ -66,6 +83,27 @@ pub enum ExportError {
         /// What happened.
         cause: String,
     },
+    /// The destination has confirmed all records but these, which it will never take: the delivery loop puts them aside.
+    #[error("{} records were refused: {}", refused_records(.refused), refused.first().map_or("", |first| &first.cause))]
+    Partial {
+        /// Which ones, and why; no record stands in two.
+        refused: Vec<Refusal>,
+    },
+}
+
+/// Records of a payload that a destination will never take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Their places in the payload, from 0, ascending.
+    pub records: Vec<u64>,
+    /// What happened.
+    pub cause: String,
+}
+
+/// How many records were refused altogether.
+#[must_use]
+pub fn refused_records(refused: &[Refusal]) -> u64 {
+    refused.iter().map(|refusal| refusal.records.len() as u64).sum()
 }
 
 /// Some records on their way to one destination. Cloning shares the bytes.
@@ -168,6 +206,46 @@ impl Payload {
         }
     }
 
+    /// The records at these places, which are counted from 0 and ascend.
+    ///
+    /// # Errors
+    /// When the stored bytes cannot be taken apart.
+    pub fn pick(&self, places: &[u64]) -> Result<Self, DecodeError> {
+        let mut wanted = Places { places, next: 0 };
+        if let Form::Lines(lines) = &self.form {
+            let lines = lines.split_inclusive(|byte| *byte == b'\n');
+            let picked: Vec<u8> = lines.filter(|_| wanted.has_next()).flatten().copied().collect();
+            return Ok(Self::from_lines(self.signal, picked.into(), places.len() as u64));
+        }
+        let (bytes, arena) = (self.otlp()?, Bump::new());
+        let mut batch = Batch::open(self.signal, &bytes, &arena)?;
+        for scope in batch.groups.iter_mut().flat_map(|group| &mut group.scopes) {
+            let mut failed = None;
+            scope.retain(|record| match self.signal {
+                Signal::Metrics => {
+                    wanted.pick_points(record, &arena).unwrap_or_else(|error| failed.replace(error).is_some())
+                }
+                _ => wanted.has_next(),
+            });
+            failed.map_or(Ok(()), Err)?;
+        }
+        let mut out = Vec::new();
+        batch.encode(&mut out);
+        Ok(Self::from_otlp(self.signal, vec![out.into()], places.len() as u64))
+    }
+
+    /// True when it is the very same bytes in memory, as when a payload is exported again.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let same = |a: &Bytes, b: &Bytes| a.as_ptr() == b.as_ptr() && a.len() == b.len();
+        self.signal == other.signal
+            && match (&self.form, &other.form) {
+                (Form::Otlp(a), Form::Otlp(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+                (Form::Lines(a), Form::Lines(b)) => same(a, b),
+                _ => false,
+            }
+    }
+
     fn split_requests(&self, requests: &[Bytes]) -> Result<(Self, Self), DecodeError> {
         let (left, right) = requests.split_at(requests.len() / 2);
         let mut records = 0;
@@ -199,6 +277,28 @@ impl Payload {
     }
 }
 
+/// Walks records in order and says which of them are wanted.
+struct Places<'p> {
+    places: &'p [u64],
+    next: u64,
+}
+
+impl Places<'_> {
+    fn has_next(&mut self) -> bool {
+        let is_wanted = self.places.first() == Some(&self.next);
+        self.places = &self.places[usize::from(is_wanted)..];
+        self.next += 1;
+        is_wanted
+    }
+
+    /// Leaves the wanted data points of a metric; true when there are any.
+    fn pick_points<'a>(&mut self, metric: &mut Entity<'a>, arena: &'a Bump) -> Result<bool, DecodeError> {
+        let before = self.places.len();
+        metric.retain_points(arena, &mut |_| Ok(self.has_next()))?;
+        Ok(self.places.len() < before)
+    }
+}
+
 fn joined(requests: &[Bytes]) -> Bytes {
     match requests {
         [one] => one.clone(),
@@ -207,5 +307,59 @@ fn joined(requests: &[Bytes]) -> Bytes {
             many.iter().for_each(|request| all.extend_from_slice(request));
             all.freeze()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::otlp::json::to_protobuf;
+
+    fn payload(signal: Signal, records: u64, request: &serde_json::Value) -> Payload {
+        let bytes = to_protobuf(signal, request.to_string().as_bytes()).unwrap();
+        Payload::from_otlp(signal, vec![bytes.into()], records)
+    }
+
+    fn names(payload: &Payload) -> Vec<String> {
+        let text = String::from_utf8(payload.to_lines().unwrap().to_vec()).unwrap();
+        text.split('"').filter(|word| word.starts_with("n-")).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn records_are_picked_by_their_places_whatever_holds_them() {
+        let scope = |names: [&str; 2]| json!({"logRecords": names.map(|name| json!({"eventName": name}))});
+        let logs = json!({"resourceLogs": [{"scopeLogs": [scope(["n-0", "n-1"]), scope(["n-2", "n-3"])]}]});
+        let logs = payload(Signal::Logs, 4, &logs);
+        let lines = Payload::from_lines(Signal::Logs, logs.to_lines().unwrap(), 4);
+        for payload in [logs, lines] {
+            assert_eq!(names(&payload.pick(&[0, 3]).unwrap()), ["n-0", "n-3"]);
+            assert_eq!(
+                (names(&payload.pick(&[2]).unwrap()), payload.pick(&[2]).unwrap().records()),
+                (vec!["n-2".to_owned()], 1)
+            );
+        }
+    }
+
+    #[test]
+    fn data_points_are_picked_out_of_their_metrics() {
+        let point = |name: &str| json!({"asInt": 1, "attributes": [{"key": name, "value": {"intValue": 1}}]});
+        let metric = |points: &[&str]| json!({"name": "m", "gauge": {"dataPoints": points.iter().map(|name| point(name)).collect::<Vec<_>>()}});
+        let metrics = [metric(&["n-0", "n-1"]), metric(&["n-2"]), metric(&["n-3", "n-4"])];
+        let metrics =
+            payload(Signal::Metrics, 5, &json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]}));
+        let picked = metrics.pick(&[1, 4]).unwrap();
+        assert_eq!(names(&picked), ["n-1", "n-4"]);
+        assert_eq!(otlp::count(Signal::Metrics, &picked.otlp().unwrap()), Ok(2));
+    }
+
+    #[test]
+    fn a_payload_is_the_same_as_its_clone_and_no_other() {
+        let (one, two) = (Bytes::from(vec![1, 2]), Bytes::from(vec![1, 2]));
+        let of = |bytes: &Bytes| Payload::from_otlp(Signal::Logs, vec![bytes.clone()], 1);
+        assert!(of(&one).is_same(&of(&one).clone()));
+        assert!(!of(&one).is_same(&of(&two)));
+        assert!(!of(&one).is_same(&Payload::from_lines(Signal::Logs, one, 1)));
     }
 }

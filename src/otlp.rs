@@ -5,10 +5,13 @@
 
 pub mod build;
 pub mod count;
+pub mod fields;
 pub mod gather;
 pub mod json;
 pub mod line;
 pub mod model;
+pub mod plain;
+pub mod points;
 pub mod rewrite;
 pub mod schema;
 pub mod sender;

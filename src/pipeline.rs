@@ -3,12 +3,13 @@
 pub mod account;
 pub mod admission;
 pub mod chain;
+mod checkpoints;
 pub mod cursor;
 pub mod delivery;
 pub mod lens;
 mod open;
 mod recent;
-mod rejected;
+pub mod rejected;
 mod sealer;
 mod sequencer;
 mod sessions;

@@ -5,10 +5,15 @@
 //! pipelines commit their last group, delivery loops finish or meet the deadline.
 
 mod admin;
+mod applied;
 mod build;
 mod detect;
+pub mod dry;
 mod exporters;
+mod extensions;
+pub mod notify;
 pub mod rules;
+pub mod single;
 mod surroundings;
 
 use std::future::Future;
@@ -21,6 +26,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::config::Config;
+use crate::extension::Authenticator;
 use crate::http::server;
 use crate::pipeline::{Budget, Pipeline};
 use crate::receiver::{Routes, otlp};
@@ -39,6 +45,7 @@ pub struct Service {
     exporters: Vec<(String, exporters::AnyExporter)>,
     admin: Option<(server::Bound, PrometheusHandle)>,
     keepers: Vec<rules::Keeper>,
+    authenticators: Vec<Arc<Authenticator>>,
     budget: Budget,
     shutdown_timeout: Duration,
     deadline: watch::Sender<Option<Instant>>,
@@ -57,7 +64,7 @@ impl Service {
 
     /// The addresses that OTLP is received on, as `(receiver id, protocol, address)`.
     #[must_use]
-    pub fn addresses(&self) -> Vec<(String, &'static str, std::net::SocketAddr)> {
+    pub fn addresses(&self) -> Vec<(String, &'static str, server::Local)> {
         let mut all = Vec::new();
         for (id, receiver, _) in &self.receivers {
             let otlp::Addresses { grpc, http } = receiver.addresses();
@@ -74,16 +81,32 @@ impl Service {
         running.stop().await
     }
 
+    /// Says which listeners speak in plain text to more than this machine.
+    fn warn_of_plain_text(&self) {
+        let receivers = self.receivers.iter().flat_map(|(id, receiver, _)| {
+            receiver.exposed().into_iter().map(move |protocol| format!("receivers.{id}.protocols.{protocol}"))
+        });
+        let admin = self.admin.iter().filter(|(bound, _)| bound.is_exposed());
+        for listener in receivers.chain(admin.map(|_| "service.telemetry.metrics".to_owned())) {
+            tracing::warn!(
+                listener,
+                "plain text on an address that other machines reach: set `tls`, or listen on 127.0.0.1"
+            );
+        }
+    }
+
     /// Takes requests from here on.
     fn start(self) -> Running {
         for (receiver, protocol, address) in self.addresses() {
             tracing::info!(receiver, protocol, %address, "listening");
         }
+        self.warn_of_plain_text();
         let pipelines = Arc::new(self.pipelines);
         let (stop, stopped) = watch::channel(false);
         let (admin_stop, admin_stopped) = watch::channel(false);
         let (mut listening, mut admin, mut reloading) = (Tasks::new(), Tasks::new(), Tasks::new());
         self.reloads.into_iter().for_each(|reload| reloading.spawn(reload.run()));
+        self.authenticators.into_iter().for_each(|authenticator| reloading.spawn(authenticator.stay_fresh()));
         for (_, receiver, routes) in self.receivers {
             // Nobody sends new routes yet; a reload will.
             let (_, routes) = watch::channel(Arc::new(routes));

@@ -26,6 +26,11 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
     ("telseal_processor_changed_records_total", Kind::Counter, "records a processor changed"),
     ("telseal_exporter_delivered_records_total", Kind::Counter, "records a destination confirmed"),
     ("telseal_exporter_rejected_records_total", Kind::Counter, "records a destination refused in a partial success"),
+    (
+        "telseal_exporter_skipped_points_total",
+        Kind::Counter,
+        "data points that have no place at a destination, by reason",
+    ),
     ("telseal_exporter_retries_total", Kind::Counter, "exports that failed and are tried again"),
     ("telseal_exporter_dead_lettered_records_total", Kind::Counter, "records put aside because no try would succeed"),
     ("telseal_ledger_anchor_failures_total", Kind::Counter, "checkpoints that an anchor did not take"),
@@ -35,6 +40,7 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
         "1 while a witness remembers more of the ledger, or another one",
     ),
     ("telseal_ledger_anchored_entries", Kind::Gauge, "entries of the ledger that an anchor vouches for"),
+    ("telseal_ledger_retention_records_total", Kind::Counter, "records whose bodies were deleted by `seal.retention`"),
     ("telseal_exporter_filtered_records_total", Kind::Counter, "records below the exporter's `min_risk`"),
     ("telseal_exporter_overrun_records_total", Kind::Counter, "oldest records given up under when_full: drop_oldest"),
     ("telseal_exporter_damaged_records_total", Kind::Counter, "stored records that could not be read again"),
@@ -42,6 +48,9 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
     ("telseal_exporter_lag_records", Kind::Gauge, "records stored and not yet delivered"),
     ("telseal_exporter_lag_bytes", Kind::Gauge, "their size as stored"),
     ("telseal_exporter_paused", Kind::Gauge, "1 while a credential or an address must be mended"),
+    ("telseal_prometheus_series", Kind::Gauge, "series that a `prometheus` exporter keeps"),
+    ("telseal_prometheus_rejected_points_total", Kind::Counter, "data points not shown on the page, by reason"),
+    ("telseal_prometheus_help_conflicts_total", Kind::Counter, "metrics described differently than the one shown"),
     ("telseal_in_flight_bytes", Kind::Gauge, "bytes of requests under way"),
     ("telseal_enrich_lookups_total", Kind::Counter, "keys looked up in a table, by result"),
     ("telseal_enrich_table_rows", Kind::Gauge, "rows of a lookup table in force"),
@@ -61,6 +70,15 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
     ("telseal_receiver_refused_records_total", Kind::Counter, "records not taken, by reason"),
     ("telseal_receiver_refused_requests_total", Kind::Counter, "requests not taken, by reason"),
     ("telseal_receiver_requests_total", Kind::Counter, "requests by answer"),
+    ("telseal_auth_failures_total", Kind::Counter, "senders that were not recognised, by authenticator and reason"),
+    ("telseal_auth_reloads_total", Kind::Counter, "credentials read again, by authenticator and result"),
+    ("telseal_tls_handshake_failures_total", Kind::Counter, "TLS handshakes that failed, by listener and reason"),
+    ("telseal_tls_reloads_total", Kind::Counter, "certificates read again, by listener and result"),
+    (
+        "telseal_tls_certificate_expiry_timestamp_seconds",
+        Kind::Gauge,
+        "when a listener's certificate ends, in seconds since 1970",
+    ),
 ];
 
 /// Own telemetry could not be set up.

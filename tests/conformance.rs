@@ -5,10 +5,18 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by failing")]
 
+#[path = "conformance/datadog.rs"]
+mod datadog;
 #[path = "conformance/grpc.rs"]
 mod grpc;
 #[path = "conformance/http.rs"]
 mod http;
+#[path = "conformance/loki.rs"]
+mod loki;
+#[path = "conformance/remote_write.rs"]
+mod remote_write;
+#[path = "conformance/splunk_hec.rs"]
+mod splunk_hec;
 #[path = "conformance/tls.rs"]
 mod tls;
 
@@ -19,7 +27,7 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use prost::Message;
-use telseal::exporter::{ExportError, Exporter, Payload};
+use telseal::exporter::{ExportError, Exporter, Payload, refused_records};
 use telseal::otlp::Signal;
 
 /// In a configured header, user name, password or query.
@@ -38,6 +46,8 @@ enum Outcome {
     Retry(Option<u64>),
     /// Never.
     Permanent,
+    /// So many records never, the rest is delivered.
+    Partial(u64),
     /// Kept until somebody looks after it.
     Pause,
 }
@@ -47,6 +57,7 @@ fn outcome_of(result: &Result<(), ExportError>, rejected: u64) -> Outcome {
         Ok(()) => Outcome::Delivered { rejected },
         Err(ExportError::Retry { after, .. }) => Outcome::Retry(after.map(|after| after.as_secs())),
         Err(ExportError::Permanent { .. }) => Outcome::Permanent,
+        Err(ExportError::Partial { refused }) => Outcome::Partial(refused_records(refused)),
         Err(ExportError::Pause { .. }) => Outcome::Pause,
     }
 }
@@ -69,8 +80,13 @@ fn payload() -> (Payload, Vec<u8>) {
 
 /// Exports once and checks what comes of it.
 async fn check<E: Exporter + Debug>(case: &str, exporter: &E, wanted: Outcome) {
+    check_payload(case, exporter, &payload().0, wanted).await;
+}
+
+/// The same with a payload of one's own.
+async fn check_payload<E: Exporter + Debug>(case: &str, exporter: &E, payload: &Payload, wanted: Outcome) {
     let before = exporter.rejected_records();
-    let result = tokio::time::timeout(Duration::from_secs(10), exporter.export(&payload().0)).await.expect(case);
+    let result = tokio::time::timeout(Duration::from_secs(10), exporter.export(payload)).await.expect(case);
     let found = outcome_of(&result, exporter.rejected_records() - before);
     assert_eq!(found, wanted, "{case}: {result:?}");
     let said = format!(

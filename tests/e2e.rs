@@ -10,12 +10,18 @@ mod anchors;
 mod books;
 #[path = "e2e/canary.rs"]
 mod canary;
+#[path = "e2e/cases.rs"]
+mod cases;
 #[path = "e2e/cli.rs"]
 mod cli;
+#[path = "e2e/dead_letters.rs"]
+mod dead_letters;
 #[path = "e2e/integrity.rs"]
 mod integrity;
 #[path = "e2e/passthrough.rs"]
 mod passthrough;
+#[path = "e2e/requests.rs"]
+mod requests;
 #[path = "e2e/secrets.rs"]
 mod secrets;
 #[path = "e2e/surroundings.rs"]

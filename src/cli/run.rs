@@ -5,18 +5,20 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{Exit, complain};
+use crate::cli::{Exit, complain, load};
 use crate::config::{self, Config, ProcessorConfig};
 use crate::service::Service;
+use crate::service::notify::Notify;
 use crate::telemetry;
 
+/// After how many polls a worker asks the system for events, idle or not. Tokio's 61 are too many where one poll takes a request of
+/// hundreds of records through the processors: the answer to an export would wait for a tenth of a second.
+const POLLS_BEFORE_EVENTS: u32 = 7;
+
 pub(super) fn run(path: &Path, accept_rollback: Option<String>) -> Exit {
-    let mut config = match config::load(path) {
+    let mut config = match load(path) {
         Ok(config) => config,
-        Err(problems) => {
-            complain(config::render(&path.display().to_string(), &problems));
-            return Exit::Config;
-        }
+        Err(exit) => return exit,
     };
     if accept_rollback.is_some() {
         for processor in config.processors.values_mut() {
@@ -38,14 +40,20 @@ fn start(config: Config) -> Result<Exit, Box<dyn std::error::Error>> {
     let own = &config.service.telemetry;
     telemetry::start_events(own.logs.level.name(), own.logs.format == config::Format::Json)?;
     let metrics = telemetry::start_metrics()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.enable_all().event_interval(POLLS_BEFORE_EVENTS).build()?;
     let exit = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let notify = Notify::new(config::variable);
         let service = Service::build(config, Some(metrics))?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let mut serving = std::pin::pin!(service.run(async {
-            let _ = stopped.await;
+            notify.ready();
+            tokio::select! {
+                _ = stopped => notify.stopping(),
+                () = notify.keep_alive() => {}
+            }
         }));
         tokio::select! {
             left = &mut serving => return Ok::<_, Box<dyn std::error::Error>>(exit_of(left)),

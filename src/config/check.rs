@@ -2,13 +2,16 @@
 //! each other. Pure: it opens and resolves nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
-use super::family::{ExporterConfig, Family, ProcessorConfig, ReceiverConfig};
+use super::family::{ExporterConfig, ExtensionConfig, Family, ProcessorConfig, ReceiverConfig};
 use super::id::Id;
 use super::load::Section;
 use super::message::{self, Message};
 use super::service::{Ack, Pipeline, PipelineId, Raw, RawPipeline, Storage, WhenFull};
 use super::yaml::{Data, Yaml};
+use crate::http::server::unix_path;
+use crate::otlp::Signal;
 use crate::stdx::bytesize::ByteSize;
 use crate::stdx::problem::{At, Problems};
 
@@ -21,6 +24,7 @@ pub(super) struct Cross<'a> {
     pub(super) receivers: &'a Section<ReceiverConfig>,
     pub(super) processors: &'a Section<ProcessorConfig>,
     pub(super) exporters: &'a Section<ExporterConfig>,
+    pub(super) extensions: &'a Section<ExtensionConfig>,
     pub(super) raw: &'a Raw,
 }
 
@@ -28,11 +32,13 @@ pub(super) struct Cross<'a> {
 pub(super) fn all(cross: &Cross<'_>, problems: &mut Problems) -> BTreeMap<PipelineId, Pipeline> {
     let mut check = Check { cross, problems };
     check.limits();
+    check.admin_tls();
     check.addresses();
     check.files();
     check.unused(cross.receivers);
     check.unused(cross.processors);
     check.unused(cross.exporters);
+    check.authenticators();
     check.pipelines()
 }
 
@@ -61,6 +67,12 @@ impl Check<'_, '_> {
         let largest = self.cross.receivers.read.iter().map(|(id, (config, _))| (config.message_bytes_max(), id)).max();
         if let Some((largest, id)) = largest.filter(|(largest, _)| *largest > max) {
             self.say(&at, message::message_never_fits(largest, &id.to_string()));
+        }
+    }
+
+    fn admin_tls(&mut self) {
+        if let Some(tls) = &self.cross.raw.telemetry.metrics.tls {
+            tls.check(&At::new("service.telemetry.metrics.tls"), self.problems);
         }
     }
 
@@ -124,6 +136,34 @@ impl Check<'_, '_> {
         }
     }
 
+    /// Authenticators must exist, and an extension that guards nothing is a mistake that nobody would see.
+    fn authenticators(&mut self) {
+        let section = self.cross.extensions;
+        let defined: Vec<&str> = section.defined.iter().map(String::as_str).collect();
+        let mut used = BTreeSet::new();
+        for (id, (config, _)) in &self.cross.receivers.read {
+            for (key, authenticator) in config.authenticators() {
+                if section.legible && !defined.contains(&authenticator.as_str()) {
+                    let at = At::new("receivers").key(id).key(key);
+                    self.say(&at, message::undefined_component(ExtensionConfig::NAME, &authenticator, &defined));
+                }
+                used.insert(authenticator);
+            }
+        }
+        for (index, id) in
+            self.cross.raw.extensions.iter().enumerate().filter(|(_, id)| !defined.contains(&id.as_str()))
+        {
+            let at = At::new("service.extensions").item(index);
+            self.say(&at, message::undefined_component(ExtensionConfig::NAME, id, &defined));
+        }
+        // A receiver with errors may be the one that names it.
+        if self.cross.receivers.read.len() == self.cross.receivers.defined.len() {
+            for id in section.read.keys().map(ToString::to_string).filter(|id| !used.contains(id)) {
+                self.say(&At::new("extensions").key(&id), message::unused_extension(&id));
+            }
+        }
+    }
+
     // Pipelines.
 
     fn pipelines(&mut self) -> BTreeMap<PipelineId, Pipeline> {
@@ -138,11 +178,24 @@ impl Check<'_, '_> {
             let at = at.key(key);
             let sealed = self.pipeline(&at, raw, written.and_then(|written| written.get(key)));
             match PipelineId::parse(key) {
-                Ok(id) => drop(pipelines.insert(id, raw.resolve(sealed))),
+                Ok(id) => {
+                    self.signals(&at, id.signal, &raw.exporters);
+                    pipelines.insert(id, raw.resolve(sealed));
+                }
                 Err(message) => self.say(&at, message),
             }
         }
         pipelines
+    }
+
+    /// What an exporter has no place for.
+    fn signals(&mut self, at: &At, signal: Signal, exporters: &[String]) {
+        for (index, id) in exporters.iter().enumerate() {
+            let config = Id::parse(id).and_then(|id| self.cross.exporters.read.get(&id));
+            if let Some(why) = config.and_then(|(config, _)| config.refuses(signal)) {
+                self.say(&at.key("exporters").item(index), message::signal_refused(id, signal, why));
+            }
+        }
     }
 
     /// Checks one pipeline; true when it is sealed.
@@ -159,7 +212,20 @@ impl Check<'_, '_> {
         self.references(at, &raw.exporters, self.cross.exporters);
         let sealed = self.order(&at.key("processors"), &raw.processors);
         self.storage(at, raw, sealed);
+        self.allow(&at.key("allow"), raw);
         sealed
+    }
+
+    /// Where senders have no names, nobody would be let in.
+    fn allow(&mut self, at: &At, raw: &RawPipeline) {
+        if raw.allow.is_everybody() {
+            return;
+        }
+        for (id, (config, _)) in &self.cross.receivers.read {
+            if raw.receivers.contains(&id.to_string()) && !config.identifies() {
+                self.say(at, message::nobody_identified(&id.to_string()));
+            }
+        }
     }
 
     /// The order of processors: what is stored or sealed must be redacted, what is redacted must not be added to.
@@ -254,14 +320,17 @@ fn listeners(cross: &Cross<'_>) -> Vec<Listener> {
 }
 
 /// An address to listen at.
-struct Address {
-    host: String,
-    port: u16,
+enum Address {
+    Inet { host: String, port: u16 },
+    Unix(PathBuf),
 }
 
 impl Address {
-    /// Reads `host:port` and `[v6]:port`.
+    /// Reads `host:port`, `[v6]:port` and `unix:PATH`.
     fn parse(text: &str) -> Option<Self> {
+        if let Some(path) = unix_path(text) {
+            return (!path.as_os_str().is_empty()).then(|| Self::Unix(path.to_owned()));
+        }
         let (host, port) = text.rsplit_once(':')?;
         let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         let host = bracketed.unwrap_or(host);
@@ -269,13 +338,18 @@ impl Address {
             return None;
         }
         let host = if host == "localhost" { "127.0.0.1" } else { host };
-        Some(Self { host: host.to_owned(), port: port.parse().ok()? })
+        Some(Self::Inet { host: host.to_owned(), port: port.parse().ok()? })
     }
 
-    /// The same port at the same host, or at all of them. Port 0 is a free one each time.
+    /// The same port at the same host, or at all of them, or the same socket. Port 0 is a free one each time.
     fn collides(&self, other: &Self) -> bool {
-        let everywhere = |host: &str| matches!(host, "0.0.0.0" | "::");
-        let same = self.host == other.host || everywhere(&self.host) || everywhere(&other.host);
-        self.port != 0 && self.port == other.port && same
+        match (self, other) {
+            (Self::Unix(path), Self::Unix(other)) => path == other,
+            (Self::Inet { host, port }, Self::Inet { host: other, port: other_port }) => {
+                let everywhere = |host: &str| matches!(host, "0.0.0.0" | "::");
+                *port != 0 && port == other_port && (host == other || everywhere(host) || everywhere(other))
+            }
+            _ => false,
+        }
     }
 }

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use tracing::warn;
 
-use crate::exporter::otlp_http::unreadable;
+use crate::exporter::outbound::unreadable;
 use crate::exporter::{ExportError, Exporter, Payload};
 use crate::otlp::{self, Signal};
 use crate::stdx::durable::{self, Error};

@@ -21,7 +21,7 @@ use reqwest::{Body, Url};
 use serde::Deserialize;
 use tracing::warn;
 
-use crate::exporter::otlp_http::unreadable;
+use crate::exporter::outbound::unreadable;
 use crate::exporter::rejections::{PartialSuccess, Rejections};
 use crate::exporter::{ExportError, Exporter, Payload, classify};
 use crate::http::client::{

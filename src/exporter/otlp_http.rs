@@ -5,14 +5,14 @@
 //! request that timed out may have been taken, and is then sent twice. Redirects are not followed.
 
 use bytes::Bytes;
-use http::StatusCode;
 use reqwest::Url;
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
 use tracing::warn;
 
+use crate::exporter::outbound::{judge, unreadable};
 use crate::exporter::rejections::{PartialSuccess, Rejections};
-use crate::exporter::{ExportError, Exporter, Payload, classify};
+use crate::exporter::{ExportError, Exporter, Payload};
 use crate::http::client::{
     Address, Answer, BuildError, Client, Compression, Headers, Options, Route, Tls, check_headers, is_loopback,
 };
@@ -193,11 +193,6 @@ impl OtlpHttp {
     }
 }
 
-/// A payload that cannot be turned into a request: nobody else will be able to, either.
-pub(super) fn unreadable(error: &dyn std::error::Error) -> ExportError {
-    ExportError::Permanent { cause: format!("cannot encode the stored payload: {error}") }
-}
-
 fn is_encrypted_or_local(url: &Url) -> bool {
     url.scheme() == "https" || is_loopback(url)
 }
@@ -216,8 +211,7 @@ impl Exporter for OtlpHttp {
     async fn export(&self, payload: &Payload) -> Result<(), ExportError> {
         let route = self.route(payload.signal())?;
         let answer = self.client.post(route, self.encode(payload)?).await?;
-        let retry_after = answer.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        classify::http(answer.status, retry_after).result(|| described(route, answer.status))?;
+        judge(&answer, route.name())?;
         self.rejections.note(payload.signal(), payload.records(), &partial_success(&answer));
         Ok(())
     }
@@ -225,12 +219,6 @@ impl Exporter for OtlpHttp {
     fn rejected_records(&self) -> u64 {
         self.rejections.total()
     }
-}
-
-/// The host and the status; what the server wrote about it may repeat the data.
-fn described(route: &Route, status: u16) -> String {
-    let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
-    format!("{} answered {status} {reason}", route.name()).trim_end().to_owned()
 }
 
 fn partial_success(answer: &Answer) -> PartialSuccess {

@@ -44,6 +44,12 @@ impl Account {
         self.added.fetch_add(records, Relaxed);
     }
 
+    /// Records were made and stored behind the door.
+    pub fn make(&self, records: u64) {
+        self.appended.fetch_add(records, Relaxed);
+        self.added.fetch_add(records, Relaxed);
+    }
+
     /// Records were taken out for a reason.
     pub fn drop_records(&self, reason: &'static str, records: u64) {
         *lock(&self.dropped).entry(reason).or_default() += records;
@@ -56,6 +62,12 @@ impl Account {
             Some(count) => *count += records,
             None => drop(changed.insert(processor.to_owned(), records)),
         }
+    }
+
+    /// Records changed, by processor.
+    #[must_use]
+    pub fn changed(&self) -> BTreeMap<String, u64> {
+        lock(&self.changed).clone()
     }
 
     /// Records received that are nowhere. 0, or a defect of ours; it may flicker while requests are under way.

@@ -5,6 +5,7 @@
 //!   Where an end of that is configured, the payload is then put aside as it is.
 //! - `Pause`: a credential or an address is wrong; nothing is dropped, an alarm is raised, and one probe a while is made.
 //! - `Permanent`: the payload is halved until the bad record stands alone; that one is put aside with the cause.
+//! - `Partial`: the destination said which records it refuses; those are put aside, the rest is delivered.
 //!
 //! A slow exporter slows no other. Delivery is at least once: after a crash the last payloads may go out again. At
 //! shutdown a loop over records on disk ends with the first failure, since they stay; one over records in memory uses
@@ -17,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::exporter::{ExportError, Exporter, Payload};
+use crate::exporter::{ExportError, Exporter, Payload, Refusal, refused_records};
 use crate::pipeline::account::ExportAccount;
 use crate::pipeline::cursor::Place;
 use crate::pipeline::lens::Lens;
@@ -87,6 +88,8 @@ pub struct Delivery<E> {
 /// How an attempt ended.
 enum Verdict {
     Delivered,
+    /// All was taken but these, which never will be.
+    Partial(Vec<Refusal>),
     /// It will never be taken as it is; why.
     Refused(String),
     /// It may be good, but was tried for as long as it should be.
@@ -111,12 +114,24 @@ impl<E> Drop for Delivery<E> {
 impl<E: Exporter> Delivery<E> {
     /// Runs until the log is closed and read to its end, or the shutdown deadline.
     pub async fn run(mut self) {
+        self.begin().await;
         while self.wait_for_records().await {
             if !self.step().await {
                 break;
             }
         }
         self.place.store_durably().await;
+    }
+
+    /// Only what a human must mend is of interest before there is a record.
+    async fn begin(&mut self) {
+        let answer = tokio::select! {
+            answer = self.exporter.begin() => answer,
+            () = deadline(&mut self.stop) => return,
+        };
+        if let Err(ExportError::Pause { cause }) = answer {
+            self.alarm(&cause);
+        }
     }
 
     /// Waits for records behind the cursor; stores the cursor when there is a moment of rest.
@@ -234,6 +249,8 @@ impl<E: Exporter> Delivery<E> {
         while let Some(payload) = pending.pop() {
             let (cause, halves) = match self.attempt(&payload).await {
                 Verdict::Delivered => continue,
+                Verdict::Partial(refused) if self.put_aside_some(&payload, &refused).await => continue,
+                Verdict::Partial(_) => return false,
                 Verdict::Stopped => return false,
                 Verdict::GivenUp(cause) => (cause, None),
                 Verdict::Refused(cause) => (cause, payload.split().ok().flatten()),
@@ -269,6 +286,10 @@ impl<E: Exporter> Delivery<E> {
                 Err(ExportError::Permanent { cause }) => {
                     self.answered();
                     return Verdict::Refused(cause);
+                }
+                Err(ExportError::Partial { refused }) => {
+                    self.answered();
+                    return Verdict::Partial(refused);
                 }
                 Err(ExportError::Pause { cause }) => {
                     self.alarm(&cause);
@@ -321,12 +342,36 @@ impl<E: Exporter> Delivery<E> {
         !self.settings.retry || self.settings.give_up_after.is_some_and(|limit| began.elapsed() >= limit)
     }
 
-    /// Puts the payload aside; waits where the folder cannot be written. False when shutdown came first.
+    /// Puts some records of a payload aside; the others are delivered. Nothing is counted before all of it is done, since
+    /// progress is kept by count. False when shutdown came first.
+    async fn put_aside_some(&mut self, payload: &Payload, refused: &[Refusal]) -> bool {
+        for Refusal { records, cause } in refused {
+            // What cannot be taken apart is put aside as a whole: twice is better than never.
+            let bad = payload.pick(records).unwrap_or_else(|_| payload.clone());
+            if !self.write_aside(&bad, cause).await {
+                return false;
+            }
+        }
+        let bad = refused_records(refused).min(payload.records());
+        self.settle(&self.account.dead_lettered, bad);
+        self.settle(&self.account.delivered, payload.records() - bad);
+        true
+    }
+
+    /// Puts the payload aside. False when shutdown came first.
     async fn put_aside(&mut self, payload: &Payload, cause: &str) -> bool {
+        let done = self.write_aside(payload, cause).await;
+        if done {
+            self.settle(&self.account.dead_lettered, payload.records());
+        }
+        done
+    }
+
+    /// Writes dead letters; waits where the folder cannot be written. False when shutdown came first.
+    async fn write_aside(&mut self, payload: &Payload, cause: &str) -> bool {
         loop {
             match self.rejected.put(payload, cause).await {
                 Ok(()) => {
-                    self.settle(&self.account.dead_lettered, payload.records());
                     tracing::warn!(exporter = self.account.exporter(), records = payload.records(), cause, "put aside");
                     return true;
                 }

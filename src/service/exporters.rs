@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::{Config, ExporterConfig, Id};
-use crate::exporter::{ExportError, Exporter, debug::Debug, file::File, otlp_grpc::OtlpGrpc, otlp_http::OtlpHttp};
+use crate::exporter::{
+    ExportError, Exporter, Payload, datadog::Datadog, debug::Debug, file::File, loki::Loki, otlp_grpc::OtlpGrpc,
+    otlp_http::OtlpHttp, prometheus::Prometheus, prometheusremotewrite::PrometheusRemoteWrite, splunk_hec::SplunkHec,
+};
 use crate::pipeline::{OpenError, Pipeline, delivery};
 use crate::service::{StartError, build::Deadline, build::failed};
 
@@ -45,6 +48,13 @@ macro_rules! exporters {
                 }
             }
 
+            /// Sends a payload once, without a pipeline.
+            pub(super) async fn export(&self, payload: &Payload) -> Result<(), ExportError> {
+                match self {
+                    $(Self::$kind(it) => it.export(payload).await,)*
+                }
+            }
+
             /// Lets the exporter finish what it has open.
             pub(super) async fn close(&self) -> Result<(), ExportError> {
                 match self {
@@ -58,8 +68,19 @@ macro_rules! exporters {
 exporters! {
     OtlpHttp => |id, own| OtlpHttp::new(id, own).map_err(failed);
     OtlpGrpc => |id, own| OtlpGrpc::new(id, own).map_err(failed);
+    Loki => |id, own| Loki::new(id, own).map_err(failed);
+    Datadog => |id, own| Datadog::new(id, own).map_err(failed);
+    Prometheus => |id, own| Prometheus::new(id, own).map_err(failed);
+    PrometheusRemoteWrite => |id, own| PrometheusRemoteWrite::new(id, own).map_err(failed);
     File => |_, own| Ok(File::new(own));
+    SplunkHec => |id, own| SplunkHec::new(id, own).map_err(failed);
     Debug => |id, own| Ok(Debug::new(id, own));
+}
+
+/// One exporter of a configuration.
+pub(super) fn one(config: &Config, id: &Id) -> Result<AnyExporter, StartError> {
+    let (own, _) = config.exporters.get(id).ok_or_else(|| failed(format!("no exporter `{id}`")))?;
+    AnyExporter::new(&id.to_string(), own)
 }
 
 /// All exporters of a configuration. Nothing is connected yet.

@@ -143,6 +143,29 @@ async fn one_bad_record_costs_one_record_and_the_rest_arrives_once_and_in_order(
 }
 
 #[tokio::test(start_paused = true)]
+async fn records_that_a_destination_names_are_put_aside_without_halving() {
+    let dir = tempfile::tempdir().unwrap();
+    let exporter = Scripted::new(|names| match names.iter().position(|name| name == "r000007") {
+        Some(place) => Say::AllBut(place),
+        None => Say::Yes,
+    });
+    let rig = Rig::start(dir.path(), Plan::memory(&exporter));
+    for records in [5, 5] {
+        rig.submit(records).await.unwrap();
+    }
+    rig.rest().await;
+    let mut expected = named(0..10);
+    expected.remove(7);
+    assert_eq!(exporter.taken(), expected);
+    let letters = rig.dead_letters();
+    assert_eq!(letters.iter().map(name_in).collect::<Vec<_>>(), named(7..8));
+    let export = rig.export();
+    assert_eq!((export.delivered.load(Relaxed), export.dead_lettered.load(Relaxed)), (9, 1));
+    assert!(exporter.calls().len() <= 2, "{:?}", exporter.calls());
+    rig.check_books();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_destination_that_fails_while_a_payload_is_halved_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let mut calls = 0;

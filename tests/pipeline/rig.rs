@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use prost::Message;
-use telseal::exporter::{ExportError, Exporter, Payload};
+use telseal::exporter::{ExportError, Exporter, Payload, Refusal};
 use telseal::otlp::sender::Sender;
 use telseal::otlp::{self, Signal};
 use telseal::pipeline::account::ExportAccount;
@@ -30,6 +30,8 @@ pub(crate) enum Say {
     YesBut(u64),
     Retry(Option<Duration>),
     Permanent,
+    /// Yes, but never the record at this place.
+    AllBut(usize),
     Pause,
     /// Never answers.
     Hang,
@@ -46,6 +48,8 @@ pub(crate) struct Scripted {
     pub(crate) taken: Mutex<Vec<String>>,
     pub(crate) calls: Mutex<Vec<(Instant, usize)>>,
     rejected: AtomicU64,
+    /// How many payloads were lines read from a ledger.
+    pub(crate) read_back: AtomicU64,
 }
 
 impl Scripted {
@@ -65,7 +69,15 @@ impl Scripted {
     fn build(takes: Duration, wants_otlp: bool, script: impl FnMut(&[String]) -> Say + Send + 'static) -> Arc<Self> {
         let script = Mutex::new(Box::new(script) as Script);
         let (taken, calls) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { script, takes, wants_otlp, taken, calls, rejected: AtomicU64::new(0) })
+        Arc::new(Self {
+            script,
+            takes,
+            wants_otlp,
+            taken,
+            calls,
+            rejected: AtomicU64::new(0),
+            read_back: AtomicU64::new(0),
+        })
     }
 
     /// Takes everything.
@@ -94,8 +106,9 @@ impl Scripted {
 
 impl Exporter for Scripted {
     async fn export(&self, payload: &Payload) -> Result<(), ExportError> {
-        let records = names(&payload.otlp().unwrap());
+        let mut records = names(&payload.otlp().unwrap());
         assert_eq!(records.len() as u64, payload.records(), "a payload says how many records it has");
+        self.read_back.fetch_add(u64::from(payload.lines().is_some()), Relaxed);
         self.calls.lock().unwrap().push((Instant::now(), records.len()));
         let say = (self.script.lock().unwrap())(&records);
         if self.takes > Duration::ZERO {
@@ -107,6 +120,12 @@ impl Exporter for Scripted {
             Say::YesBut(rejected) => drop(self.rejected.fetch_add(rejected, Relaxed)),
             Say::Retry(after) => return Err(ExportError::Retry { after, cause: cause() }),
             Say::Permanent => return Err(ExportError::Permanent { cause: cause() }),
+            Say::AllBut(place) => {
+                let refusal = Refusal { records: vec![place as u64], cause: cause() };
+                records.remove(place);
+                self.taken.lock().unwrap().extend(records);
+                return Err(ExportError::Partial { refused: vec![refusal] });
+            }
             Say::Pause => return Err(ExportError::Pause { cause: cause() }),
             Say::Hang => std::future::pending().await,
             Say::Panic => panic!("scripted panic of a destination"),
@@ -163,6 +182,7 @@ pub(crate) fn ledger(segment_bytes_max: u64) -> Kind {
     Kind::Ledger(Box::new(LedgerSettings {
         options: telseal::ledger::Options { segment_bytes_max, ..telseal::ledger::Options::new("logs") },
         keep_otlp: true,
+        checkpoint_records: None,
     }))
 }
 

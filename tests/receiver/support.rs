@@ -20,8 +20,8 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 use telseal::otlp::Signal;
 use telseal::pipeline::{Budget, Intake, Receipt, Refused, Request, Submit, Submitting};
-use telseal::receiver::Routes;
 use telseal::receiver::otlp::{Addresses, Config, Otlp, Surroundings};
+use telseal::receiver::{Route, Routes};
 use telseal::stdx::bytesize::ByteSize;
 use telseal::stdx::tasks::detached;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -85,8 +85,8 @@ impl Submit for Behind {
     }
 }
 
-pub(crate) fn intake(script: &Arc<Script>) -> Intake {
-    Intake::new(Behind(Arc::clone(script)))
+pub(crate) fn intake(script: &Arc<Script>) -> Route {
+    Intake::new(Behind(Arc::clone(script))).into()
 }
 
 /// A receiver that runs.
@@ -118,6 +118,7 @@ pub(crate) fn start_with(id: &str, http: &str, grpc: &str, budget: ByteSize, rou
     let config: Config = serde_saphyr::from_str(&yaml).expect("a configuration");
     let bound = Otlp::bind(id, &config).expect("free ports");
     let Addresses { grpc: Some(grpc), http: Some(http) } = bound.addresses() else { panic!("both are on") };
+    let (grpc, http) = (grpc.inet().expect("TCP"), http.inet().expect("TCP"));
     let (budget, (routes, to_routes), (stop, to_stop)) =
         (Budget::new(budget), watch::channel(Arc::new(routes)), watch::channel(false));
     let around = Surroundings { routes: to_routes, budget: budget.clone(), stop: to_stop, drain: PATIENCE };
