@@ -117,12 +117,24 @@ impl<E> Drop for Delivery<E> {
 impl<E: Exporter> Delivery<E> {
     /// Runs until the log is closed and read to its end, or the shutdown deadline.
     pub async fn run(mut self) {
+        self.begin().await;
         while self.wait_for_records().await {
             if !self.step().await {
                 break;
             }
         }
         self.place.store_durably().await;
+    }
+
+    /// Only what a human must mend is of interest before there is a record.
+    async fn begin(&mut self) {
+        let answer = tokio::select! {
+            answer = self.exporter.begin() => answer,
+            () = deadline(&mut self.stop) => return,
+        };
+        if let Err(ExportError::Pause { cause }) = answer {
+            self.alarm(&cause);
+        }
     }
 
     /// Waits for records behind the cursor; stores the cursor when there is a moment of rest.
