@@ -21,10 +21,11 @@ use crate::pipeline::{Budget, Pipeline, Settings, delivery, store};
 use crate::processor::{
     Processor, enrich::Enrich, enrich::Findings, filter::Filter, redact::Redact, redaction::Redaction, seal,
 };
-use crate::receiver::Routes;
 use crate::receiver::otlp::Otlp;
+use crate::receiver::{Route, Routes};
 use crate::service::applied;
 use crate::service::exporters::{self, AnyExporter};
+use crate::service::extensions;
 use crate::service::rules::Keeper;
 use crate::service::surroundings::{self, Surroundings};
 use crate::service::{Service, StartError};
@@ -42,11 +43,13 @@ pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result
     for id in config.service.pipelines.keys() {
         pipelines.insert(id.clone(), pipeline(id, &config, &findings, &exporters, &deadlines, &mut keepers)?);
     }
+    let authenticators = extensions::build(&config)?;
     let mut receivers = Vec::new();
     for (id, ReceiverConfig::Otlp(settings)) in &config.receivers {
         let name = id.to_string();
         let bound = Otlp::bind(&name, settings).map_err(failed)?;
-        receivers.push((name, bound, routes(id, &config, &pipelines)));
+        let routes = Routes { authenticators: authenticators.clone(), ..routes(id, &config, &pipelines) };
+        receivers.push((name, bound, routes));
     }
     let admin = admin(&config, metrics)?;
     Ok(Service {
@@ -55,6 +58,7 @@ pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result
         exporters: exporters.into_iter().map(|(id, exporter)| (id.to_string(), exporter)).collect(),
         admin,
         keepers,
+        authenticators: authenticators.into_values().collect(),
         budget: Budget::new(config.service.in_flight_bytes_max),
         shutdown_timeout: config.service.shutdown_timeout.0,
         deadline,
@@ -255,12 +259,12 @@ fn routes(receiver: &Id, config: &Config, pipelines: &BTreeMap<PipelineId, Pipel
         if !own.receivers.contains(receiver) {
             continue;
         }
-        let intakes = match id.signal {
+        let into = match id.signal {
             Signal::Logs => &mut routes.logs,
             Signal::Metrics => &mut routes.metrics,
             Signal::Traces => &mut routes.traces,
         };
-        intakes.extend(pipelines[id].intake());
+        into.extend(pipelines[id].intake().map(|intake| Route { intake, allow: own.allow.clone() }));
         routes.wanted.merge(wanted(own, config));
     }
     routes
