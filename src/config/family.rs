@@ -41,19 +41,19 @@ macro_rules! family {
         impl Family for $family {
             const SECTION: &'static str = $section;
             const NAME: &'static str = $name;
-            const KINDS: &'static [&'static str] = &[$($kind),*];
+            const KINDS: &'static [&'static str] = &[$($(#[$row])* $kind),*];
             const SHARED_KEYS: &'static [&'static str] = $shared;
 
             fn read(kind: &str, reading: &mut Reading<'_>) -> Option<Option<Self>> {
                 match kind {
-                    $($kind $(| $alias)? => Some(reading.read().map(Self::$variant)),)*
+                    $($(#[$row])* $kind $(| $alias)? => Some(reading.read().map(Self::$variant)),)*
                     _ => None,
                 }
             }
 
             fn check(&self, at: &At, problems: &mut Problems) {
                 match self {
-                    $(Self::$variant(config) => config.check(at, problems),)*
+                    $($(#[$row])* Self::$variant(config) => config.check(at, problems),)*
                 }
             }
         }
@@ -87,6 +87,8 @@ family! {
     OtlpGrpc(crate::exporter::otlp_grpc::Config) = "otlp_grpc" also "otlp",
     File(crate::exporter::file::Config) = "file",
     Debug(crate::exporter::debug::Config) = "debug",
+    #[cfg(feature = "s3")]
+    AwsS3(Box<crate::exporter::awss3::Config>) = "awss3" also "s3",
 }
 
 impl ProcessorConfig {
@@ -99,6 +101,18 @@ impl ProcessorConfig {
             Self::Resource(own) => Some(own.to_enrich()),
             Self::ResourceDetection(own) => Some(own.to_enrich()),
             _ => None,
+        }
+    }
+}
+
+impl ExporterConfig {
+    /// True when it gathers in files below the data directory, whatever the pipeline does.
+    #[must_use]
+    pub const fn gathers(&self) -> bool {
+        match self {
+            #[cfg(feature = "s3")]
+            Self::AwsS3(_) => true,
+            _ => false,
         }
     }
 }

@@ -337,6 +337,12 @@ impl Reader {
         }
     }
 
+    /// The signed checkpoint over the records before `position`, where the log is a ledger.
+    pub async fn checkpoint(&mut self, position: Position) -> Option<String> {
+        let Self::Ledger(reader, ..) = self else { return None };
+        on_disk(reader, move |reader| reader.checkpoint_over(position)).await.ok().flatten()
+    }
+
     /// The oldest place that can be read.
     #[must_use]
     pub fn oldest(&self) -> Position {

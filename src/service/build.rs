@@ -73,7 +73,8 @@ pub(super) fn failed(error: impl std::fmt::Display) -> StartError {
 /// One process a data directory; a configuration that stores nothing on disk needs none.
 fn lock_data_dir(config: &Config) -> Result<Option<Lock>, StartError> {
     let on_disk = |pipeline: &config::Pipeline| pipeline.storage == config::Storage::Disk;
-    if !config.service.pipelines.values().any(on_disk) {
+    let gathers = config.exporters.values().any(|(exporter, _)| exporter.gathers());
+    if !gathers && !config.service.pipelines.values().any(on_disk) {
         return Ok(None);
     }
     let dir = &config.service.data_dir;

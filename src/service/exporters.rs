@@ -4,21 +4,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::{Config, ExporterConfig, Id};
+#[cfg(feature = "s3")]
+use crate::exporter::awss3::AwsS3;
 use crate::exporter::{ExportError, Exporter, debug::Debug, file::File, otlp_grpc::OtlpGrpc, otlp_http::OtlpHttp};
 use crate::pipeline::{OpenError, Pipeline, delivery};
 use crate::service::{StartError, build::Deadline, build::failed};
 
 macro_rules! exporters {
-    ($($kind:ident => $new:expr;)*) => {
+    ($($(#[$row:meta])* $kind:ident => $new:expr;)*) => {
         /// An exporter, built once however many pipelines name it.
         pub(super) enum AnyExporter {
-            $($kind(Arc<$kind>),)*
+            $($(#[$row])* $kind(Arc<$kind>),)*
         }
 
         impl AnyExporter {
             fn new(id: &str, config: &ExporterConfig) -> Result<Self, StartError> {
                 match config {
-                    $(ExporterConfig::$kind(own) => {
+                    $($(#[$row])* ExporterConfig::$kind(own) => {
                         let new: fn(&str, &_) -> Result<$kind, StartError> = $new;
                         Ok(Self::$kind(Arc::new(new(id, own)?)))
                     })*
@@ -28,7 +30,7 @@ macro_rules! exporters {
             /// True when it asks for OTLP only.
             pub(super) fn wants_otlp(&self) -> bool {
                 match self {
-                    $(Self::$kind(it) => it.wants_otlp(),)*
+                    $($(#[$row])* Self::$kind(it) => it.wants_otlp(),)*
                 }
             }
 
@@ -41,14 +43,14 @@ macro_rules! exporters {
                 stop: Deadline,
             ) -> Result<(), OpenError> {
                 match self {
-                    $(Self::$kind(it) => pipeline.attach(id, it.clone(), settings, stop),)*
+                    $($(#[$row])* Self::$kind(it) => pipeline.attach(id, it.clone(), settings, stop),)*
                 }
             }
 
             /// Lets the exporter finish what it has open.
             pub(super) async fn close(&self) -> Result<(), ExportError> {
                 match self {
-                    $(Self::$kind(it) => it.close().await,)*
+                    $($(#[$row])* Self::$kind(it) => it.close().await,)*
                 }
             }
         }
@@ -60,6 +62,8 @@ exporters! {
     OtlpGrpc => |id, own| OtlpGrpc::new(id, own).map_err(failed);
     File => |_, own| Ok(File::new(own));
     Debug => |id, own| Ok(Debug::new(id, own));
+    #[cfg(feature = "s3")]
+    AwsS3 => |_, own| AwsS3::new(own).map_err(failed);
 }
 
 /// All exporters of a configuration. Nothing is connected yet.
