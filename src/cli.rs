@@ -2,20 +2,25 @@
 
 mod anchor;
 mod bytes;
+mod cases;
+mod dead_letter;
 mod demo;
 mod erase;
 mod export;
 mod failed;
+mod graph;
 mod hold;
 mod key;
 mod keys;
 mod moment;
 mod offline;
+mod pipe;
 mod progress;
 mod prove;
 mod reconcile;
 mod record;
 mod redact;
+mod request;
 mod retain;
 mod risk;
 mod rules;
@@ -30,10 +35,12 @@ mod watch;
 mod witness;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::config::{self, Config};
 
 /// How a command ended. One table for all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +91,15 @@ enum Command {
         #[arg(long, short, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Run cases in YAML through a configuration's processors
+    Test(cases::TestArgs),
+    /// Take OTLP/JSON from standard input through a configuration's processors to standard output
+    Pipe(pipe::PipeArgs),
+    /// Draw the pipelines of a configuration
+    Graph(graph::GraphArgs),
+    /// List, print, write out or send again what destinations refused for good
+    #[command(subcommand)]
+    DeadLetter(dead_letter::DeadLetterCommand),
     /// Send a bundled AI agent session through telseal on this machine and show what came of it
     Demo,
     /// Re-read a sealed ledger and say whether it is whole
@@ -138,6 +154,10 @@ pub fn main() -> Exit {
     match command {
         Command::Run { config, accept_rollback } => run::run(&config, accept_rollback),
         Command::Validate { config } => validate::validate(&config),
+        Command::Test(args) => cases::test(&args),
+        Command::DeadLetter(command) => dead_letter::dead_letter(&command),
+        Command::Pipe(args) => pipe::pipe(&args),
+        Command::Graph(args) => graph::graph(&args),
         Command::Risk(options) => risk::risk(&options),
         Command::Verify(arguments) => verify::verify(&arguments),
         Command::Watch(args) => watch::watch(&args),
@@ -172,6 +192,14 @@ fn quiet_panics() {
 fn usage(error: &clap::Error) -> Exit {
     let _ = error.print();
     if error.use_stderr() { Exit::Usage } else { Exit::Ok }
+}
+
+/// The configuration at `path`. Its problems are printed.
+fn load(path: &Path) -> Result<Config, Exit> {
+    config::load(path).map_err(|problems| {
+        complain(config::render(&path.display().to_string(), &problems));
+        Exit::Config
+    })
 }
 
 /// Prints to standard output; a reader that went away is no failure of ours.

@@ -53,6 +53,14 @@ pub fn load(path: &Path) -> Result<Config, Vec<Problem>> {
     parse(&read(path)?)
 }
 
+/// Reads another YAML file than a configuration, with the same messages. Nothing in it is substituted.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the text.
+pub fn load_as<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Vec<Problem>> {
+    load::typed(&read(path)?)
+}
+
 /// Reads a configuration from its text, with this process's environment.
 ///
 /// # Errors

@@ -8,12 +8,15 @@ pub mod awss3;
 pub mod classify;
 pub mod debug;
 pub mod file;
+pub mod loki;
 pub mod otlp_grpc;
 pub mod otlp_http;
 pub mod outbound;
 pub mod partition;
+mod parts;
 mod rejections;
 pub mod roll;
+mod shapes;
 
 use std::future::{Future, ready};
 use std::time::Duration;

@@ -8,7 +8,7 @@ pub mod delivery;
 pub mod lens;
 mod open;
 mod recent;
-mod rejected;
+pub mod rejected;
 mod sealer;
 mod sequencer;
 mod sessions;

@@ -7,8 +7,11 @@
 mod admin;
 mod build;
 mod detect;
+pub mod dry;
 mod exporters;
+pub mod notify;
 pub mod rules;
+pub mod single;
 mod surroundings;
 
 use std::future::Future;
@@ -57,7 +60,7 @@ impl Service {
 
     /// The addresses that OTLP is received on, as `(receiver id, protocol, address)`.
     #[must_use]
-    pub fn addresses(&self) -> Vec<(String, &'static str, std::net::SocketAddr)> {
+    pub fn addresses(&self) -> Vec<(String, &'static str, server::Local)> {
         let mut all = Vec::new();
         for (id, receiver, _) in &self.receivers {
             let otlp::Addresses { grpc, http } = receiver.addresses();
@@ -74,11 +77,26 @@ impl Service {
         running.stop().await
     }
 
+    /// Says which listeners speak in plain text to more than this machine.
+    fn warn_of_plain_text(&self) {
+        let receivers = self.receivers.iter().flat_map(|(id, receiver, _)| {
+            receiver.exposed().into_iter().map(move |protocol| format!("receivers.{id}.protocols.{protocol}"))
+        });
+        let admin = self.admin.iter().filter(|(bound, _)| bound.is_exposed());
+        for listener in receivers.chain(admin.map(|_| "service.telemetry.metrics".to_owned())) {
+            tracing::warn!(
+                listener,
+                "plain text on an address that other machines reach: set `tls`, or listen on 127.0.0.1"
+            );
+        }
+    }
+
     /// Takes requests from here on.
     fn start(self) -> Running {
         for (receiver, protocol, address) in self.addresses() {
             tracing::info!(receiver, protocol, %address, "listening");
         }
+        self.warn_of_plain_text();
         let pipelines = Arc::new(self.pipelines);
         let (stop, stopped) = watch::channel(false);
         let (admin_stop, admin_stopped) = watch::channel(false);

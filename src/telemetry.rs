@@ -61,6 +61,13 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
     ("telseal_receiver_refused_records_total", Kind::Counter, "records not taken, by reason"),
     ("telseal_receiver_refused_requests_total", Kind::Counter, "requests not taken, by reason"),
     ("telseal_receiver_requests_total", Kind::Counter, "requests by answer"),
+    ("telseal_tls_handshake_failures_total", Kind::Counter, "TLS handshakes that failed, by listener and reason"),
+    ("telseal_tls_reloads_total", Kind::Counter, "certificates read again, by listener and result"),
+    (
+        "telseal_tls_certificate_expiry_timestamp_seconds",
+        Kind::Gauge,
+        "when a listener's certificate ends, in seconds since 1970",
+    ),
 ];
 
 /// Own telemetry could not be set up.

@@ -9,6 +9,8 @@
 mod grpc;
 #[path = "conformance/http.rs"]
 mod http;
+#[path = "conformance/loki.rs"]
+mod loki;
 #[path = "conformance/tls.rs"]
 mod tls;
 

@@ -10,8 +10,12 @@ mod anchors;
 mod books;
 #[path = "e2e/canary.rs"]
 mod canary;
+#[path = "e2e/cases.rs"]
+mod cases;
 #[path = "e2e/cli.rs"]
 mod cli;
+#[path = "e2e/dead_letters.rs"]
+mod dead_letters;
 #[path = "e2e/integrity.rs"]
 mod integrity;
 #[path = "e2e/passthrough.rs"]

@@ -13,6 +13,8 @@ mod destination;
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "support/process.rs"]
 mod process;
+#[path = "support/sdk.rs"]
+mod sdk;
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "support/sender.rs"]
 mod sender;
@@ -24,12 +26,12 @@ mod telemetry;
 mod walk;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
-use std::sync::OnceLock;
 
 use destination::{Destination, Got};
 use process::Site;
+use sdk::{cache, install, or_skip, python, root, run};
 use telemetry::{Record, SIGNALS, assert_same, records};
 use telseal::otlp::Signal;
 use walk::without_order_and_seal;
@@ -74,52 +76,6 @@ const SENT_BY_PYTHON: [(Signal, &[&str]); 3] = [
     (Signal::Traces, &["dropped_attributes_count: 2", "dropped_links_count: 1", "scope.kind", "exception.stacktrace"]),
 ];
 
-fn root(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
-
-/// `target/sdk-cache/<name>`.
-fn cache(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("below target").join("sdk-cache").join(name)
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
-    let said = process::said(&output);
-    output.status.success().then_some(()).ok_or_else(|| format!("{command:?}: {}\n{said}", output.status))
-}
-
-/// Installs into the folder unless what `pins` says is there already.
-fn install(dir: &Path, pins: &Path, install: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
-    let wanted = fs::read_to_string(pins).unwrap();
-    let marker = dir.join("installed");
-    if fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
-        return Ok(());
-    }
-    fs::create_dir_all(dir).unwrap();
-    install()?;
-    fs::write(marker, wanted).unwrap();
-    Ok(())
-}
-
-/// Python with the SDK, or why not.
-fn python() -> Result<PathBuf, String> {
-    static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let prepare = || {
-        let dir = cache("python");
-        let python = dir.join("bin/python");
-        let pins = root("tests/sdk/python/requirements.txt");
-        install(&dir, &pins, || {
-            run(Command::new("python3").args(["-m", "venv"]).arg(&dir))?;
-            let pip =
-                ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=1", "--requirement"];
-            run(Command::new(&python).args(pip).arg(&pins))
-        })?;
-        Ok(python)
-    };
-    PYTHON.get_or_init(prepare).clone()
-}
-
 /// The script in a folder with the SDK, or why not.
 fn js() -> Result<PathBuf, String> {
     let dir = cache("js");
@@ -134,16 +90,6 @@ fn js() -> Result<PathBuf, String> {
     fs::copy(root("tests/sdk/js/send.mjs"), &script).unwrap();
     run(Command::new("node").arg("--version"))?;
     Ok(script)
-}
-
-/// What is there, unless it is not and that is allowed.
-fn or_skip<T>(prepared: Result<T, String>) -> Option<T> {
-    prepared
-        .inspect_err(|reason| {
-            assert!(std::env::var_os("TELSEAL_REQUIRE_SDKS").is_none_or(|value| value != "1"), "{reason}");
-            println!("skipped: {reason}");
-        })
-        .ok()
 }
 
 fn of_signal(got: &[Got], signal: Signal) -> Vec<Record> {

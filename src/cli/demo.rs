@@ -135,7 +135,9 @@ fn configuration(text: &str, dir: &Path, next_port: u16) -> Result<Config, Failu
 fn address(service: &Service, protocol: &str) -> Result<SocketAddr, Failure> {
     let mut addresses = service.addresses().into_iter();
     let found = addresses.find(|(_, name, _)| *name == protocol);
-    found.map(|(_, _, address)| address).ok_or_else(|| format!("nothing listens for OTLP/{protocol}").into())
+    found
+        .and_then(|(_, _, address)| address.inet())
+        .ok_or_else(|| format!("nothing listens for OTLP/{protocol}").into())
 }
 
 /// A folder that did not exist before. Creating it is the test, so that two demos at once get one each.

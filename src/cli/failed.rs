@@ -25,6 +25,11 @@ impl Failed {
         Self::new(Exit::Usage, message)
     }
 
+    /// A file or a destination failed.
+    pub(super) fn runtime(message: impl Into<String>) -> Self {
+        Self::new(Exit::Runtime, message)
+    }
+
     /// What was looked at is not what was sealed.
     pub(super) fn violation(message: impl Into<String>) -> Self {
         Self::new(Exit::Integrity, message)

@@ -6,7 +6,7 @@
 
 mod detokenize;
 mod evaluate;
-mod input;
+pub(super) mod input;
 mod jsonl;
 mod stream;
 

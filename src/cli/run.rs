@@ -5,18 +5,16 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{Exit, complain};
+use crate::cli::{Exit, complain, load};
 use crate::config::{self, Config, ProcessorConfig};
 use crate::service::Service;
+use crate::service::notify::Notify;
 use crate::telemetry;
 
 pub(super) fn run(path: &Path, accept_rollback: Option<String>) -> Exit {
-    let mut config = match config::load(path) {
+    let mut config = match load(path) {
         Ok(config) => config,
-        Err(problems) => {
-            complain(config::render(&path.display().to_string(), &problems));
-            return Exit::Config;
-        }
+        Err(exit) => return exit,
     };
     if accept_rollback.is_some() {
         for processor in config.processors.values_mut() {
@@ -42,10 +40,15 @@ fn start(config: Config) -> Result<Exit, Box<dyn std::error::Error>> {
     let exit = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let notify = Notify::new(config::variable);
         let service = Service::build(config, Some(metrics))?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let mut serving = std::pin::pin!(service.run(async {
-            let _ = stopped.await;
+            notify.ready();
+            tokio::select! {
+                _ = stopped => notify.stopping(),
+                () = notify.keep_alive() => {}
+            }
         }));
         tokio::select! {
             left = &mut serving => return Ok::<_, Box<dyn std::error::Error>>(exit_of(left)),

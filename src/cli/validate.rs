@@ -2,18 +2,14 @@
 
 use std::path::Path;
 
-use crate::cli::{Exit, complain, say};
-use crate::config;
+use crate::cli::{Exit, load, say};
 
 pub(super) fn validate(path: &Path) -> Exit {
-    match config::load(path) {
+    match load(path) {
         Ok(_) => {
             say(format!("{}: ok\n", path.display()));
             Exit::Ok
         }
-        Err(problems) => {
-            complain(config::render(&path.display().to_string(), &problems));
-            Exit::Config
-        }
+        Err(exit) => exit,
     }
 }

@@ -53,7 +53,7 @@ fn run(args: &WitnessArgs) -> Result<Exit> {
     let _lock = durable::lock_dir(&args.state).map_err(|error| Failed::new(Exit::Runtime, error.to_string()))?;
     let failed = |error: &dyn std::error::Error| Failed::new(Exit::Runtime, error.to_string());
     let bound = Bound::bind(&args.listen, "--listen").map_err(|error| failed(&error))?;
-    complain(format!("cosigning as {} on {}\n", args.name, bound.local_addr()));
+    complain(format!("cosigning as {} on {}\n", args.name, bound.local()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| failed(&error))?;
     runtime.block_on(serve(bound, witness)).map_err(|error| failed(&error))?;
     Ok(Exit::Ok)

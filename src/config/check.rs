@@ -2,6 +2,7 @@
 //! each other. Pure: it opens and resolves nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use super::family::{ExporterConfig, Family, ProcessorConfig, ReceiverConfig};
 use super::id::Id;
@@ -9,6 +10,8 @@ use super::load::Section;
 use super::message::{self, Message};
 use super::service::{Ack, Pipeline, PipelineId, Raw, RawPipeline, Storage, WhenFull};
 use super::yaml::{Data, Yaml};
+use crate::http::server::unix_path;
+use crate::otlp::Signal;
 use crate::stdx::bytesize::ByteSize;
 use crate::stdx::problem::{At, Problems};
 
@@ -28,6 +31,7 @@ pub(super) struct Cross<'a> {
 pub(super) fn all(cross: &Cross<'_>, problems: &mut Problems) -> BTreeMap<PipelineId, Pipeline> {
     let mut check = Check { cross, problems };
     check.limits();
+    check.admin_tls();
     check.addresses();
     check.files();
     check.unused(cross.receivers);
@@ -61,6 +65,12 @@ impl Check<'_, '_> {
         let largest = self.cross.receivers.read.iter().map(|(id, (config, _))| (config.message_bytes_max(), id)).max();
         if let Some((largest, id)) = largest.filter(|(largest, _)| *largest > max) {
             self.say(&at, message::message_never_fits(largest, &id.to_string()));
+        }
+    }
+
+    fn admin_tls(&mut self) {
+        if let Some(tls) = &self.cross.raw.telemetry.metrics.tls {
+            tls.check(&At::new("service.telemetry.metrics.tls"), self.problems);
         }
     }
 
@@ -138,11 +148,24 @@ impl Check<'_, '_> {
             let at = at.key(key);
             let sealed = self.pipeline(&at, raw, written.and_then(|written| written.get(key)));
             match PipelineId::parse(key) {
-                Ok(id) => drop(pipelines.insert(id, raw.resolve(sealed))),
+                Ok(id) => {
+                    self.signals(&at, id.signal, &raw.exporters);
+                    pipelines.insert(id, raw.resolve(sealed));
+                }
                 Err(message) => self.say(&at, message),
             }
         }
         pipelines
+    }
+
+    /// What an exporter has no place for.
+    fn signals(&mut self, at: &At, signal: Signal, exporters: &[String]) {
+        for (index, id) in exporters.iter().enumerate() {
+            let config = Id::parse(id).and_then(|id| self.cross.exporters.read.get(&id));
+            if let Some(why) = config.and_then(|(config, _)| config.refuses(signal)) {
+                self.say(&at.key("exporters").item(index), message::signal_refused(id, signal, why));
+            }
+        }
     }
 
     /// Checks one pipeline; true when it is sealed.
@@ -254,14 +277,17 @@ fn listeners(cross: &Cross<'_>) -> Vec<Listener> {
 }
 
 /// An address to listen at.
-struct Address {
-    host: String,
-    port: u16,
+enum Address {
+    Inet { host: String, port: u16 },
+    Unix(PathBuf),
 }
 
 impl Address {
-    /// Reads `host:port` and `[v6]:port`.
+    /// Reads `host:port`, `[v6]:port` and `unix:PATH`.
     fn parse(text: &str) -> Option<Self> {
+        if let Some(path) = unix_path(text) {
+            return (!path.as_os_str().is_empty()).then(|| Self::Unix(path.to_owned()));
+        }
         let (host, port) = text.rsplit_once(':')?;
         let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         let host = bracketed.unwrap_or(host);
@@ -269,13 +295,18 @@ impl Address {
             return None;
         }
         let host = if host == "localhost" { "127.0.0.1" } else { host };
-        Some(Self { host: host.to_owned(), port: port.parse().ok()? })
+        Some(Self::Inet { host: host.to_owned(), port: port.parse().ok()? })
     }
 
-    /// The same port at the same host, or at all of them. Port 0 is a free one each time.
+    /// The same port at the same host, or at all of them, or the same socket. Port 0 is a free one each time.
     fn collides(&self, other: &Self) -> bool {
-        let everywhere = |host: &str| matches!(host, "0.0.0.0" | "::");
-        let same = self.host == other.host || everywhere(&self.host) || everywhere(&other.host);
-        self.port != 0 && self.port == other.port && same
+        match (self, other) {
+            (Self::Unix(path), Self::Unix(other)) => path == other,
+            (Self::Inet { host, port }, Self::Inet { host: other, port: other_port }) => {
+                let everywhere = |host: &str| matches!(host, "0.0.0.0" | "::");
+                *port != 0 && port == other_port && (host == other || everywhere(host) || everywhere(other))
+            }
+            _ => false,
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::delivery::Delivery;
 use super::load::Reading;
+use crate::otlp::Signal;
 use crate::stdx::bytesize::ByteSize;
 use crate::stdx::problem::{At, Problems};
 
@@ -85,10 +86,21 @@ family! {
     ExporterConfig { section: "exporters", name: "exporter", shared: &Delivery::KEYS }
     OtlpHttp(crate::exporter::otlp_http::Config) = "otlp_http" also "otlphttp",
     OtlpGrpc(crate::exporter::otlp_grpc::Config) = "otlp_grpc" also "otlp",
+    Loki(Box<crate::exporter::loki::Config>) = "loki",
     File(crate::exporter::file::Config) = "file",
     Debug(crate::exporter::debug::Config) = "debug",
     #[cfg(feature = "s3")]
     AwsS3(Box<crate::exporter::awss3::Config>) = "awss3" also "s3",
+}
+
+impl ExporterConfig {
+    /// Why it cannot take a signal, where it cannot.
+    pub(super) fn refuses(&self, signal: Signal) -> Option<&'static str> {
+        match self {
+            Self::Loki(_) => crate::exporter::loki::Config::refuses(signal),
+            _ => None,
+        }
+    }
 }
 
 impl ProcessorConfig {
@@ -121,8 +133,8 @@ impl ReceiverConfig {
     /// The addresses it listens at, each with the path of its key.
     pub(super) fn listeners(&self) -> Vec<(&'static str, String)> {
         let Self::Otlp(otlp) = self;
-        let grpc = otlp.protocols.grpc.as_ref().map(|grpc| ("protocols.grpc.endpoint", grpc.endpoint.clone()));
-        let http = otlp.protocols.http.as_ref().map(|http| ("protocols.http.endpoint", http.endpoint.clone()));
+        let grpc = otlp.protocols.grpc.as_ref().map(|grpc| ("protocols.grpc.endpoint", grpc.address()));
+        let http = otlp.protocols.http.as_ref().map(|http| ("protocols.http.endpoint", http.address()));
         grpc.into_iter().chain(http).collect()
     }
 

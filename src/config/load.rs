@@ -45,6 +45,18 @@ pub(super) fn parse(text: &str, from: Surroundings<'_>) -> Result<Config, Vec<Pr
     Err(finish(&tree, problems.0, &hidden))
 }
 
+/// A document that is no configuration, as a `T`: the same messages, nothing substituted.
+pub(super) fn typed<T: DeserializeOwned>(text: &str) -> Result<T, Vec<Problem>> {
+    let mut problems = Problems::default();
+    let tree = document(text, &mut problems);
+    let read = tree.as_ref().map(|tree| read::<T>(tree, &At::new(""), &[], &mut problems));
+    match (read.and_then(|read| read.value.filter(|_| read.clean)), tree) {
+        (Some(value), _) if problems.is_empty() => Ok(value),
+        (_, Some(tree)) => Err(finish(&tree, problems.0, &[])),
+        (_, None) => Err(problems.0),
+    }
+}
+
 /// The document's tree, when it is a mapping.
 fn document(text: &str, problems: &mut Problems) -> Option<Yaml> {
     let tree = yaml::parse(text.strip_prefix('\u{feff}').unwrap_or(text), problems);

@@ -3,6 +3,7 @@
 //! One function a message; `tests/config/<function>.bad.yaml` shows each of them, and a test holds the two lists together.
 
 use super::yaml::Place;
+use crate::otlp::Signal;
 use crate::stdx::bytesize::ByteSize;
 use crate::stdx::problem::{At, Problem};
 
@@ -235,6 +236,10 @@ pub(super) fn undefined_component(family: &str, id: &str, defined: &[&str]) -> M
 
 pub(super) fn unused_component(family: &str, id: &str) -> Message {
     Message::new(format!("no pipeline uses the {family} `{id}`")).hint("name it in a pipeline, or remove it")
+}
+
+pub(super) fn signal_refused(id: &str, signal: Signal, why: &str) -> Message {
+    Message::new(format!("`{id}` takes no {signal}")).hint(why)
 }
 
 pub(super) fn listed_twice(id: &str) -> Message {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::id::Id;
 use super::message::{self, Message};
+use crate::http::server::Tls;
 use crate::otlp::Signal;
 use crate::stdx::bytesize::ByteSize;
 use crate::stdx::duration::Span;
@@ -153,13 +154,15 @@ pub enum Format {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Metrics {
-    /// Host and port; `null` or empty turns them off. Default: `127.0.0.1:8888`.
+    /// Host and port, or `unix:///path`; `null` or empty turns them off. Default: `127.0.0.1:8888`.
     pub endpoint: Option<String>,
+    /// TLS and client certificates. Default: plain text.
+    pub tls: Option<Tls>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { endpoint: Some("127.0.0.1:8888".to_owned()) }
+        Self { endpoint: Some("127.0.0.1:8888".to_owned()), tls: None }
     }
 }
 

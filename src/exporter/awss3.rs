@@ -28,6 +28,7 @@ pub use config::{
 
 use crate::exporter::roll::{Log, Roll};
 use crate::exporter::{ExportError, Exporter, Payload};
+use crate::stdx::clock;
 use crate::stdx::durable::Error;
 use crate::stdx::segments::Position;
 use crate::stdx::tasks;
@@ -84,9 +85,17 @@ fn lost() -> ExportError {
 }
 
 impl Exporter for AwsS3 {
-    /// One payload as a roll of its own would be an object a payload; the delivery loop gathers instead.
-    async fn export(&self, _: &Payload) -> Result<(), ExportError> {
-        Err(ExportError::Retry { after: None, cause: "objects are made of rolls, not of single payloads".to_owned() })
+    /// A payload as a roll of its own, for what is replayed by hand. The delivery loop gathers instead.
+    async fn export(&self, payload: &Payload) -> Result<(), ExportError> {
+        let dir = std::env::temp_dir().join(format!("telseal-{}-{}", std::process::id(), clock::unix_nanos()));
+        let log = Log { pipeline: format!("replayed-{}", payload.signal()), dir, is_durable: false };
+        self.gather(&log, payload).await?;
+        let to = Position { record: payload.records(), ..Position::default() };
+        let roll = Roll { from: Position::default(), to, records: payload.records(), checkpoint: None };
+        let sent = self.confirm(&log, &roll).await;
+        self.settled(&log).await;
+        let _ = std::fs::remove_dir(&log.dir);
+        sent
     }
 
     fn rolls_every(&self) -> Option<Duration> {

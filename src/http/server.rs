@@ -2,14 +2,19 @@
 //!
 //! A socket is bound before anything else starts, so that a port in use is a start-up error with a name. What a
 //! stranger can hold is bounded: connections, the time to the first request header and between requests, streams and
-//! window of an HTTP/2 connection. The size of bodies is the handler's business, which alone knows what they are for.
+//! window of an HTTP/2 connection, TLS handshakes. The size of bodies is the handler's business, which alone knows what
+//! they are for.
 
+mod certificate;
 mod connection;
+mod handshake;
+mod listener;
+mod tls;
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,11 +25,16 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto;
 use thiserror::Error;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+pub use certificate::ClientCertificate;
+pub use listener::{Local, UNIX_PATH_BYTES_MAX, UNIX_SCHEME, unix_path};
+pub use tls::{Tls, TlsError};
 
 use crate::stdx::tasks::{Tasks, detached};
 use connection::Lifetime;
+use handshake::Security;
+use listener::{Listener, Socket, Stream, listen};
 
 /// What a handler answers with.
 pub trait Answer: Body<Data = Bytes, Error = Infallible> + Send + 'static {}
@@ -70,28 +80,48 @@ impl Default for Options {
     }
 }
 
-/// An address that could not be listened on.
+/// Why a listener could not be set up.
 #[derive(Debug, Error)]
-#[error("{key}: cannot listen on {address}: {}", reason(.cause))]
-pub struct BindError {
-    key: String,
-    address: String,
-    #[source]
-    cause: io::Error,
+pub enum BindError {
+    /// An address that could not be listened on.
+    #[error("{key}: cannot listen on {address}: {}", reason(.cause))]
+    Address {
+        /// The configuration key it comes from.
+        key: String,
+        /// The address as written.
+        address: String,
+        /// What the system says.
+        #[source]
+        cause: io::Error,
+    },
+    /// Certificates that cannot be used.
+    #[error("{key}: {cause}")]
+    Tls {
+        /// The configuration key of the TLS settings.
+        key: String,
+        /// Which file, and why.
+        #[source]
+        cause: TlsError,
+    },
 }
 
 impl BindError {
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
-        match self.cause.kind() {
+        let Self::Address { cause, address, .. } = self else { return None };
+        match cause.kind() {
             io::ErrorKind::AddrInUse => Some(
                 "another process has this port, perhaps a collector that is already running: stop it or choose another port",
             ),
             io::ErrorKind::AddrNotAvailable => {
                 Some("this machine has no such address; `0.0.0.0` stands for all it has")
             }
+            io::ErrorKind::PermissionDenied if unix_path(address).is_some() => {
+                Some("the folder of the socket must be writable")
+            }
             io::ErrorKind::PermissionDenied => Some("ports below 1024 need a privilege: choose a higher one"),
+            io::ErrorKind::NotFound => Some("the folder of the socket must exist"),
             _ => None,
         }
     }
@@ -113,27 +143,42 @@ pub struct Peer(pub SocketAddr);
 /// A socket that is listening; connections queue until it is served.
 #[derive(Debug)]
 pub struct Bound {
-    listener: std::net::TcpListener,
-    local: SocketAddr,
+    socket: Socket,
+    local: Local,
+    security: Option<Arc<Security>>,
 }
 
 impl Bound {
-    /// Listens on `address` (`host:port`; port 0 takes a free one). `key` is the configuration key it comes from.
+    /// Listens on `address`: `host:port` (port 0 takes a free one), or `unix:PATH`. `key` is the configuration key it
+    /// comes from.
     ///
     /// # Errors
     /// When the address is none, is not this machine's, or is taken.
     pub fn bind(address: &str, key: &str) -> Result<Self, BindError> {
-        listen(address).map(|(listener, local)| Self { listener, local }).map_err(|cause| BindError {
-            key: key.to_owned(),
-            address: address.to_owned(),
-            cause,
-        })
+        let error = |cause| BindError::Address { key: key.to_owned(), address: address.to_owned(), cause };
+        listen(address).map(|(socket, local)| Self { socket, local, security: None }).map_err(error)
+    }
+
+    /// The same socket with TLS, if there are settings for it. `key` is their configuration key. Reads the files.
+    ///
+    /// # Errors
+    /// When a file cannot be read or used: names it.
+    pub fn secured(self, tls: Option<&Tls>, key: &str) -> Result<Self, BindError> {
+        let Some(tls) = tls else { return Ok(self) };
+        let security = Security::new(tls, key).map_err(|cause| BindError::Tls { key: key.to_owned(), cause })?;
+        Ok(Self { security: Some(Arc::new(security)), ..self })
     }
 
     /// Where it really listens.
     #[must_use]
-    pub fn local_addr(&self) -> SocketAddr {
-        self.local
+    pub fn local(&self) -> &Local {
+        &self.local
+    }
+
+    /// Whether what it receives can be read on the way: it is not encrypted, and others than this machine reach it.
+    #[must_use]
+    pub fn is_exposed(&self) -> bool {
+        self.security.is_none() && !self.local.is_local()
     }
 
     /// Answers requests with `handler` until `stop` says true or its sender is gone; then accepts no more, lets
@@ -144,14 +189,17 @@ impl Bound {
         F: Future<Output = Response<B>> + Send + 'static,
         B: Answer,
     {
-        let local = self.local;
-        let listener = match TcpListener::from_std(self.listener) {
+        let Self { socket, local, security } = self;
+        let listener = match Listener::new(socket) {
             Ok(listener) => listener,
             Err(error) => return tracing::error!(%local, %error, "cannot serve the listening socket"),
         };
-        let mut accepting =
-            Accepting { listener, slots: Arc::new(Semaphore::new(options.connections_max)), local, failures: 0 };
-        let shared = Arc::new(Shared { builder: builder(&options), lifetime: Lifetime::from(&options), handler });
+        let mut fresh = Tasks::new();
+        security.iter().for_each(|security| fresh.spawn(Arc::clone(security).stay_fresh()));
+        let slots = Arc::new(Semaphore::new(options.connections_max));
+        let mut accepting = Accepting { listener, slots, local: local.clone(), failures: 0 };
+        let shared = Shared { builder: builder(&options), lifetime: Lifetime::from(&options), handler, security };
+        let shared = Arc::new(shared);
         let mut connections = Tasks::new();
         while let Some((stream, slot)) = accepting.next(&mut stop).await {
             connections.reap();
@@ -170,6 +218,7 @@ struct Shared<H> {
     builder: auto::Builder<Spawn>,
     lifetime: Lifetime,
     handler: H,
+    security: Option<Arc<Security>>,
 }
 
 /// Ends when the listener is to stop.
@@ -179,15 +228,15 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 struct Accepting {
-    listener: TcpListener,
+    listener: Listener,
     slots: Arc<Semaphore>,
-    local: SocketAddr,
+    local: Local,
     failures: u32,
 }
 
 impl Accepting {
     /// The next connection, once there is a slot for it; `None` when it is time to stop.
-    async fn next(&mut self, stop: &mut watch::Receiver<bool>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    async fn next(&mut self, stop: &mut watch::Receiver<bool>) -> Option<(Stream, OwnedSemaphorePermit)> {
         tokio::select! {
             biased;
             () = stopped(stop) => None,
@@ -195,14 +244,12 @@ impl Accepting {
         }
     }
 
-    async fn accept(&mut self) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    async fn accept(&mut self) -> Option<(Stream, OwnedSemaphorePermit)> {
         let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
         loop {
             match self.listener.accept().await {
-                Ok((stream, _)) => {
+                Ok(stream) => {
                     self.failures = 0;
-                    // Answers are small and complete: nothing is gained by waiting for more to send.
-                    let _ = stream.set_nodelay(true);
                     return Some((stream, slot));
                 }
                 Err(error) if is_peers_fault(&error) => {}
@@ -215,7 +262,7 @@ impl Accepting {
     async fn back_off(&mut self, error: &io::Error) {
         self.failures = self.failures.saturating_add(1);
         if self.failures.is_power_of_two() {
-            let (local, failures) = (self.local, self.failures);
+            let (local, failures) = (&self.local, self.failures);
             tracing::warn!(%local, %error, failures, "cannot accept connections");
         }
         tokio::time::sleep(Duration::from_millis(50 * u64::from(self.failures.min(20)))).await;
@@ -226,16 +273,6 @@ impl Accepting {
 fn is_peers_fault(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
-}
-
-fn listen(address: &str) -> io::Result<(std::net::TcpListener, SocketAddr)> {
-    let mut candidates: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
-    // `localhost` may be both: senders that are told 127.0.0.1 are the rule.
-    candidates.sort_by_key(SocketAddr::is_ipv6);
-    let listener = std::net::TcpListener::bind(candidates.as_slice())?;
-    listener.set_nonblocking(true)?;
-    let local = listener.local_addr()?;
-    Ok((listener, local))
 }
 
 /// hyper starts the tasks of HTTP/2 streams through this.

@@ -58,6 +58,12 @@ impl Account {
         }
     }
 
+    /// Records changed, by processor.
+    #[must_use]
+    pub fn changed(&self) -> BTreeMap<String, u64> {
+        lock(&self.changed).clone()
+    }
+
     /// Records received that are nowhere. 0, or a defect of ours; it may flicker while requests are under way.
     #[must_use]
     pub fn unaccounted(&self) -> i64 {

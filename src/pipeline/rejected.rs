@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use crate::exporter::Payload;
+use crate::otlp::Signal;
 use crate::stdx::durable::{self, AppendFile, ReadFile};
 use crate::stdx::json::{write_str, write_u64};
 use crate::stdx::{clock, tasks};
@@ -49,32 +50,47 @@ impl Rejected {
         match payload.to_lines() {
             Ok(lines) => {
                 for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-                    self.begin_letter(payload, cause, &mut out);
-                    out.extend_from_slice(b",\"line\":");
-                    out.extend_from_slice(line);
-                    out.extend_from_slice(b"}\n");
+                    self.begin(payload, cause, &mut out);
+                    end_with_line(&mut out, line);
                 }
             }
             Err(_) => {
-                self.begin_letter(payload, cause, &mut out);
-                out.extend_from_slice(b",\"otlp\":");
-                write_str(&mut out, &BASE64_STANDARD.encode(payload.otlp().unwrap_or_default()));
-                out.extend_from_slice(b"}\n");
+                self.begin(payload, cause, &mut out);
+                end_with_otlp(&mut out, &payload.otlp().unwrap_or_default());
             }
         }
         out
     }
 
-    fn begin_letter(&self, payload: &Payload, cause: &str, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"{\"rejected_at_unix_nano\":\"");
-        write_u64(out, clock::unix_nanos());
-        out.extend_from_slice(b"\",\"exporter\":");
-        write_str(out, &self.exporter);
-        out.extend_from_slice(b",\"signal\":");
-        write_str(out, payload.signal().name());
-        out.extend_from_slice(b",\"reason\":");
-        write_str(out, cause);
+    fn begin(&self, payload: &Payload, cause: &str, out: &mut Vec<u8>) {
+        begin_letter(out, clock::unix_nanos(), &self.exporter, payload.signal(), cause);
     }
+}
+
+/// Appends a letter as far as its record.
+pub fn begin_letter(out: &mut Vec<u8>, rejected_at: u64, exporter: &str, signal: Signal, reason: &str) {
+    out.extend_from_slice(b"{\"rejected_at_unix_nano\":\"");
+    write_u64(out, rejected_at);
+    out.extend_from_slice(b"\",\"exporter\":");
+    write_str(out, exporter);
+    out.extend_from_slice(b",\"signal\":");
+    write_str(out, signal.name());
+    out.extend_from_slice(b",\"reason\":");
+    write_str(out, reason);
+}
+
+/// Ends a letter with its record as a canonical line.
+pub fn end_with_line(out: &mut Vec<u8>, line: &[u8]) {
+    out.extend_from_slice(b",\"line\":");
+    out.extend_from_slice(line);
+    out.extend_from_slice(b"}\n");
+}
+
+/// Ends a letter with its record as OTLP, where it cannot be a line.
+pub fn end_with_otlp(out: &mut Vec<u8>, request: &[u8]) {
+    out.extend_from_slice(b",\"otlp\":");
+    write_str(out, &BASE64_STANDARD.encode(request));
+    out.extend_from_slice(b"}\n");
 }
 
 fn append(dir: &Path, path: &Path, letters: &[u8]) -> durable::Result<()> {

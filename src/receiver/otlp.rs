@@ -6,19 +6,18 @@
 
 mod config;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 pub(super) use config::rooted;
-pub use config::{Config, Grpc, Http, Keepalive, KeepaliveServer, Protocols};
+pub use config::{Config, Grpc, Http, Keepalive, KeepaliveServer, Protocols, Transport};
 
 use super::door::{Door, Meters, Routes};
 use super::otlp_grpc::OtlpGrpc;
 use super::otlp_http::OtlpHttp;
-use crate::http::server::{self, BindError, Options};
+use crate::http::server::{self, BindError, Local, Options, Tls};
 use crate::pipeline::Budget;
 use crate::stdx::duration::Span;
 
@@ -35,12 +34,12 @@ pub struct Bound {
 }
 
 /// Where a receiver really listens, which differs from its configuration when that says port 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addresses {
     /// OTLP/gRPC.
-    pub grpc: Option<SocketAddr>,
+    pub grpc: Option<Local>,
     /// OTLP/HTTP.
-    pub http: Option<SocketAddr>,
+    pub http: Option<Local>,
 }
 
 /// What the rest of the process gives a receiver.
@@ -57,17 +56,20 @@ pub struct Surroundings {
 }
 
 impl Otlp {
-    /// Opens the sockets of the receiver `id` (`otlp` or `otlp/name`).
+    /// Opens the sockets of the receiver `id` (`otlp` or `otlp/name`) and reads its certificates.
     ///
     /// # Errors
-    /// When an address cannot be listened on; the error names it and the configuration key.
+    /// When an address cannot be listened on, or a certificate cannot be used; the error names it and the configuration key.
     pub fn bind(id: &str, config: &Config) -> Result<Bound, BindError> {
-        let bind = |protocol: &str, endpoint: &str| {
-            server::Bound::bind(endpoint, &format!("receivers.{id}.protocols.{protocol}.endpoint"))
+        let bind = |protocol: &str, address: &str, tls: &Option<Tls>| {
+            let key = format!("receivers.{id}.protocols.{protocol}");
+            server::Bound::bind(address, &format!("{key}.endpoint"))?.secured(tls.as_ref(), &format!("{key}.tls"))
         };
         let Protocols { grpc, http } = config.protocols.clone();
-        let grpc = grpc.map(|config| bind("grpc", &config.endpoint).map(|bound| (bound, config))).transpose()?;
-        let http = http.map(|config| bind("http", &config.endpoint).map(|bound| (bound, config))).transpose()?;
+        let grpc =
+            grpc.map(|config| bind("grpc", &config.address(), &config.tls).map(|bound| (bound, config))).transpose()?;
+        let http =
+            http.map(|config| bind("http", &config.address(), &config.tls).map(|bound| (bound, config))).transpose()?;
         Ok(Bound { id: id.to_owned(), grpc, http })
     }
 }
@@ -77,9 +79,17 @@ impl Bound {
     #[must_use]
     pub fn addresses(&self) -> Addresses {
         Addresses {
-            grpc: self.grpc.as_ref().map(|(bound, _)| bound.local_addr()),
-            http: self.http.as_ref().map(|(bound, _)| bound.local_addr()),
+            grpc: self.grpc.as_ref().map(|(bound, _)| bound.local().clone()),
+            http: self.http.as_ref().map(|(bound, _)| bound.local().clone()),
         }
+    }
+
+    /// The protocols that strangers on the way can read: not encrypted, and not only for this machine.
+    #[must_use]
+    pub fn exposed(&self) -> Vec<&'static str> {
+        let grpc = self.grpc.iter().filter(|(bound, _)| bound.is_exposed()).map(|_| "grpc");
+        let http = self.http.iter().filter(|(bound, _)| bound.is_exposed()).map(|_| "http");
+        grpc.chain(http).collect()
     }
 
     /// Takes requests until it is to stop, then finishes those under way. Holds no route afterwards.

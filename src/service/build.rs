@@ -1,6 +1,7 @@
 //! Building the graph, from the end to the front.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
@@ -46,12 +47,7 @@ pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result
         let bound = Otlp::bind(&name, settings).map_err(failed)?;
         receivers.push((name, bound, routes(id, &config, &pipelines)));
     }
-    let admin = match (&config.service.telemetry.metrics.endpoint, metrics) {
-        (Some(address), Some(metrics)) => {
-            Some((server::Bound::bind(address, "service.telemetry.metrics.endpoint").map_err(failed)?, metrics))
-        }
-        _ => None,
-    };
+    let admin = admin(&config, metrics)?;
     Ok(Service {
         receivers,
         pipelines: pipelines.into_values().collect(),
@@ -64,6 +60,18 @@ pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result
         reloads,
         _data_dir: data_dir,
     })
+}
+
+/// The admin port, unless it is turned off.
+fn admin(
+    config: &Config,
+    metrics: Option<PrometheusHandle>,
+) -> Result<Option<(server::Bound, PrometheusHandle)>, StartError> {
+    const KEY: &str = "service.telemetry.metrics";
+    let own = &config.service.telemetry.metrics;
+    let (Some(address), Some(metrics)) = (&own.endpoint, metrics) else { return Ok(None) };
+    let bound = server::Bound::bind(address, &format!("{KEY}.endpoint")).map_err(failed)?;
+    Ok(Some((bound.secured(own.tls.as_ref(), &format!("{KEY}.tls")).map_err(failed)?, metrics)))
 }
 
 pub(super) fn failed(error: impl std::fmt::Display) -> StartError {
@@ -91,7 +99,9 @@ fn pipeline(
     keepers: &mut Vec<Keeper>,
 ) -> Result<Pipeline, StartError> {
     let own = &config.service.pipelines[id];
-    let (steps, seal) = steps(id, config, findings, keepers)?;
+    let on_disk = own.storage == config::Storage::Disk;
+    let state = on_disk.then_some(&*config.service.data_dir);
+    let (steps, seal) = steps(id, config, findings, state, keepers)?;
     let keep_otlp = own.exporters.iter().any(|id| exporters[id].wants_otlp());
     let ledger = seal.map(|seal| ledger_options(id, seal, &config.digest)).transpose()?;
     let settings = Settings {
@@ -117,15 +127,16 @@ fn pipeline(
     Ok(pipeline)
 }
 
-/// The processors of a pipeline, and the settings of `seal` where it ends in that.
-fn steps<'c>(
+/// The processors of a pipeline, and the settings of `seal` where it ends in that. What processors remember lies in the folder
+/// `state`.
+pub(super) fn steps<'c>(
     pipeline: &PipelineId,
     config: &'c Config,
     findings: &BTreeMap<Id, Findings>,
+    state: Option<&Path>,
     keepers: &mut Vec<Keeper>,
 ) -> Result<(Vec<Step>, Option<&'c seal::Config>), StartError> {
     let own = &config.service.pipelines[pipeline];
-    let on_disk = own.storage == config::Storage::Disk;
     let mut steps = Vec::new();
     let mut sealing = None;
     for id in &own.processors {
@@ -139,8 +150,7 @@ fn steps<'c>(
             ProcessorConfig::Redact(own) => Box::new(Redact::new(own).map_err(failed)?),
             ProcessorConfig::Redaction(own) => Box::new(Redaction::new(own).map_err(failed)?),
             ProcessorConfig::RiskTag(own) => {
-                let dir = on_disk.then_some(&*config.service.data_dir);
-                let keeper = Keeper::open(&format!("{pipeline}/{id}"), own, dir)?;
+                let keeper = Keeper::open(&format!("{pipeline}/{id}"), own, state)?;
                 let processor = Box::new(keeper.processor());
                 keepers.push(keeper);
                 processor

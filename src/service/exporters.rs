@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crate::config::{Config, ExporterConfig, Id};
 #[cfg(feature = "s3")]
 use crate::exporter::awss3::AwsS3;
-use crate::exporter::{ExportError, Exporter, debug::Debug, file::File, otlp_grpc::OtlpGrpc, otlp_http::OtlpHttp};
+use crate::exporter::{
+    ExportError, Exporter, Payload, debug::Debug, file::File, loki::Loki, otlp_grpc::OtlpGrpc, otlp_http::OtlpHttp,
+};
 use crate::pipeline::{OpenError, Pipeline, delivery};
 use crate::service::{StartError, build::Deadline, build::failed};
 
@@ -47,6 +49,13 @@ macro_rules! exporters {
                 }
             }
 
+            /// Sends a payload once, without a pipeline.
+            pub(super) async fn export(&self, payload: &Payload) -> Result<(), ExportError> {
+                match self {
+                    $(Self::$kind(it) => it.export(payload).await,)*
+                }
+            }
+
             /// Lets the exporter finish what it has open.
             pub(super) async fn close(&self) -> Result<(), ExportError> {
                 match self {
@@ -60,10 +69,17 @@ macro_rules! exporters {
 exporters! {
     OtlpHttp => |id, own| OtlpHttp::new(id, own).map_err(failed);
     OtlpGrpc => |id, own| OtlpGrpc::new(id, own).map_err(failed);
+    Loki => |id, own| Loki::new(id, own).map_err(failed);
     File => |_, own| Ok(File::new(own));
     Debug => |id, own| Ok(Debug::new(id, own));
     #[cfg(feature = "s3")]
     AwsS3 => |_, own| AwsS3::new(own).map_err(failed);
+}
+
+/// One exporter of a configuration.
+pub(super) fn one(config: &Config, id: &Id) -> Result<AnyExporter, StartError> {
+    let (own, _) = config.exporters.get(id).ok_or_else(|| failed(format!("no exporter `{id}`")))?;
+    AnyExporter::new(&id.to_string(), own)
 }
 
 /// All exporters of a configuration. Nothing is connected yet.

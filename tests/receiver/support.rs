@@ -118,6 +118,7 @@ pub(crate) fn start_with(id: &str, http: &str, grpc: &str, budget: ByteSize, rou
     let config: Config = serde_saphyr::from_str(&yaml).expect("a configuration");
     let bound = Otlp::bind(id, &config).expect("free ports");
     let Addresses { grpc: Some(grpc), http: Some(http) } = bound.addresses() else { panic!("both are on") };
+    let (grpc, http) = (grpc.inet().expect("TCP"), http.inet().expect("TCP"));
     let (budget, (routes, to_routes), (stop, to_stop)) =
         (Budget::new(budget), watch::channel(Arc::new(routes)), watch::channel(false));
     let around = Surroundings { routes: to_routes, budget: budget.clone(), stop: to_stop, drain: PATIENCE };

@@ -3,18 +3,18 @@
 use std::io::{self, BufRead};
 
 /// The longest line that is looked at, in bytes.
-pub(super) const LINE_BYTES_MAX: usize = 16 << 20;
+pub(in crate::cli) const LINE_BYTES_MAX: usize = 16 << 20;
 
 /// A line, without what ends it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub(in crate::cli) enum Line {
     Text(String),
     /// It was longer than [`LINE_BYTES_MAX`]: none of it was kept.
     TooLong,
 }
 
 /// Reads the next line. Bytes that are not UTF-8 become U+FFFD.
-pub(super) fn next(input: &mut impl BufRead) -> io::Result<Option<Line>> {
+pub(in crate::cli) fn next(input: &mut impl BufRead) -> io::Result<Option<Line>> {
     let mut line = Vec::new();
     let (mut any, mut long) = (false, false);
     loop {

@@ -6,9 +6,10 @@
 use std::io::{self, BufRead, Write};
 
 use crate::cli::redact::input::{self, LINE_BYTES_MAX, Line};
+use crate::cli::request::signal_of;
 use crate::otlp::{Signal, json};
 use crate::processor::redact::Redact;
-use crate::stdx::json::{Reader, Value};
+use crate::stdx::json::Reader;
 
 /// A block of text ends with the first line after this many bytes,
 const BLOCK_BYTES: usize = 64 * 1024;
@@ -51,20 +52,6 @@ fn is_json(text: &str) -> bool {
     matches!(text.trim_start().as_bytes(), [b'{' | b'[', ..])
         && reader.skip_value(DEPTH_MAX).is_ok()
         && reader.end().is_ok()
-}
-
-/// The signal of an OTLP/JSON request, by its first member.
-fn signal_of(text: &str) -> Option<Signal> {
-    let mut reader = Reader::over(text);
-    if reader.value().ok()? != Value::Object {
-        return None;
-    }
-    match reader.next_member().ok()??.plain()? {
-        "resourceLogs" => Some(Signal::Logs),
-        "resourceSpans" => Some(Signal::Traces),
-        "resourceMetrics" => Some(Signal::Metrics),
-        _ => None,
-    }
 }
 
 struct Stream<'s, W> {

@@ -17,10 +17,13 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio_rustls::server::TlsStream;
 
+use super::certificate::ClientCertificate;
+use super::handshake::Security;
+use super::listener::Stream;
 use super::{Answer, Options, Peer, Shared, stopped};
 
 /// The limits of a connection's life.
@@ -42,10 +45,10 @@ impl From<&Options> for Lifetime {
     }
 }
 
-/// Serves one connection to its end. `_slot` is its place among the connections of the listener.
+/// Serves one connection to its end. `slot` is its place among the connections of the listener.
 pub(super) async fn run<H, F, B>(
-    stream: TcpStream,
-    _slot: OwnedSemaphorePermit,
+    stream: Stream,
+    slot: OwnedSemaphorePermit,
     shared: Arc<Shared<H>>,
     mut stop: watch::Receiver<bool>,
 ) where
@@ -53,14 +56,60 @@ pub(super) async fn run<H, F, B>(
     F: Future<Output = Response<B>> + Send + 'static,
     B: Answer,
 {
-    let seen = Arc::new(Seen::default());
-    let peer = stream.peer_addr().map(Peer);
-    let io = TokioIo::new(Counted { stream, seen: Arc::clone(&seen) });
-    let mut watch = Watch::new(shared.lifetime.clone(), Arc::clone(&seen));
-    let service = service_fn(|mut request: Request<Incoming>| {
-        if let Ok(peer) = peer {
+    let peer = stream.peer().map(Peer);
+    match &shared.security {
+        None => serve(Transport::Plain(stream), Other { peer, client: None }, slot, &shared, stop).await,
+        Some(security) => {
+            // On the heap, so that connections without TLS do not carry the room for it.
+            let Some((stream, client)) = Box::pin(secure(security, stream, &mut stop)).await else { return };
+            serve(Transport::Tls(Box::new(stream)), Other { peer, client }, slot, &shared, stop).await;
+        }
+    }
+}
+
+type Secured = (TlsStream<Stream>, Option<Arc<ClientCertificate>>);
+
+async fn secure(security: &Security, stream: Stream, stop: &mut watch::Receiver<bool>) -> Option<Secured> {
+    tokio::select! {
+        biased;
+        () = stopped(stop) => None,
+        secured = security.accept(stream) => secured,
+    }
+}
+
+/// What is known of the other end.
+struct Other {
+    peer: Option<Peer>,
+    client: Option<Arc<ClientCertificate>>,
+}
+
+impl Other {
+    fn introduce(&self, request: &mut Request<Incoming>) {
+        if let Some(peer) = self.peer {
             request.extensions_mut().insert(peer);
         }
+        if let Some(client) = &self.client {
+            request.extensions_mut().insert(Arc::clone(client));
+        }
+    }
+}
+
+async fn serve<H, F, B>(
+    transport: Transport,
+    other: Other,
+    _slot: OwnedSemaphorePermit,
+    shared: &Shared<H>,
+    mut stop: watch::Receiver<bool>,
+) where
+    H: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Answer,
+{
+    let seen = Arc::new(Seen::default());
+    let io = TokioIo::new(Counted { stream: transport, seen: Arc::clone(&seen) });
+    let mut watch = Watch::new(shared.lifetime.clone(), Arc::clone(&seen));
+    let service = service_fn(|mut request: Request<Incoming>| {
+        other.introduce(&mut request);
         let under_way = UnderWay::new(&seen);
         let answer = (shared.handler)(request);
         async move {
@@ -216,16 +265,32 @@ impl Watch {
 /// No method of HTTP/1 begins like this.
 const HTTP2_PREFACE_START: &[u8] = b"PRI ";
 
-/// A socket that counts what is read from it.
+/// A connection, encrypted or not.
+enum Transport {
+    Plain(Stream),
+    Tls(Box<TlsStream<Stream>>),
+}
+
+/// A connection that counts what is read from it.
 struct Counted {
-    stream: TcpStream,
+    stream: Transport,
     seen: Arc<Seen>,
+}
+
+/// Calls a method of whichever transport it is.
+macro_rules! either {
+    ($counted:expr, $method:ident($($argument:expr),*)) => {
+        match &mut $counted.stream {
+            Transport::Plain(stream) => Pin::new(stream).$method($($argument),*),
+            Transport::Tls(stream) => Pin::new(stream).$method($($argument),*),
+        }
+    };
 }
 
 impl AsyncRead for Counted {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let polled = either!(self, poll_read(cx, buf));
         let read = &buf.filled()[before..];
         if self.seen.bytes_read.fetch_add(read.len() as u64, Relaxed) == 0 && read.starts_with(HTTP2_PREFACE_START) {
             self.seen.is_http2.store(true, Relaxed);
@@ -236,15 +301,15 @@ impl AsyncRead for Counted {
 
 impl AsyncWrite for Counted {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        either!(self, poll_write(cx, buf))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        either!(self, poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        either!(self, poll_shutdown(cx))
     }
 
     fn poll_write_vectored(
@@ -252,10 +317,13 @@ impl AsyncWrite for Counted {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        either!(self, poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        match &self.stream {
+            Transport::Plain(stream) => stream.is_write_vectored(),
+            Transport::Tls(stream) => stream.is_write_vectored(),
+        }
     }
 }

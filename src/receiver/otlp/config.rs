@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::http::server::{Tls, UNIX_PATH_BYTES_MAX, UNIX_SCHEME, unix_path};
 use crate::stdx::bytesize::ByteSize;
 use crate::stdx::duration::Span;
 use crate::stdx::problem::{At, Problems};
@@ -32,12 +33,29 @@ pub struct Protocols {
     pub http: Option<Http>,
 }
 
-/// OTLP over gRPC (HTTP/2 without TLS).
+/// How a protocol is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// TCP; the endpoint is `host:port`.
+    #[default]
+    Tcp,
+    /// A unix domain socket; the endpoint is its path.
+    Unix,
+}
+
+/// OTLP over gRPC (HTTP/2).
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Grpc {
-    /// Where to listen, `host:port`. Default `127.0.0.1:4317`. `0.0.0.0:4317` listens on every interface.
+    /// Where to listen, `host:port`. Default `127.0.0.1:4317`. `0.0.0.0:4317` listens on every interface,
+    /// `unix:///run/telseal/otlp.sock` on a unix domain socket.
     pub endpoint: String,
+    /// `tcp` (default), or `unix`: then `endpoint` is the path of a socket.
+    pub transport: Transport,
+    /// TLS and client certificates. Default: plain text.
+    #[serde(deserialize_with = "present")]
+    pub tls: Option<Tls>,
     /// The largest message in MiB, both as it arrives and after decompression. A larger one is refused with
     /// `INVALID_ARGUMENT`. Default 20, the same as for HTTP.
     pub max_recv_msg_size_mib: u64,
@@ -81,12 +99,18 @@ pub struct KeepaliveServer {
     pub timeout: Span,
 }
 
-/// OTLP over HTTP/1.1 or HTTP/2 without TLS.
+/// OTLP over HTTP/1.1 or HTTP/2.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
-    /// Where to listen, `host:port`. Default `127.0.0.1:4318`. `0.0.0.0:4318` listens on every interface.
+    /// Where to listen, `host:port`. Default `127.0.0.1:4318`. `0.0.0.0:4318` listens on every interface,
+    /// `unix:///run/telseal/otlp.sock` on a unix domain socket.
     pub endpoint: String,
+    /// `tcp` (default), or `unix`: then `endpoint` is the path of a socket.
+    pub transport: Transport,
+    /// TLS and client certificates. Default: plain text.
+    #[serde(deserialize_with = "present")]
+    pub tls: Option<Tls>,
     /// The path for traces. Default `/v1/traces`.
     pub traces_url_path: String,
     /// The path for metrics. Default `/v1/metrics`.
@@ -113,6 +137,8 @@ impl Default for Grpc {
     fn default() -> Self {
         Self {
             endpoint: "127.0.0.1:4317".to_owned(),
+            transport: Transport::Tcp,
+            tls: None,
             max_recv_msg_size_mib: 20,
             max_concurrent_streams: 1024,
             max_concurrent_requests: 4096,
@@ -140,6 +166,8 @@ impl Default for Http {
     fn default() -> Self {
         Self {
             endpoint: "127.0.0.1:4318".to_owned(),
+            transport: Transport::Tcp,
+            tls: None,
             traces_url_path: "/v1/traces".to_owned(),
             metrics_url_path: "/v1/metrics".to_owned(),
             logs_url_path: "/v1/logs".to_owned(),
@@ -170,7 +198,7 @@ impl Config {
             http.check(&at.key("http"), problems);
         }
         if let (Some(grpc), Some(http)) = (&self.protocols.grpc, &self.protocols.http)
-            && grpc.endpoint == http.endpoint
+            && grpc.address() == http.address()
             && !grpc.endpoint.ends_with(":0")
         {
             let message = format!("gRPC and HTTP cannot both listen on `{}`", http.endpoint);
@@ -181,7 +209,10 @@ impl Config {
 
 impl Grpc {
     fn check(&self, at: &At, problems: &mut Problems) {
-        check_endpoint(&self.endpoint, 4317, &at.key("endpoint"), problems);
+        check_endpoint(&self.address(), 4317, &at.key("endpoint"), problems);
+        if let Some(tls) = &self.tls {
+            tls.check(&at.key("tls"), problems);
+        }
         let max = MESSAGE_MAX.0 >> 20;
         if !(1..=max).contains(&self.max_recv_msg_size_mib) {
             problems.add(&at.key("max_recv_msg_size_mib"), format!("must be between 1 and {max}"));
@@ -208,6 +239,12 @@ impl Grpc {
         );
     }
 
+    /// The address to listen on, with the scheme of a unix socket.
+    #[must_use]
+    pub fn address(&self) -> String {
+        address(self.transport, &self.endpoint)
+    }
+
     /// The largest message in bytes.
     #[must_use]
     pub fn message_bytes_max(&self) -> usize {
@@ -217,7 +254,10 @@ impl Grpc {
 
 impl Http {
     fn check(&self, at: &At, problems: &mut Problems) {
-        check_endpoint(&self.endpoint, 4318, &at.key("endpoint"), problems);
+        check_endpoint(&self.address(), 4318, &at.key("endpoint"), problems);
+        if let Some(tls) = &self.tls {
+            tls.check(&at.key("tls"), problems);
+        }
         if self.max_request_body_size == ByteSize(0) || self.max_request_body_size > MESSAGE_MAX {
             problems.add(&at.key("max_request_body_size"), format!("must be between 1 B and {MESSAGE_MAX}"));
         }
@@ -232,6 +272,12 @@ impl Http {
             problems,
         );
         self.check_paths(at, problems);
+    }
+
+    /// The address to listen on, with the scheme of a unix socket.
+    #[must_use]
+    pub fn address(&self) -> String {
+        address(self.transport, &self.endpoint)
     }
 
     fn check_paths(&self, at: &At, problems: &mut Problems) {
@@ -260,8 +306,22 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(input: D) -
     Option::<T>::deserialize(input).map(|value| Some(value.unwrap_or_default()))
 }
 
+fn address(transport: Transport, endpoint: &str) -> String {
+    match transport {
+        Transport::Unix if unix_path(endpoint).is_none() => format!("{UNIX_SCHEME}{endpoint}"),
+        _ => endpoint.to_owned(),
+    }
+}
+
 fn check_endpoint(endpoint: &str, usual_port: u16, at: &At, problems: &mut Problems) {
     let example = format!("write `127.0.0.1:{usual_port}`, or `0.0.0.0:{usual_port}` for every interface");
+    if let Some(path) = unix_path(endpoint) {
+        let len = path.as_os_str().len();
+        if !(1..=UNIX_PATH_BYTES_MAX).contains(&len) {
+            problems.add(at, format!("the path of a socket has 1 to {UNIX_PATH_BYTES_MAX} bytes, this one {len}"));
+        }
+        return;
+    }
     if let Some((scheme, _)) = endpoint.split_once("://") {
         problems.add_hint(at, format!("`{scheme}://` does not belong into an address to listen on"), example);
         return;
