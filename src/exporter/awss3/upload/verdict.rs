@@ -46,7 +46,7 @@ where
         SdkError::ResponseError(_) => retry(format!("{bucket} answered with something that is not S3")),
         SdkError::ServiceError(answer) => {
             let status = answer.raw().status().as_u16();
-            let code = answer.err().code().filter(|code| is_word(code));
+            let code = answer.err().code().filter(is_word);
             let after = answer.raw().headers().get("retry-after");
             let cause = format!("{bucket} answered {status} {}", code.unwrap_or_default()).trim_end().to_owned();
             verdict(status, code, after).result(|| cause.clone()).err().unwrap_or_else(|| retry(cause))
