@@ -2,11 +2,12 @@
 //! no processor and no exporter.
 //!
 //! `otlp` is the receiver of configuration files. Its two protocols, `otlp_http` and `otlp_grpc`, read a request
-//! (`body`), pass it through the door they share (`door`) and answer in the words of `status`.
+//! (`body`), pass it through the door they share (`door`) and answer in the words of `status`. `otlp_file` reads files.
 
 mod body;
 mod door;
 pub mod otlp;
+pub mod otlp_file;
 mod otlp_grpc;
 mod otlp_http;
 mod status;

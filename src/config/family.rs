@@ -65,6 +65,7 @@ family! {
     /// A receiver of any kind.
     ReceiverConfig { section: "receivers", name: "receiver", shared: &[] }
     Otlp(crate::receiver::otlp::Config) = "otlp",
+    OtlpFile(crate::receiver::otlp_file::Config) = "otlp_file",
 }
 
 family! {
@@ -132,7 +133,7 @@ impl ExporterConfig {
 impl ReceiverConfig {
     /// The addresses it listens at, each with the path of its key.
     pub(super) fn listeners(&self) -> Vec<(&'static str, String)> {
-        let Self::Otlp(otlp) = self;
+        let Self::Otlp(otlp) = self else { return Vec::new() };
         let grpc = otlp.protocols.grpc.as_ref().map(|grpc| ("protocols.grpc.endpoint", grpc.address()));
         let http = otlp.protocols.http.as_ref().map(|http| ("protocols.http.endpoint", http.address()));
         grpc.into_iter().chain(http).collect()
@@ -140,7 +141,7 @@ impl ReceiverConfig {
 
     /// The largest request it takes.
     pub(super) fn message_bytes_max(&self) -> ByteSize {
-        let Self::Otlp(otlp) = self;
+        let Self::Otlp(otlp) = self else { return ByteSize::default() };
         let grpc = otlp.protocols.grpc.as_ref().map(|grpc| ByteSize(grpc.message_bytes_max() as u64));
         let http = otlp.protocols.http.as_ref().map(|http| http.max_request_body_size);
         grpc.max(http).unwrap_or_default()

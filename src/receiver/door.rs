@@ -113,11 +113,20 @@ impl Guest {
     /// Hands a whole request to every pipeline of its signal. Once this has begun it runs to its end, even if the sender
     /// hangs up: what a pipeline has stored is counted as accepted.
     pub(super) async fn submit(self, body: Bytes, permit: Permit, head: &Parts) -> Result<Receipt, Failure> {
+        let sender = sender(&self.routes.wanted, head);
+        self.submit_from(body, permit, sender).await
+    }
+
+    /// The same for a request that nobody has sent: it was read from a file.
+    pub(super) async fn submit_unsent(self, body: Bytes, permit: Permit) -> Result<Receipt, Failure> {
+        self.submit_from(body, permit, Sender::default()).await
+    }
+
+    async fn submit_from(self, body: Bytes, permit: Permit, sender: Sender) -> Result<Receipt, Failure> {
         let records = count(self.signal, &body).map_err(|error| Failure::new(Kind::Invalid, error.to_string()))?;
         if records == 0 {
             return Ok(Receipt::default());
         }
-        let sender = sender(&self.routes.wanted, head);
         Finish(Some(Box::pin(self.deliver(body, permit, records, sender)))).await.map_err(Failure::from)
     }
 

@@ -23,6 +23,7 @@ use crate::processor::{
 };
 use crate::receiver::Routes;
 use crate::receiver::otlp::Otlp;
+use crate::receiver::otlp_file::OtlpFile;
 use crate::service::exporters::{self, AnyExporter};
 use crate::service::rules::Keeper;
 use crate::service::surroundings::{self, Surroundings};
@@ -41,15 +42,23 @@ pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result
     for id in config.service.pipelines.keys() {
         pipelines.insert(id.clone(), pipeline(id, &config, &findings, &exporters, &deadlines, &mut keepers)?);
     }
-    let mut receivers = Vec::new();
-    for (id, ReceiverConfig::Otlp(settings)) in &config.receivers {
-        let name = id.to_string();
-        let bound = Otlp::bind(&name, settings).map_err(failed)?;
-        receivers.push((name, bound, routes(id, &config, &pipelines)));
+    let (mut receivers, mut files) = (Vec::new(), Vec::new());
+    for (id, written) in &config.receivers {
+        let (name, routes) = (id.to_string(), routes(id, &config, &pipelines));
+        match written {
+            ReceiverConfig::Otlp(own) => {
+                let bound = Otlp::bind(&name, own).map_err(failed)?;
+                receivers.push((name, bound, routes));
+            }
+            ReceiverConfig::OtlpFile(own) => {
+                files.push((OtlpFile::open(&name, own, &config.service.data_dir).map_err(failed)?, routes));
+            }
+        }
     }
     let admin = admin(&config, metrics)?;
     Ok(Service {
         receivers,
+        files,
         pipelines: pipelines.into_values().collect(),
         exporters: exporters.into_iter().map(|(id, exporter)| (id.to_string(), exporter)).collect(),
         admin,
@@ -82,7 +91,8 @@ pub(super) fn failed(error: impl std::fmt::Display) -> StartError {
 fn lock_data_dir(config: &Config) -> Result<Option<Lock>, StartError> {
     let on_disk = |pipeline: &config::Pipeline| pipeline.storage == config::Storage::Disk;
     let gathers = config.exporters.values().any(|(exporter, _)| exporter.gathers());
-    if !gathers && !config.service.pipelines.values().any(on_disk) {
+    let replays = config.receivers.values().any(|receiver| matches!(receiver, ReceiverConfig::OtlpFile(_)));
+    if !gathers && !replays && !config.service.pipelines.values().any(on_disk) {
         return Ok(None);
     }
     let dir = &config.service.data_dir;
