@@ -9,6 +9,7 @@ mod erase;
 mod export;
 mod failed;
 mod graph;
+mod healthcheck;
 mod hold;
 mod key;
 mod keys;
@@ -95,6 +96,8 @@ enum Command {
     Test(cases::TestArgs),
     /// Take OTLP/JSON from standard input through a configuration's processors to standard output
     Pipe(pipe::PipeArgs),
+    /// Ask a running telseal whether a record would be accepted now
+    Healthcheck(healthcheck::HealthcheckArgs),
     /// Draw the pipelines of a configuration
     Graph(graph::GraphArgs),
     /// List, print, write out or send again what destinations refused for good
@@ -157,6 +160,7 @@ pub fn main() -> Exit {
         Command::Test(args) => cases::test(&args),
         Command::DeadLetter(command) => dead_letter::dead_letter(&command),
         Command::Pipe(args) => pipe::pipe(&args),
+        Command::Healthcheck(args) => healthcheck::healthcheck(&args),
         Command::Graph(args) => graph::graph(&args),
         Command::Risk(options) => risk::risk(&options),
         Command::Verify(arguments) => verify::verify(&arguments),

@@ -17,6 +17,7 @@ mod parts;
 mod rejections;
 pub mod roll;
 mod shapes;
+pub mod splunk_hec;
 
 use std::future::{Future, ready};
 use std::time::Duration;

@@ -11,6 +11,7 @@ pub mod json;
 pub mod line;
 pub mod model;
 pub mod plain;
+pub mod points;
 pub mod rewrite;
 pub mod schema;
 pub mod sender;

@@ -14,6 +14,8 @@ mod grpc;
 mod http;
 #[path = "conformance/loki.rs"]
 mod loki;
+#[path = "conformance/splunk_hec.rs"]
+mod splunk_hec;
 #[path = "conformance/tls.rs"]
 mod tls;
 

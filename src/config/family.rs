@@ -89,6 +89,7 @@ family! {
     OtlpGrpc(crate::exporter::otlp_grpc::Config) = "otlp_grpc" also "otlp",
     Loki(Box<crate::exporter::loki::Config>) = "loki",
     File(crate::exporter::file::Config) = "file",
+    SplunkHec(Box<crate::exporter::splunk_hec::Config>) = "splunk_hec",
     Debug(crate::exporter::debug::Config) = "debug",
     #[cfg(feature = "s3")]
     AwsS3(Box<crate::exporter::awss3::Config>) = "awss3" also "s3",

@@ -7,9 +7,10 @@ use crate::otlp::wire::{Cursor, Field, Out, Texts, WireValue, put_bytes, put_tag
 use crate::otlp::{DecodeError, gather};
 
 /// An `AnyValue`. Lists and maps stay wire bytes until somebody looks inside.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Value<'a> {
     /// No value set.
+    #[default]
     Null,
     /// `string_value`.
     Str(&'a str),

@@ -13,6 +13,7 @@ pub mod assess;
 pub mod context;
 pub mod event;
 mod incident;
+mod memo;
 pub mod memory;
 mod modes;
 pub mod packs;
@@ -22,6 +23,7 @@ pub mod shell;
 pub mod sigma;
 mod verdict;
 mod view;
+mod work;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -38,13 +40,13 @@ use crate::stdx::problem::{At, Problems, did_you_mean};
 
 use agents::{Agents, Target};
 use context::Context;
-use event::{Event, Field, Hits, Level, RuleEngine};
-use memory::session::Note;
+use event::{Field, Reads, RuleEngine};
+use memo::Memo;
 use memory::{Memory, Pending};
 use modes::Modes;
-use sigma::correlation::Heard;
-use verdict::{OWN, Style, Verdict, set_aside};
+use verdict::{OWN, Style};
 use view::Sender;
+use work::Work;
 
 pub use agents::{Recognise, Table, When};
 pub use verdict::Compat;
@@ -142,11 +144,28 @@ impl Attributes {
     }
 }
 
+/// The rules in force, with the verdicts that they gave.
+#[derive(Debug)]
+struct Ruling {
+    engine: Arc<dyn RuleEngine>,
+    /// What rules and circumstances look at.
+    reads: Reads,
+    memo: Memo,
+}
+
+impl Ruling {
+    fn new(engine: Arc<dyn RuleEngine>) -> Self {
+        let mut reads = engine.reads().clone();
+        context::ENVIRONMENTS.iter().for_each(|name| reads.add_attribute(name));
+        Self { engine, reads, memo: Memo::default() }
+    }
+}
+
 /// The processor.
 #[derive(Debug)]
 pub struct RiskTag {
     agents: Agents,
-    engine: RwLock<Arc<dyn RuleEngine>>,
+    ruling: RwLock<Arc<Ruling>>,
     context: Context,
     style: Style,
     modes: Modes,
@@ -168,7 +187,7 @@ impl RiskTag {
             lists.iter().flat_map(|(_, names, target)| names.iter().map(move |name| (&**name, *target))).collect();
         Self {
             agents: Agents::new(&config.agents, &more, &OWN.map(|(own, _)| own)),
-            engine: RwLock::new(engine),
+            ruling: RwLock::new(Arc::new(Ruling::new(engine))),
             context: config.context.clone(),
             style: Style { compat: config.compat.clone(), raise_severity: config.raise_severity },
             modes: Modes::default(),
@@ -178,7 +197,7 @@ impl RiskTag {
 
     /// Other rules from the next batch on.
     pub fn replace_rules(&self, engine: Arc<dyn RuleEngine>) {
-        *self.engine.write().unwrap_or_else(PoisonError::into_inner) = engine;
+        *self.ruling.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Ruling::new(engine));
     }
 
     /// What it remembers between batches.
@@ -188,17 +207,22 @@ impl RiskTag {
     }
 
     /// Reports what the records of this batch, with those before it, mean together.
-    fn correlate<'a>(&self, batch: &mut Batch<'a>, pending: Vec<Pending>, work: &Work<'a>) -> Result<u64, DecodeError> {
+    fn correlate<'a>(
+        &self,
+        batch: &mut Batch<'a>,
+        pending: Vec<Pending<'_>>,
+        work: &Work<'a>,
+    ) -> Result<u64, DecodeError> {
         if pending.is_empty() {
             return Ok(0);
         }
-        let arena = batch.arena();
+        let (arena, engine) = (batch.arena(), &*work.ruling.engine);
         let mut added = 0;
-        for (at, report) in self.memory.take(pending, &*work.engine, work.now) {
+        for (at, report) in self.memory.take(pending, engine, work.now) {
             counter!("telseal_risk_incidents_total", "rule" => report.rule.id.clone()).increment(1);
             let Some(group) = batch.groups.get_mut(at[0]) else { continue };
             if batch.signal == Signal::Logs {
-                incident::add(&report, work.engine.ruleset(), work.now, group, arena)?;
+                incident::add(&report, engine.ruleset(), work.now, group, arena)?;
                 added += 1;
             } else if let Some(record) = group.scopes.get_mut(at[1]).and_then(|scope| scope.records.get_mut(at[2])) {
                 incident::note(&report, record, arena);
@@ -207,88 +231,8 @@ impl RiskTag {
         Ok(added)
     }
 
-    fn engine(&self) -> Arc<dyn RuleEngine> {
-        Arc::clone(&self.engine.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Tags one record; true when it is different now.
-    fn tag<'a>(
-        &self,
-        record: &mut Entity<'a>,
-        sender: &Sender<'_, 'a>,
-        work: &mut Work<'a>,
-        arena: &'a Bump,
-    ) -> Result<bool, DecodeError> {
-        let Work { engine, event, hits, heard, counts, .. } = work;
-        event.clear();
-        hits.clear();
-        heard.clear();
-        let seen = view::read(&self.agents, sender, record, event, arena)?;
-        if seen.reported {
-            set_aside(record);
-        }
-        if seen.blank {
-            return Ok(seen.reported);
-        }
-        self.modes.see(event);
-        engine.evaluate(event, hits, heard);
-        if !seen.acts && hits.is_empty() {
-            return Ok(seen.reported);
-        }
-        let verdict = Verdict::new(engine.rules(), engine.ruleset(), hits, event, &self.context);
-        verdict.write(event, record, &self.style, arena);
-        if self.style.raise_severity && verdict::is_log(record) {
-            raise(record, verdict.severity(), arena)?;
-        }
-        counts.add(verdict.level, verdict.category(), event.first(Field::Vendor).unwrap_or("other"));
-        Ok(true)
-    }
-}
-
-/// What one batch needs, kept between its records.
-struct Work<'a> {
-    engine: Arc<dyn RuleEngine>,
-    event: Event<'a>,
-    hits: Hits,
-    heard: Vec<Heard>,
-    counts: Counts,
-    /// The time of arrival, Unix nanoseconds.
-    now: u64,
-}
-
-impl Work<'_> {
-    /// What the record just tagged adds to memory.
-    fn pending(&mut self, at: [usize; 3], signal: Signal) -> Option<Pending> {
-        let note = if signal == Signal::Logs { Note::of(&self.event) } else { None };
-        if note.is_none() && self.heard.is_empty() {
-            return None;
-        }
-        let time = if self.event.time_unix_nano == 0 { self.now } else { self.event.time_unix_nano };
-        Some(Pending { at, time, heard: std::mem::take(&mut self.heard), note })
-    }
-}
-
-/// Verdicts by level, category and vendor.
-#[derive(Default)]
-struct Counts(Vec<((Level, String, String), u64)>);
-
-impl Counts {
-    fn add(&mut self, level: Level, category: &str, vendor: &str) {
-        let same = |((known, of, from), _): &&mut ((Level, String, String), u64)| {
-            *known == level && of == category && from == vendor
-        };
-        match self.0.iter_mut().find(same) {
-            Some((_, count)) => *count += 1,
-            None => self.0.push(((level, category.to_owned(), vendor.to_owned()), 1)),
-        }
-    }
-
-    fn report(self) {
-        for ((level, category, vendor), count) in self.0 {
-            counter!("telseal_risk_records_total", "level" => level.name()).increment(count);
-            counter!("telseal_risk_events_total", "level" => level.name(), "category" => category, "vendor" => vendor)
-                .increment(count);
-        }
+    fn ruling(&self) -> Arc<Ruling> {
+        Arc::clone(&self.ruling.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -318,27 +262,20 @@ impl Processor for RiskTag {
             return Ok(outcome);
         }
         let arena = batch.arena();
-        let mut work = Work {
-            engine: self.engine(),
-            event: Event::default(),
-            hits: Hits::default(),
-            heard: vec![],
-            counts: Counts::default(),
-            now: clock::unix_nanos(),
-        };
+        let mut work = Work::new(self, clock::unix_nanos(), arena);
         let mut pending = vec![];
         for (g, group) in batch.groups.iter_mut().enumerate() {
             let resource = &group.resource;
             for (s, scope) in group.scopes.iter_mut().enumerate() {
-                let sender = Sender::new(&self.agents, resource, &scope.scope)?;
+                let sender = Sender::new(&self.agents, resource, &scope.scope, &work.ruling.reads)?;
                 for (r, record) in scope.records.iter_mut().enumerate() {
-                    outcome.changed += u64::from(self.tag(record, &sender, &mut work, arena)?);
+                    outcome.changed += u64::from(work.tag(record, &sender)?);
                     pending.extend(work.pending([g, s, r], batch.signal));
                 }
             }
         }
         outcome.added = self.correlate(batch, pending, &work)?;
-        work.counts.report();
+        work.report();
         Ok(outcome)
     }
 }
@@ -379,8 +316,8 @@ mod tests {
     #[test]
     fn rules_can_be_replaced_while_it_runs() {
         let tag = RiskTag::new(&Config::default());
-        let before = tag.engine().ruleset().to_owned();
+        let before = tag.ruling().engine.ruleset().to_owned();
         tag.replace_rules(std::sync::Arc::new(super::packs::load(&["AG-SHELL-001".into()], &[]).ruleset));
-        assert_ne!(tag.engine().ruleset(), before);
+        assert_ne!(tag.ruling().engine.ruleset(), before);
     }
 }

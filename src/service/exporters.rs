@@ -8,6 +8,7 @@ use crate::config::{Config, ExporterConfig, Id};
 use crate::exporter::awss3::AwsS3;
 use crate::exporter::{
     ExportError, Exporter, Payload, debug::Debug, file::File, loki::Loki, otlp_grpc::OtlpGrpc, otlp_http::OtlpHttp,
+    splunk_hec::SplunkHec,
 };
 use crate::pipeline::{OpenError, Pipeline, delivery};
 use crate::service::{StartError, build::Deadline, build::failed};
@@ -71,6 +72,7 @@ exporters! {
     OtlpGrpc => |id, own| OtlpGrpc::new(id, own).map_err(failed);
     Loki => |id, own| Loki::new(id, own).map_err(failed);
     File => |_, own| Ok(File::new(own));
+    SplunkHec => |id, own| SplunkHec::new(id, own).map_err(failed);
     Debug => |id, own| Ok(Debug::new(id, own));
     #[cfg(feature = "s3")]
     AwsS3 => |_, own| AwsS3::new(own).map_err(failed);

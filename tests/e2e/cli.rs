@@ -163,3 +163,19 @@ fn a_second_process_on_the_same_data_dir_is_refused_and_told_who_has_it() {
     // The lock goes with the process that held it.
     assert_eq!(other.start().terminate().status.code(), Some(0));
 }
+
+#[test]
+fn healthcheck_says_whether_a_record_would_be_taken() {
+    let destination = Destination::start();
+    let site = Site::new(TEMPLATE, &[("$NEXT", &destination.url())]);
+    let admin = format!("127.0.0.1:{}", site.admin);
+    let nobody = telseal(["healthcheck", "--endpoint", &admin]);
+    assert_says(&nobody, 1, &[&admin, "cannot connect"]);
+    let running = site.start();
+    for extra in [None, Some("--live")] {
+        let output = telseal(["healthcheck", "--endpoint", &admin].into_iter().chain(extra));
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    }
+    drop(running);
+    assert_says(&telseal(["healthcheck", "--endpoint", "no port"]), 1, &["`no port` is not HOST:PORT"]);
+}

@@ -185,6 +185,8 @@ impl Names {
 #[derive(Debug, Clone)]
 pub(super) struct Vendor {
     pub(super) name: String,
+    /// Its place among all vendors.
+    pub(super) place: usize,
     recognise: Recognise,
     events: BTreeMap<String, Vec<String>>,
     pub(super) names: Names,
@@ -221,7 +223,7 @@ impl Agents {
 
     fn add(&mut self, table: &Table) {
         let place = self.vendors.iter().position(|vendor| vendor.name == table.vendor).unwrap_or_else(|| {
-            self.vendors.push(Vendor::new(&table.vendor));
+            self.vendors.push(Vendor::new(&table.vendor, self.vendors.len()));
             self.vendors.len() - 1
         });
         self.vendors[place].add(table);
@@ -265,9 +267,10 @@ impl Agents {
 }
 
 impl Vendor {
-    fn new(name: &str) -> Self {
+    fn new(name: &str, place: usize) -> Self {
         Self {
             name: name.to_owned(),
+            place,
             recognise: Recognise::default(),
             events: BTreeMap::new(),
             names: Names::default(),

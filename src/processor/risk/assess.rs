@@ -4,8 +4,8 @@ use bumpalo::Bump;
 
 use super::context::Circumstance;
 use super::event::{Command, Event, Field, Hits, Level, RuleInfo};
-use super::verdict::Verdict;
-use super::view::{self, Sender};
+use super::view::plan::Plans;
+use super::view::{Outline, Reader, Sender};
 use super::{RiskTag, score, shell};
 use crate::otlp::model::Batch;
 use crate::otlp::value::{Value, put_pair};
@@ -74,12 +74,15 @@ impl RiskTag {
         let request = log_request(attributes, resource, scope);
         let arena = Bump::new();
         let batch = Batch::open(Signal::Logs, &request, &arena)?;
-        let mut event = Event::default();
+        let (mut event, mut plans, engine) = (Event::default(), Plans::default(), self.ruling());
+        let reader = Reader { agents: &self.agents, reads: &engine.reads };
         for group in &batch.groups {
             for scope in &group.scopes {
-                let sender = Sender::new(&self.agents, &group.resource, &scope.scope)?;
+                let sender = Sender::new(&self.agents, &group.resource, &scope.scope, reader.reads)?;
                 for record in &scope.records {
-                    view::read(&self.agents, &sender, record, &mut event, &arena)?;
+                    let outline = Outline::new(&self.agents, &sender, record)?;
+                    let plan = plans.of(outline.vendor, record.attributes(), reader.reads);
+                    reader.read(&sender, &outline, plan, record, &mut event, &arena)?;
                 }
             }
         }
@@ -87,13 +90,14 @@ impl RiskTag {
     }
 
     fn assess(&self, event: &Event<'_>) -> Assessment {
-        let (engine, mut hits) = (self.engine(), Hits::default());
+        let (ruling, mut hits) = (self.ruling(), Hits::default());
+        let engine = &*ruling.engine;
         engine.evaluate(event, &mut hits, &mut vec![]);
-        let verdict = Verdict::new(engine.rules(), engine.ruleset(), &hits, event, &self.context);
+        let (score, level) = score::verdict(engine.rules(), &hits, &self.context, event);
         let texts = |field: Field| event.values(field).iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
         Assessment {
-            level: verdict.level,
-            score: verdict.score,
+            level,
+            score,
             rules: hits.iter().filter_map(|place| engine.rules().get(place)).cloned().collect(),
             circumstances: if hits.is_empty() { vec![] } else { self.context.circumstances(event).collect() },
             fields: Field::ALL

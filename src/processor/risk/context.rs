@@ -53,7 +53,8 @@ const BYPASSES: &[&str] = &[
     "skip-permissions-unsafe",
     "autopilot",
 ];
-const ENVIRONMENTS: &[&str] = &["deployment.environment.name", "deployment.environment", "environment"];
+/// Attributes of the record or its resource that name the environment.
+pub(super) const ENVIRONMENTS: &[&str] = &["deployment.environment.name", "deployment.environment", "environment"];
 
 impl Context {
     /// Finds what cannot work.

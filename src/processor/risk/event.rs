@@ -9,7 +9,7 @@ use super::sigma::correlation::state::State;
 use crate::otlp::value::Value;
 
 /// How bad it is. The order is the order of badness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// Worth knowing.
     Info,
@@ -279,38 +279,43 @@ impl<'a> Event<'a> {
 }
 
 /// Rules that fired, by their place in [`RuleEngine::rules`]; sorted, each once.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Hits(Vec<u32>);
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Hits {
+    rules: Vec<u32>,
+    /// Places of rules that correlations listen to.
+    pub(super) listened: Vec<u32>,
+}
 
 impl Hits {
     /// Forgets everything, keeps the memory.
     pub fn clear(&mut self) {
-        self.0.clear();
+        self.rules.clear();
+        self.listened.clear();
     }
 
     /// No rule fired.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.rules.is_empty()
     }
 
     /// How many fired.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.rules.len()
     }
 
     /// Adds a rule.
     pub fn insert(&mut self, rule: usize) {
         let rule = u32::try_from(rule).unwrap_or(u32::MAX);
-        if let Err(place) = self.0.binary_search(&rule) {
-            self.0.insert(place, rule);
+        if let Err(place) = self.rules.binary_search(&rule) {
+            self.rules.insert(place, rule);
         }
     }
 
     /// The rules, first to last.
     pub fn iter(&self) -> impl Iterator<Item = usize> {
-        self.0.iter().map(|rule| *rule as usize)
+        self.rules.iter().map(|rule| *rule as usize)
     }
 }
 
@@ -333,11 +338,56 @@ pub struct RuleInfo {
     pub techniques: Vec<String>,
 }
 
+/// What rules look at: an attribute that no rule names need not be shown to them, and a verdict does not depend on it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// Attributes that rules name, sorted.
+    attributes: Vec<String>,
+    /// Fields of the event, as bits.
+    fields: u64,
+    /// A rule looks for words everywhere.
+    pub everything: bool,
+    /// Fields that correlations group by or count.
+    pub(super) heard: Vec<Field>,
+}
+
+impl Reads {
+    /// A rule names this attribute.
+    pub fn add_attribute(&mut self, name: &str) {
+        if let Err(place) = self.attributes.binary_search_by(|known| known.as_str().cmp(name)) {
+            self.attributes.insert(place, name.to_owned());
+        }
+    }
+
+    /// A rule names this field.
+    pub fn add_field(&mut self, field: Field) {
+        self.fields |= 1 << field as u8;
+    }
+
+    /// Whether rules, or the circumstances that count, look at an attribute.
+    #[must_use]
+    pub fn has_attribute(&self, name: &str) -> bool {
+        self.everything || self.attributes.binary_search_by(|known| known.as_str().cmp(name)).is_ok()
+    }
+
+    /// Whether rules look at a field.
+    #[must_use]
+    pub const fn has_field(&self, field: Field) -> bool {
+        self.everything || self.fields & (1 << field as u8) != 0
+    }
+}
+
+// A set of fields is one word.
+const _: () = assert!(Field::ALL.len() <= 64);
+
 /// Decides which rules fire on an event, and what several events mean together.
 pub trait RuleEngine: Send + Sync + std::fmt::Debug {
     /// Adds the rules that fire, and what correlations hear of it. The result does not depend on the order of rules, fields or
     /// values.
     fn evaluate(&self, event: &Event<'_>, hits: &mut Hits, heard: &mut Vec<Heard>);
+
+    /// Adds what correlations hear of rules that fired.
+    fn hear(&self, hits: &Hits, event: &Event<'_>, heard: &mut Vec<Heard>);
 
     /// The rules, worst first and then by id; a rule's place is its number in [`Hits`].
     fn rules(&self) -> &[RuleInfo];
@@ -353,6 +403,9 @@ pub trait RuleEngine: Send + Sync + std::fmt::Debug {
 
     /// The longest time that a correlation looks back.
     fn look_back_nanos(&self) -> u64;
+
+    /// What its rules and correlations look at.
+    fn reads(&self) -> &Reads;
 }
 
 #[cfg(test)]

@@ -34,13 +34,13 @@ struct Inner {
 
 /// Something that a record adds.
 #[derive(Debug)]
-pub(super) struct Pending {
+pub(super) struct Pending<'a> {
     /// The record: its resource, its scope, its place.
     pub(super) at: [usize; 3],
     /// When it happened, Unix nanoseconds.
     pub(super) time: u64,
     pub(super) heard: Vec<Heard>,
-    pub(super) note: Option<Note>,
+    pub(super) note: Option<Note<'a>>,
 }
 
 /// Something that several records together mean, as it is reported.
@@ -58,12 +58,17 @@ pub(super) struct Report {
 
 impl Memory {
     /// Takes in what a batch adds, in its order; gives what is to be reported and for which record.
-    pub(super) fn take(&self, pending: Vec<Pending>, engine: &dyn RuleEngine, now: u64) -> Vec<([usize; 3], Report)> {
+    pub(super) fn take(
+        &self,
+        pending: Vec<Pending<'_>>,
+        engine: &dyn RuleEngine,
+        now: u64,
+    ) -> Vec<([usize; 3], Report)> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut reports = vec![];
         for one in pending {
             let mut all = inner.correlate(&one.heard, one.time, now, engine);
-            for fact in one.note.map_or(vec![], |note| inner.sessions.see(note, one.time, now)) {
+            for fact in one.note.map_or(vec![], |note| inner.sessions.see(&note, one.time, now)) {
                 all.extend(inner.judge(&fact, one.time, now, engine));
             }
             reports.extend(all.into_iter().map(|report| (one.at, report)));

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::context::is_bypass;
@@ -18,6 +19,8 @@ pub(super) const SESSIONS_MAX: usize = 65_536;
 pub(super) struct Modes {
     hasher: RandomState,
     sessions: Mutex<Generations>,
+    /// There was such a session.
+    any: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -30,16 +33,28 @@ impl Modes {
     /// Takes in what the event says about the mode of its session, and tells the event what is known.
     pub(super) fn see(&self, event: &mut Event<'_>) {
         let Some(session) = event.first(Field::SessionId) else { return };
+        if event.first(Field::ModeTo).is_none() && !self.any.load(Ordering::Acquire) {
+            return;
+        }
         let key = self.hasher.hash_one(session);
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         match event.first(Field::ModeTo) {
-            Some(mode) if is_bypass(mode) => sessions.add(key),
+            Some(mode) if is_bypass(mode) => {
+                sessions.add(key);
+                self.any.store(true, Ordering::Release);
+            }
             Some(_) => sessions.remove(key),
             None if sessions.has(key) && event.values(Field::ModeActive).is_empty() => {
                 event.push(Field::ModeActive, "bypassPermissions");
             }
             None => {}
         }
+    }
+
+    /// Nobody is asked in this session.
+    pub(super) fn asks_nobody(&self, session: &str) -> bool {
+        self.any.load(Ordering::Acquire)
+            && self.sessions.lock().unwrap_or_else(PoisonError::into_inner).has(self.hasher.hash_one(session))
     }
 }
 

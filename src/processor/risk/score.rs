@@ -4,8 +4,8 @@
 //! widely used detection rules (low 21, medium 47, high 73). Circumstances add their points afterwards. The order of the
 //! rules does not matter: equal levels are counted and the counts go in from worst to least.
 
-use super::context::Circumstance;
-use super::event::Level;
+use super::context::{Circumstance, Context};
+use super::event::{Event, Hits, Level, RuleInfo};
 
 /// What one rule of a level adds to the score.
 #[must_use]
@@ -49,6 +49,16 @@ pub fn score(levels: impl Iterator<Item = Level>, circumstances: impl Iterator<I
     let score = (100.0 * (1.0 - doubt)).round() as i64;
     let points: i64 = circumstances.map(|(_, points)| i64::from(points)).sum();
     (score + points).clamp(1, 100)
+}
+
+/// Score and level of the rules that fired.
+pub(super) fn verdict(rules: &[RuleInfo], hits: &Hits, context: &Context, event: &Event<'_>) -> (i64, Level) {
+    if hits.is_empty() {
+        return (0, Level::Info);
+    }
+    let levels = hits.iter().filter_map(|place| rules.get(place)).map(|rule| rule.level);
+    let score = score(levels, context.circumstances(event));
+    (score, level(score))
 }
 
 #[cfg(test)]

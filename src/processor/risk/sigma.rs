@@ -26,7 +26,7 @@ use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::event::{Event, Hits, RuleEngine, RuleInfo};
+use super::event::{Event, Hits, Reads, RuleEngine, RuleInfo};
 use correlation::incident::Incident;
 use correlation::state::State;
 use correlation::{Correlation, Correlations, Heard};
@@ -75,6 +75,7 @@ pub struct Ruleset {
     infos: Vec<RuleInfo>,
     index: Index,
     correlations: Correlations,
+    reads: Reads,
 }
 
 /// What came of reading rule files: the rules that can run, and what is wrong with the others.
@@ -268,14 +269,13 @@ impl Reading {
         correlations.sort_by(|a, b| a.info().id.cmp(&b.info().id));
         let infos = rules.iter().filter(|rule| !rule.quiet).map(|rule| rule.head.info.clone()).collect();
         let digest = digest_of(rules.iter().map(|rule| &rule.head).chain(correlations.iter().map(|one| &one.head)));
-        let index = Index::new(&rules).unwrap_or_else(|error| {
-            let message = format!("the rules are too many to be searched at once: {error}");
-            self.findings.push(Finding { file: String::new(), line: 0, is_error: true, message });
-            Index::default()
-        });
+        let index = Index::new(&rules);
         let correlations = connected(&rules, correlations);
         self.findings.sort();
-        let ruleset = Ruleset { name: format!("{name}+sha256:{digest}"), rules, infos, index, correlations };
+        let mut reads = Reads::default();
+        rules.iter().for_each(|rule| rule.body.note(&mut reads));
+        correlations.note(&mut reads);
+        let ruleset = Ruleset { name: format!("{name}+sha256:{digest}"), rules, infos, index, correlations, reads };
         Compiled { ruleset, findings: self.findings }
     }
 }
@@ -332,15 +332,15 @@ impl Ruleset {
     /// Shows the place of every rule that fires; one that fires on several commands is shown several times.
     fn each_match(&self, event: &Event<'_>, mut fires: impl FnMut(usize)) {
         let mut found = self.index.event(event);
-        for place in found.event.both(&self.index.by_event) {
+        for place in found.of_event(&self.index) {
             let rule = &self.rules[place];
             if rule.scope.has(event) && rule.body.matches(Unit::of(event)) {
                 fires(place);
             }
         }
-        for number in 0..event.commands().len() {
-            self.index.command(&event.commands()[number], &mut found);
-            for place in found.command.both(&self.index.by_command) {
+        for (number, command) in event.commands().iter().enumerate() {
+            self.index.command(number, command, &mut found);
+            for place in found.of_command(&self.index) {
                 let rule = &self.rules[place];
                 let unit = Unit { command: Some(number), ..Unit::of(event) };
                 if rule.scope.has(event) && rule.body.matches(unit) {
@@ -365,13 +365,13 @@ impl Ruleset {
 
 impl RuleEngine for Ruleset {
     fn evaluate(&self, event: &Event<'_>, hits: &mut Hits, heard: &mut Vec<Heard>) {
-        let mut listened: Vec<usize> = vec![];
-        let mut first = |place: usize, hits: &mut Hits| {
+        let first = |place: usize, hits: &mut Hits| {
             if place < self.infos.len() {
                 hits.insert(place);
             }
-            if self.correlations.listens(place) && !listened.contains(&place) {
-                listened.push(place);
+            let listened = u32::try_from(place).unwrap_or(u32::MAX);
+            if self.correlations.listens(place) && !hits.listened.contains(&listened) {
+                hits.listened.push(listened);
             }
         };
         self.each_match(event, |place| first(place, hits));
@@ -379,8 +379,12 @@ impl RuleEngine for Ruleset {
             let before = hits.clone();
             self.each_second(event, &before, |place| first(place, hits));
         }
-        if !listened.is_empty() {
-            heard.extend(self.correlations.hear(&listened, event));
+        self.hear(hits, event, heard);
+    }
+
+    fn hear(&self, hits: &Hits, event: &Event<'_>, heard: &mut Vec<Heard>) {
+        if !hits.listened.is_empty() {
+            heard.extend(self.correlations.hear(&hits.listened, event));
         }
     }
 
@@ -404,6 +408,10 @@ impl RuleEngine for Ruleset {
 
     fn look_back_nanos(&self) -> u64 {
         self.correlations.all.iter().map(|correlation| correlation.span_nanos).max().unwrap_or(0)
+    }
+
+    fn reads(&self) -> &Reads {
+        &self.reads
     }
 }
 

@@ -8,13 +8,12 @@ use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
 use serde::Deserialize;
 
-use super::context::Context;
-use super::event::{Event, Field, Hits, Level, RuleInfo};
-use super::score;
+use super::event::{Event, Field, Level, RuleInfo};
+use super::memo::Outcome;
 use crate::otlp::model::Entity;
 use crate::otlp::schema;
 use crate::otlp::value::Value;
-use crate::otlp::wire::put_bytes;
+use crate::otlp::wire::{field_len, put_bytes, put_tag, put_varint};
 
 const LEVEL: &str = "risk.level";
 const SCORE: &str = "risk.score";
@@ -70,28 +69,13 @@ pub(super) struct Style {
 /// What is to be written about one record.
 pub(super) struct Verdict<'v> {
     pub(super) rules: &'v [RuleInfo],
-    pub(super) ruleset: &'v str,
-    pub(super) hits: &'v Hits,
-    pub(super) score: i64,
-    pub(super) level: Level,
+    pub(super) outcome: &'v Outcome,
 }
 
 impl<'v> Verdict<'v> {
-    pub(super) fn new(
-        rules: &'v [RuleInfo],
-        ruleset: &'v str,
-        hits: &'v Hits,
-        event: &Event<'_>,
-        context: &Context,
-    ) -> Self {
-        let levels = hits.iter().filter_map(|place| rules.get(place)).map(|rule| rule.level);
-        let score = score::score(levels, context.circumstances(event));
-        Self { rules, ruleset, hits, score, level: score::level(score) }
-    }
-
     fn fired(&self) -> impl Iterator<Item = &'v RuleInfo> {
         let rules = self.rules;
-        self.hits.iter().filter_map(move |place| rules.get(place))
+        self.outcome.hits.iter().filter_map(move |place| rules.get(place))
     }
 
     /// What the worst rule is about.
@@ -99,18 +83,25 @@ impl<'v> Verdict<'v> {
         self.fired().next().and_then(|rule| rule.categories.first()).map_or("none", |category| category)
     }
 
-    /// Writes it into the record.
-    pub(super) fn write<'a>(&self, event: &Event<'_>, record: &mut Entity<'a>, style: &Style, arena: &'a Bump) {
-        record.push(LEVEL, Value::Str(self.level.name()));
-        record.push(SCORE, Value::Int(self.score));
-        if !self.hits.is_empty() {
+    /// Writes it into the record. Of `event` only who acted is read.
+    pub(super) fn write<'a>(
+        &self,
+        event: &Event<'_>,
+        ruleset: &'a str,
+        record: &mut Entity<'a>,
+        style: &Style,
+        arena: &'a Bump,
+    ) {
+        record.push(LEVEL, Value::Str(self.outcome.level.name()));
+        record.push(SCORE, Value::Int(self.outcome.score));
+        if !self.outcome.hits.is_empty() {
             self.write_rules(record, arena);
         }
-        record.push(RULESET, Value::Str(arena.alloc_str(self.ruleset)));
-        if event.has(Field::Truncated, "true") {
+        record.push(RULESET, Value::Str(ruleset));
+        if self.outcome.truncated {
             record.push(TRUNCATED, Value::Bool(true));
         }
-        self.write_reported(event, record, arena);
+        self.write_reported(record, arena);
         style.compat.iter().for_each(|compat| self.write_compat(*compat, event, record, arena));
     }
 
@@ -139,12 +130,12 @@ impl<'v> Verdict<'v> {
     }
 
     /// What the agent says of the risk, and whether we find it worse.
-    fn write_reported<'a>(&self, event: &Event<'_>, record: &mut Entity<'a>, arena: &'a Bump) {
-        let Some(reported) = event.first(Field::ReportedLevel) else { return };
+    fn write_reported<'a>(&self, record: &mut Entity<'a>, arena: &'a Bump) {
+        let Some(reported) = self.outcome.says.as_deref() else { return };
         if record.get(REPORTED_LEVEL).is_none() {
             record.push(REPORTED_LEVEL, Value::Str(arena.alloc_str(reported)));
         }
-        if Level::parse(reported).is_some_and(|reported| self.level > reported) {
+        if Level::parse(reported).is_some_and(|reported| self.outcome.level > reported) {
             record.push(DISAGREEMENT, Value::Bool(true));
         }
     }
@@ -155,20 +146,21 @@ impl<'v> Verdict<'v> {
             let reasons: Vec<&str> = self.fired().map(|rule| &*rule.reason).collect();
             Value::Str(arena.alloc_str(&reasons.join(" ")))
         };
-        let number = self.level as i64;
+        let Outcome { level, score, .. } = *self.outcome;
+        let number = level as i64;
         match compat {
             Compat::Ocsf => {
-                record.set("risk_level", Value::Str(OCSF_LEVELS[self.level as usize]));
+                record.set("risk_level", Value::Str(OCSF_LEVELS[level as usize]));
                 record.set("risk_level_id", Value::Int(number));
-                record.set("risk_score", Value::Int(self.score));
+                record.set("risk_score", Value::Int(score));
                 record.set("severity_id", Value::Int(number + 1));
-                record.set("is_alert", Value::Bool(self.level >= Level::High));
+                record.set("is_alert", Value::Bool(level >= Level::High));
                 top.into_iter().for_each(|_| record.set("risk_details", reasons()));
             }
             Compat::Splunk if top.is_some() => {
                 let user = event.first(Field::UserEmail).or_else(|| event.first(Field::UserId));
                 let object = user.or_else(|| event.first(Field::SessionId)).unwrap_or_default();
-                record.set("risk_score", Value::Int(self.score));
+                record.set("risk_score", Value::Int(score));
                 record.set("risk_object", Value::Str(arena.alloc_str(object)));
                 record.set("risk_object_type", Value::Str(if user.is_some() { "user" } else { "other" }));
                 record.set("risk_message", reasons());
@@ -176,8 +168,8 @@ impl<'v> Verdict<'v> {
             Compat::Splunk => {}
             Compat::Ecs => {
                 #[expect(clippy::cast_precision_loss, reason = "between 0 and 100")]
-                record.set("event.risk_score", Value::Double(self.score as f64));
-                record.set("event.severity", Value::Int(self.score));
+                record.set("event.risk_score", Value::Double(score as f64));
+                record.set("event.severity", Value::Int(score));
                 if let Some(rule) = top {
                     record.set("event.kind", Value::Str("alert"));
                     record.set("rule.id", Value::Str(arena.alloc_str(&rule.id)));
@@ -190,7 +182,7 @@ impl<'v> Verdict<'v> {
 
     /// The severity that a log record of this level has at least: WARN for medium, ERROR for high, FATAL for critical.
     pub(super) fn severity(&self) -> Option<(u64, &'static str)> {
-        match self.level {
+        match self.outcome.level {
             Level::Info | Level::Low => None,
             Level::Medium => Some((13, "WARN")),
             Level::High => Some((17, "ERROR")),
@@ -217,13 +209,13 @@ pub(super) fn is_log(record: &Entity<'_>) -> bool {
     record.message().name == schema::LOG_RECORD.name
 }
 
+/// Strings as the items of an `ArrayValue`: each an `AnyValue` whose field 1 is the text.
 fn list<'a, 'i>(words: impl Iterator<Item = &'i str>, arena: &'a Bump) -> Value<'a> {
     let mut bytes = ArenaVec::new_in(arena);
-    let mut value = Vec::new();
     for word in words {
-        value.clear();
-        Value::Str(word).put(&mut value);
-        put_bytes(&mut bytes, 1, &value);
+        put_tag(&mut bytes, 1, 2);
+        put_varint(&mut bytes, field_len(1, word.len()) as u64);
+        put_bytes(&mut bytes, 1, word.as_bytes());
     }
     Value::Array(bytes.into_bump_slice())
 }

@@ -7,6 +7,7 @@
 
 mod arguments;
 mod derive;
+pub(super) mod plan;
 
 use bumpalo::Bump;
 
@@ -17,11 +18,13 @@ use crate::otlp::wire::{Cursor, WireValue};
 use crate::otlp::{DEPTH_MAX, DecodeError};
 
 use super::agents::{Agents, Target, Vendor};
-use super::event::{Event, Field};
+use super::event::{Event, Field, Reads};
 use super::patch;
+use plan::Plan;
 
 /// Field numbers of OTLP.
 const LOG_EVENT_NAME: u32 = 12;
+const LOG_BODY: u32 = 5;
 const SPAN_NAME: u32 = 5;
 const SPAN_EVENTS: u32 = 11;
 const SPAN_EVENT_NAME: u32 = 2;
@@ -45,20 +48,127 @@ pub(super) struct Seen {
 /// What the resource and the scope say about all of their records.
 pub(super) struct Sender<'v, 'a> {
     vendor: Option<&'v Vendor>,
-    resource: Vec<Attribute<'a>>,
+    /// Attributes of the resource that rules name.
+    pub(super) resource: Vec<Attribute<'a>>,
 }
 
 impl<'v, 'a> Sender<'v, 'a> {
     /// Recognises who sends.
-    pub(super) fn new(agents: &'v Agents, resource: &Entity<'a>, scope: &Entity<'a>) -> Result<Self, DecodeError> {
+    pub(super) fn new(
+        agents: &'v Agents,
+        resource: &Entity<'a>,
+        scope: &Entity<'a>,
+        reads: &Reads,
+    ) -> Result<Self, DecodeError> {
         let service = resource.get("service.name").and_then(|value| value.as_str()).unwrap_or_default();
         let vendor = agents.recognise(service, scope.text(1)?);
-        Ok(Self { vendor, resource: resource.attributes().to_vec() })
+        let named = resource.attributes().iter().filter(|attribute| reads.has_attribute(attribute.key));
+        Ok(Self { vendor, resource: named.copied().collect() })
+    }
+}
+
+/// A record before its attributes are read: whose it is, and what stands beside them.
+pub(super) struct Outline<'v, 'a> {
+    pub(super) vendor: &'v Vendor,
+    pub(super) is_span: bool,
+    /// The name of the log record's event, or of the span; empty without one.
+    pub(super) name: &'a str,
+    /// Of a log record; unknown when it is broken.
+    pub(super) body: Value<'a>,
+    pub(super) has_span_events: bool,
+    pub(super) time_unix_nano: u64,
+    /// The vendor was recognised.
+    known: bool,
+}
+
+impl<'v, 'a> Outline<'v, 'a> {
+    /// Looks at a record's own fields, and recognises its agent by the event's name if not by the sender.
+    pub(super) fn new(agents: &'v Agents, sender: &Sender<'v, 'a>, record: &Entity<'a>) -> Result<Self, DecodeError> {
+        let is_span = record.message().name == schema::SPAN.name;
+        let fields = if is_span { Fields::of_span(record)? } else { Fields::of_log(record)? };
+        let mut vendor = sender.vendor;
+        if vendor.is_none() {
+            let named = record.get("event.name").and_then(|value| value.as_str());
+            vendor = named.and_then(|name| agents.of_event(name));
+        }
+        let text = std::str::from_utf8(fields.name);
+        let name = match (vendor, is_span) {
+            (Some(_), false) => text.unwrap_or_default(),
+            _ => text.map_err(|_| DecodeError::Utf8 { message: record.message().name })?,
+        };
+        let vendor = vendor.or_else(|| agents.of_event(name));
+        Ok(Self {
+            vendor: vendor.unwrap_or_else(|| agents.other()),
+            is_span,
+            name,
+            body: fields.body,
+            has_span_events: fields.has_events,
+            time_unix_nano: fields.time,
+            known: vendor.is_some(),
+        })
+    }
+
+    /// The name that the body gives the event: agents of some vendors write it there.
+    pub(super) fn name_in_body(&self) -> &'a str {
+        match self.body {
+            Value::Str(text) if self.vendor.bare(text) != text => text,
+            _ => "",
+        }
+    }
+}
+
+/// What one pass over a record's own fields finds.
+#[derive(Default)]
+struct Fields<'a> {
+    name: &'a [u8],
+    body: Value<'a>,
+    has_events: bool,
+    time: u64,
+}
+
+impl<'a> Fields<'a> {
+    fn of_log(record: &Entity<'a>) -> Result<Self, DecodeError> {
+        let mut own = Self::default();
+        let (mut observed, mut bodies) = (0, 0);
+        let mut cursor = Cursor::new(record.raw());
+        while let Some(field) = cursor.next_field()? {
+            match (field.number, field.value) {
+                (LOG_TIME, WireValue::Fixed64(time)) => own.time = time,
+                (LOG_OBSERVED_TIME, WireValue::Fixed64(time)) => observed = time,
+                (LOG_EVENT_NAME, WireValue::Bytes(name)) => own.name = name,
+                (LOG_BODY, WireValue::Bytes(body)) => {
+                    bodies += 1;
+                    own.body = Value::read(body).unwrap_or(Value::Unknown(body));
+                }
+                (LOG_BODY, _) => bodies = 2,
+                _ => {}
+            }
+        }
+        if bodies > 1 {
+            own.body = record.body().unwrap_or(Value::Unknown(&[]));
+        }
+        own.time = if own.time == 0 { observed } else { own.time };
+        Ok(own)
+    }
+
+    fn of_span(record: &Entity<'a>) -> Result<Self, DecodeError> {
+        let mut own = Self::default();
+        let mut cursor = Cursor::new(record.raw());
+        while let Some(field) = cursor.next_field()? {
+            match (field.number, field.value) {
+                (SPAN_NAME, WireValue::Bytes(name)) => own.name = name,
+                (SPAN_NAME, _) => own.name = &[],
+                (SPAN_START, WireValue::Fixed64(time)) => own.time = time,
+                (SPAN_EVENTS, WireValue::Bytes(_)) => own.has_events = true,
+                _ => {}
+            }
+        }
+        Ok(own)
     }
 }
 
 /// Fills an event from one record.
-pub(super) struct View<'v, 'e, 'a> {
+pub(super) struct View<'v: 'a, 'e, 'a> {
     agents: &'v Agents,
     vendor: &'v Vendor,
     event: &'e mut Event<'a>,
@@ -71,47 +181,60 @@ pub(super) struct View<'v, 'e, 'a> {
     words: Vec<&'a [&'a str]>,
     seen: Seen,
     known: bool,
+    /// Whether rules look at an attribute.
+    reads: &'e Reads,
 }
 
-/// Reads a record into an event, which was cleared.
-pub(super) fn read<'a>(
-    agents: &Agents,
-    sender: &Sender<'_, 'a>,
-    record: &Entity<'a>,
-    event: &mut Event<'a>,
-    arena: &'a Bump,
-) -> Result<Seen, DecodeError> {
-    let mut vendor = sender.vendor;
-    if vendor.is_none() {
-        let named = record.get("event.name").and_then(|value| value.as_str());
-        vendor = named.and_then(|name| agents.of_event(name));
+/// How records of a batch are read.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'v, 'r> {
+    pub(super) agents: &'v Agents,
+    pub(super) reads: &'r Reads,
+}
+
+impl<'v> Reader<'v, '_> {
+    /// Reads a record into an event, which was cleared.
+    pub(super) fn read<'a>(
+        &self,
+        sender: &Sender<'_, 'a>,
+        outline: &Outline<'v, 'a>,
+        plan: &Plan<'_>,
+        record: &Entity<'a>,
+        event: &mut Event<'a>,
+        arena: &'a Bump,
+    ) -> Result<Seen, DecodeError>
+    where
+        'v: 'a,
+    {
+        let known = outline.known || plan.is_gen_ai;
+        let mut view = View {
+            agents: self.agents,
+            vendor: outline.vendor,
+            event,
+            arena,
+            arguments: vec![],
+            program: None,
+            content: None,
+            words: vec![],
+            seen: Seen { blank: true, ..Seen::default() },
+            known,
+            reads: self.reads,
+        };
+        for (place, targets) in &plan.meant {
+            let value = record.attributes()[*place].value;
+            targets.iter().try_for_each(|target| view.take(*target, value, DEPTH_MAX))?;
+        }
+        if view.seen.blank && !known {
+            return Ok(view.seen);
+        }
+        view.rest_of_record(record, outline)?;
+        for place in &plan.named {
+            let attribute = &record.attributes()[*place];
+            view.event.push_attribute(attribute.key, attribute.value);
+        }
+        view.derive(sender)?;
+        Ok(view.seen)
     }
-    let is_span = record.message().name == schema::SPAN.name;
-    if vendor.is_none() {
-        let name = record.text(if is_span { SPAN_NAME } else { LOG_EVENT_NAME })?;
-        vendor = agents.of_event(name);
-    }
-    let known = vendor.is_some() || record.attributes().iter().any(|attribute| attribute.key.starts_with("gen_ai."));
-    let vendor = vendor.unwrap_or_else(|| agents.other());
-    let mut view = View {
-        agents,
-        vendor,
-        event,
-        arena,
-        arguments: vec![],
-        program: None,
-        content: None,
-        words: vec![],
-        seen: Seen { blank: true, ..Seen::default() },
-        known,
-    };
-    record.attributes().iter().try_for_each(|attribute| view.attribute(attribute.key, attribute.value))?;
-    if view.seen.blank && !known {
-        return Ok(view.seen);
-    }
-    view.rest_of_record(record, is_span)?;
-    view.derive(sender)?;
-    Ok(view.seen)
 }
 
 impl<'a> View<'_, '_, 'a> {
@@ -176,7 +299,8 @@ impl<'a> View<'_, '_, 'a> {
     }
 
     fn when(&mut self, place: usize, value: Value<'a>) {
-        let Some(condition) = self.vendor.conditions.get(place) else { return };
+        let vendor = self.vendor;
+        let Some(condition) = vendor.conditions.get(place) else { return };
         let holds = match value {
             Value::Str(text) => condition.is.iter().any(|known| known == text),
             Value::Bool(value) => condition.is.iter().any(|known| *known == value.to_string()),
@@ -184,7 +308,7 @@ impl<'a> View<'_, '_, 'a> {
         };
         if let Some(field) = Field::parse(&condition.field).filter(|_| holds) {
             self.seen.blank = false;
-            self.event.push(field, self.arena.alloc_str(&condition.value));
+            self.event.push(field, &condition.value);
         }
     }
 
@@ -212,32 +336,16 @@ impl<'a> View<'_, '_, 'a> {
         self.words.push(self.arena.alloc_slice_copy(words));
     }
 
-    fn rest_of_record(&mut self, record: &Entity<'a>, is_span: bool) -> Result<(), DecodeError> {
-        if is_span {
-            self.name(record.text(SPAN_NAME)?);
-            self.span_events(record)?;
-            self.event.time_unix_nano = fixed(record, SPAN_START)?;
-        } else {
-            self.body(record)?;
-            self.log_fields(record)?;
+    fn rest_of_record(&mut self, record: &Entity<'a>, outline: &Outline<'_, 'a>) -> Result<(), DecodeError> {
+        self.event.time_unix_nano = outline.time_unix_nano;
+        if outline.is_span {
+            self.name(outline.name);
+            return if outline.has_span_events { self.span_events(record) } else { Ok(()) };
         }
-        record.attributes().iter().for_each(|attribute| self.event.push_attribute(attribute.key, attribute.value));
-        Ok(())
-    }
-
-    /// Name and time of a log record, in one pass.
-    fn log_fields(&mut self, record: &Entity<'a>) -> Result<(), DecodeError> {
-        let (mut at, mut observed) = (0, 0);
-        let mut cursor = Cursor::new(record.raw());
-        while let Some(field) = cursor.next_field()? {
-            match (field.number, field.value) {
-                (LOG_TIME, WireValue::Fixed64(time)) => at = time,
-                (LOG_OBSERVED_TIME, WireValue::Fixed64(time)) => observed = time,
-                (LOG_EVENT_NAME, WireValue::Bytes(name)) => self.name(std::str::from_utf8(name).unwrap_or_default()),
-                _ => {}
-            }
-        }
-        self.event.time_unix_nano = if at == 0 { observed } else { at };
+        self.name(outline.name_in_body());
+        let body = if let Value::Unknown(_) = outline.body { record.body()? } else { outline.body };
+        self.body(body)?;
+        self.name(outline.name);
         Ok(())
     }
 
@@ -248,17 +356,14 @@ impl<'a> View<'_, '_, 'a> {
         }
     }
 
-    fn body(&mut self, record: &Entity<'a>) -> Result<(), DecodeError> {
-        match record.body()? {
-            Value::Str(text) if self.vendor.bare(text) != text => self.name(text),
-            body @ Value::Map(_) => {
-                for entry in body.entries() {
-                    let entry = entry?;
-                    self.attribute(entry.key, entry.value)?;
-                    self.event.push_attribute(entry.key, entry.value);
-                }
+    /// A body that is a map holds what others have in attributes.
+    fn body(&mut self, body: Value<'a>) -> Result<(), DecodeError> {
+        for entry in body.entries() {
+            let entry = entry?;
+            self.attribute(entry.key, entry.value)?;
+            if self.reads.has_attribute(entry.key) {
+                self.event.push_attribute(entry.key, entry.value);
             }
-            _ => {}
         }
         Ok(())
     }
@@ -284,7 +389,7 @@ impl<'a> View<'_, '_, 'a> {
 }
 
 /// A number or truth value as text.
-fn scalar<'a>(value: Value<'a>, arena: &'a Bump) -> Option<&'a str> {
+pub(super) fn scalar<'a>(value: Value<'a>, arena: &'a Bump) -> Option<&'a str> {
     match value {
         Value::Str(text) => Some(text),
         Value::Bool(true) => Some("true"),
@@ -293,13 +398,6 @@ fn scalar<'a>(value: Value<'a>, arena: &'a Bump) -> Option<&'a str> {
         Value::Double(number) => Some(bumpalo::format!(in arena, "{}", number).into_bump_str()),
         _ => None,
     }
-}
-
-fn fixed(record: &Entity<'_>, number: u32) -> Result<u64, DecodeError> {
-    Ok(match record.field(number)? {
-        Some(WireValue::Fixed64(time)) => time,
-        _ => 0,
-    })
 }
 
 #[cfg(test)]

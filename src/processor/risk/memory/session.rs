@@ -5,12 +5,13 @@
 //! requests overtake each other.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
 use super::super::event::{Event, Field};
 
-/// The most sessions that are kept, about 200 bytes each.
+/// The most sessions that are kept, about 150 bytes each.
 pub const SESSIONS_MAX: usize = 100_000;
 /// How late a number may come.
 const GRACE_NANOS: u64 = 60 * 1_000_000_000;
@@ -24,29 +25,34 @@ const STARTS: [&str; 4] = ["session_start", "session.start", "conversation_start
 const ENDS: [&str; 5] = ["session_end", "session.end", "session_finish", "agent.finish", "conversation_ends"];
 
 /// What a record says about its session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) struct Note {
-    session: String,
-    vendor: String,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) struct Note<'a> {
+    session: &'a str,
+    vendor: &'a str,
     sequence: Option<u64>,
     starts: bool,
     ends: bool,
 }
 
-impl Note {
+impl<'a> Note<'a> {
     /// Nothing for a record that is no agent's, or has no session.
-    pub(in super::super) fn of(event: &Event<'_>) -> Option<Self> {
+    pub(in super::super) fn of(event: &Event<'a>) -> Option<Self> {
         let (session, vendor) = (event.first(Field::SessionId)?, event.first(Field::Vendor)?);
-        let named = |names: &[&str]| event.first(Field::EventName).is_some_and(|name| names.contains(&name));
+        let name = event.first(Field::EventName);
         let note = Self {
-            session: session.to_owned(),
-            vendor: vendor.to_owned(),
+            session,
+            vendor,
             sequence: event.first(Field::Sequence).and_then(|number| number.parse().ok()),
-            starts: named(&STARTS),
-            ends: named(&ENDS),
+            starts: name.is_some_and(|name| STARTS.contains(&name)),
+            ends: name.is_some_and(|name| ENDS.contains(&name)),
         };
         Some(note)
     }
+}
+
+/// A session begins or ends with an event of this name.
+pub(in super::super) fn is_boundary(event: &str) -> bool {
+    STARTS.contains(&event) || ENDS.contains(&event)
 }
 
 /// Something that is to be known about a session.
@@ -71,6 +77,10 @@ impl Fact {
 /// One session.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Session {
+    /// Its own id.
+    pub(super) id: Box<str>,
+    /// The agent's place among those that were seen.
+    pub(super) vendor: u16,
     /// The highest number that came; 0 for none.
     pub(super) highest: u64,
     /// Numbers that did not come, from and to, and when that was noticed.
@@ -81,10 +91,13 @@ pub(super) struct Session {
     pub(super) touched: u64,
 }
 
-/// All sessions, by vendor and id.
+/// All sessions, under the hash of vendor and id, with a key of this process. Should two share it, the younger one counts.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    pub(super) all: HashMap<(String, String), Session>,
+    all: HashMap<u64, Session>,
+    hasher: RandomState,
+    /// Names of agents.
+    vendors: Vec<String>,
     /// Vendors that report when a session ends.
     pub(super) enders: Vec<String>,
     evicted: u64,
@@ -96,6 +109,34 @@ impl Sessions {
         self.all.len()
     }
 
+    /// Every session with its vendor.
+    pub(super) fn each(&self) -> impl Iterator<Item = (&str, &Session)> {
+        self.all.values().map(|session| (self.vendor_name(session), session))
+    }
+
+    /// Puts a session back.
+    pub(super) fn put(&mut self, vendor: &str, session: Session) {
+        let key = self.hasher.hash_one((vendor, &*session.id));
+        let vendor = self.vendor(vendor);
+        self.all.insert(key, Session { vendor, ..session });
+    }
+
+    /// The place of a vendor's name. Names come from tables, there are few; one too many shares the last place.
+    fn vendor(&mut self, name: &str) -> u16 {
+        let known = self.vendors.iter().position(|known| known == name);
+        let place = known.unwrap_or_else(|| {
+            if self.vendors.len() < usize::from(u16::MAX) {
+                self.vendors.push(name.to_owned());
+            }
+            self.vendors.len() - 1
+        });
+        u16::try_from(place).unwrap_or(u16::MAX)
+    }
+
+    fn vendor_name(&self, session: &Session) -> &str {
+        self.vendors.get(usize::from(session.vendor)).map_or("", |name| name)
+    }
+
     pub(super) fn take_evicted(&mut self) -> u64 {
         std::mem::take(&mut self.evicted)
     }
@@ -105,17 +146,24 @@ impl Sessions {
     }
 
     /// Takes in what a record says; gives what is to be known now.
-    pub(super) fn see(&mut self, note: Note, time: u64, now: u64) -> Vec<Fact> {
+    pub(super) fn see(&mut self, note: &Note<'_>, time: u64, now: u64) -> Vec<Fact> {
         self.is_changed = true;
-        if note.ends && !self.enders.contains(&note.vendor) && self.enders.len() < 64 {
-            self.enders.push(note.vendor.clone());
+        if note.ends && !self.enders.iter().any(|known| known == note.vendor) && self.enders.len() < 64 {
+            self.enders.push(note.vendor.to_owned());
         }
-        let key = (note.vendor, note.session);
-        let session = self.all.entry(key.clone()).or_default();
+        let key = self.hasher.hash_one((note.vendor, note.session));
+        let vendor = self.vendor(note.vendor);
+        let session = self.all.entry(key).or_default();
+        if *session.id != *note.session || session.vendor != vendor {
+            *session = Session { id: note.session.into(), vendor, ..Session::default() };
+        }
         session.touched = now;
         session.started |= note.starts;
         session.ended = note.ends || (session.ended && !note.starts);
-        let fact = |name, count| Fact { name, vendor: key.0.clone(), session: key.1.clone(), count };
+        let fact = |name, count| {
+            let (vendor, session) = (note.vendor.to_owned(), note.session.to_owned());
+            Fact { name, vendor, session, count }
+        };
         let mut facts = vec![];
         if let Some(number) = note.sequence {
             session.number(number, now);
@@ -136,11 +184,12 @@ impl Sessions {
     /// Forgets sessions that nobody touched for so long; gives those that began and did not end, of vendors that report ends.
     pub(super) fn drop_stale(&mut self, now: u64, keep_nanos: u64) -> Vec<Fact> {
         let mut facts = vec![];
-        let enders = &self.enders;
-        self.all.retain(|(vendor, id), session| {
+        let (enders, vendors) = (&self.enders, &self.vendors);
+        self.all.retain(|_, session| {
             let stays = session.touched.saturating_add(keep_nanos) >= now;
-            if !stays && session.started && !session.ended && enders.contains(vendor) {
-                let (vendor, session) = (vendor.clone(), id.clone());
+            let vendor = vendors.get(usize::from(session.vendor)).map_or("", |name| name);
+            if !stays && session.started && !session.ended && enders.iter().any(|ender| ender == vendor) {
+                let (vendor, session) = (vendor.to_owned(), session.id.to_string());
                 facts.push(Fact { name: "session_without_end", vendor, session, count: 1 });
             }
             stays
@@ -201,14 +250,13 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
-    fn note(sequence: u64) -> Note {
-        let (session, vendor) = ("s".to_owned(), "v".to_owned());
-        Note { session, vendor, sequence: Some(sequence), starts: sequence == 1, ends: false }
+    fn note(sequence: u64) -> Note<'static> {
+        Note { session: "s", vendor: "v", sequence: Some(sequence), starts: sequence == 1, ends: false }
     }
 
     fn run(numbers: &[(u64, u64)]) -> Vec<(&'static str, u64)> {
         let mut sessions = Sessions::default();
-        let facts = numbers.iter().flat_map(|(number, at)| sessions.see(note(*number), at * SECOND, at * SECOND));
+        let facts = numbers.iter().flat_map(|(number, at)| sessions.see(&note(*number), at * SECOND, at * SECOND));
         facts.map(|fact| (fact.name, fact.count)).collect()
     }
 
@@ -223,7 +271,7 @@ mod tests {
     #[test]
     fn a_clock_that_is_ahead_is_told_once() {
         let mut sessions = Sessions::default();
-        let mut see = |number, time| sessions.see(note(number), time * SECOND, 1000 * SECOND);
+        let mut see = |number, time| sessions.see(&note(number), time * SECOND, 1000 * SECOND);
         assert_eq!(see(1, 1200).len(), 0);
         assert_eq!(see(2, 4600)[0].count, 3600);
         assert_eq!(see(3, 4600).len(), 0);
@@ -232,10 +280,10 @@ mod tests {
     #[test]
     fn a_session_without_end_is_told_when_others_end() {
         let mut sessions = Sessions::default();
-        sessions.see(note(1), SECOND, SECOND);
+        sessions.see(&note(1), SECOND, SECOND);
         assert_eq!(sessions.drop_stale(10 * SECOND, 100 * SECOND).len(), 0);
-        let other = Note { session: "t".into(), ends: true, ..note(1) };
-        sessions.see(other, SECOND, SECOND);
+        let other = Note { session: "t", ends: true, ..note(1) };
+        sessions.see(&other, SECOND, SECOND);
         let facts = sessions.drop_stale(200 * SECOND, 100 * SECOND);
         assert_eq!((facts.len(), facts[0].name, &*facts[0].session), (1, "session_without_end", "s"));
         assert_eq!(sessions.open(), 0);
@@ -245,9 +293,9 @@ mod tests {
     fn more_sessions_than_there_is_room_for_make_room() {
         let mut sessions = Sessions::default();
         for number in 0..SESSIONS_MAX as u64 + 1 {
-            sessions.see(Note { session: number.to_string(), ..note(1) }, number, number);
+            sessions.see(&Note { session: &number.to_string(), ..note(1) }, number, number);
         }
         assert!(sessions.open() <= SESSIONS_MAX && sessions.open() >= SESSIONS_MAX / 2);
-        assert!(sessions.take_evicted() > 0 && !sessions.all.contains_key(&("v".into(), "0".into())));
+        assert!(sessions.take_evicted() > 0 && sessions.each().all(|(_, session)| *session.id != *"0"));
     }
 }

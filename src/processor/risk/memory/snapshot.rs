@@ -20,12 +20,12 @@ pub(super) fn write(windows: &State, sessions: &Sessions) -> Vec<u8> {
         put(&mut body, window.marks.len() as u64);
         window.marks.iter().for_each(|(at, of)| [*at, *of].iter().for_each(|number| put(&mut body, *number)));
     }
-    let mut sorted: Vec<(&(String, String), &Session)> = sessions.all.iter().collect();
-    sorted.sort_by_key(|(key, _)| *key);
+    let mut sorted: Vec<(&str, &Session)> = sessions.each().collect();
+    sorted.sort_by_key(|(vendor, session)| (*vendor, &session.id));
     put(&mut body, sorted.len() as u64);
-    for ((vendor, id), session) in sorted {
+    for (vendor, session) in sorted {
         put_text(&mut body, vendor);
-        put_text(&mut body, id);
+        put_text(&mut body, &session.id);
         let flags = u64::from(session.started) | u64::from(session.ended) << 1 | u64::from(session.is_ahead) << 2;
         [session.highest, session.touched, flags, session.holes.len() as u64].iter().for_each(|n| put(&mut body, *n));
         session.holes.iter().for_each(|(from, to, since)| [*from, *to, *since].iter().for_each(|n| put(&mut body, *n)));
@@ -61,8 +61,8 @@ pub(super) fn read(bytes: &[u8]) -> Taken<(State, Sessions)> {
     let windows = windows(&mut reader)?;
     let mut sessions = Sessions::default();
     for _ in 0..reader.len()? {
-        let key = (reader.text()?, reader.text()?);
-        sessions.all.insert(key, session(&mut reader)?);
+        let (vendor, id) = (reader.text()?, reader.text()?);
+        sessions.put(&vendor, Session { id: id.into(), ..session(&mut reader)? });
     }
     for _ in 0..reader.len()? {
         sessions.enders.push(reader.text()?);
@@ -90,7 +90,8 @@ fn session(reader: &mut Reader<'_>) -> Taken<Session> {
     for _ in 0..reader.len()? {
         holes.push((reader.number()?, reader.number()?, reader.number()?));
     }
-    Ok(Session { highest, holes, started: flags & 1 > 0, ended: flags & 2 > 0, is_ahead: flags & 4 > 0, touched })
+    let (started, ended, is_ahead) = (flags & 1 > 0, flags & 2 > 0, flags & 4 > 0);
+    Ok(Session { highest, holes, started, ended, is_ahead, touched, ..Session::default() })
 }
 
 struct Reader<'b>(&'b [u8]);

@@ -8,7 +8,7 @@ pub mod state;
 
 use aws_lc_rs::digest::{Context, SHA256};
 
-use super::super::event::{Event, RuleInfo};
+use super::super::event::{Event, Reads, RuleInfo};
 use super::condition::{self, Condition};
 use super::document::Head;
 use super::field::{Dialect, FieldRef, Unit};
@@ -211,6 +211,17 @@ impl Correlation {
         &self.head.info
     }
 
+    /// Notes what it groups by and counts.
+    fn note(&self, reads: &mut Reads) {
+        for field in self.group_by.iter().flatten().chain(&self.field) {
+            match field {
+                FieldRef::Event(field) if reads.heard.contains(field) => {}
+                FieldRef::Event(field) => reads.heard.push(*field),
+                other => other.note(reads),
+            }
+        }
+    }
+
     /// What it hears when its rule number `rule` fires on the event. Nothing, when a field to group by is missing.
     fn hear(&self, place: usize, rule: usize, event: &Event<'_>) -> Option<Heard> {
         let mut labels = Vec::with_capacity(self.group_names.len());
@@ -275,14 +286,19 @@ impl Correlations {
         Self { all, listeners, rules_len }
     }
 
+    /// Notes what they look at.
+    pub(super) fn note(&self, reads: &mut Reads) {
+        self.all.iter().for_each(|correlation| correlation.note(reads));
+    }
+
     /// True when a correlation listens to the rule.
     pub(super) fn listens(&self, rule: usize) -> bool {
         self.listeners.get(rule).is_some_and(|own| !own.is_empty())
     }
 
     /// What is heard when these rules fire on the event.
-    pub(super) fn hear(&self, rules: &[usize], event: &Event<'_>) -> Vec<Heard> {
-        let mut all: Vec<Heard> = rules.iter().flat_map(|rule| self.heard(*rule, event, 0)).collect();
+    pub(super) fn hear(&self, rules: &[u32], event: &Event<'_>) -> Vec<Heard> {
+        let mut all: Vec<Heard> = rules.iter().flat_map(|rule| self.heard(*rule as usize, event, 0)).collect();
         all.sort_by_key(|heard| {
             let listed = &self.all[heard.correlation].rules;
             (heard.correlation, listed.iter().position(|name| *name == listed[heard.rule]))

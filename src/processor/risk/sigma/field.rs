@@ -6,7 +6,7 @@
 
 use std::ops::ControlFlow;
 
-use super::super::event::{Command, Event, Field, RuleInfo};
+use super::super::event::{Command, Event, Field, Reads, RuleInfo};
 use super::words;
 use crate::otlp::value::Value;
 
@@ -153,6 +153,17 @@ impl FieldRef {
     pub(super) fn any(&self, unit: Unit<'_, '_>, mut test: impl FnMut(&str) -> bool) -> bool {
         let mut visit = |value: &str| if test(value) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
         self.each(unit, &mut visit).is_break()
+    }
+
+    /// Notes what is looked at.
+    pub(super) fn note(&self, reads: &mut Reads) {
+        match self {
+            Self::Event(field) => reads.add_field(*field),
+            Self::Attribute(name) => reads.add_attribute(name),
+            Self::AnyOf(fields) => fields.iter().for_each(|field| field.note(reads)),
+            Self::Anything => reads.everything = true,
+            Self::Command(_) | Self::FiredRules | Self::FiredCategories => {}
+        }
     }
 
     /// The fields that rules for literals are kept under: with their values the index is asked.

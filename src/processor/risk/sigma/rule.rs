@@ -1,10 +1,11 @@
 //! A detection rule: selections, and a condition over them.
 
+use super::super::event::Reads;
 use super::condition::{self, Condition};
 use super::document::Head;
 use super::field::{Dialect, Unit};
 use super::scope::Scope;
-use super::test::{self, Item};
+use super::test::{self, Item, Test};
 use super::yaml::{Node, Read, Wrong};
 
 /// A detection rule, ready to run.
@@ -44,7 +45,29 @@ impl Selection {
     }
 }
 
+impl Selection {
+    /// Notes what it looks at.
+    fn note(&self, reads: &mut Reads) {
+        match self {
+            Self::All(items) => items.iter().for_each(|(item, _)| {
+                item.field.note(reads);
+                item.tests.iter().for_each(|test| {
+                    if let Test::Ref(field, _) = test {
+                        field.note(reads);
+                    }
+                });
+            }),
+            Self::Any(selections) => selections.iter().for_each(|selection| selection.note(reads)),
+        }
+    }
+}
+
 impl Body {
+    /// Notes what its selections look at.
+    pub(super) fn note(&self, reads: &mut Reads) {
+        self.selections.iter().for_each(|selection| selection.note(reads));
+    }
+
     pub(super) fn matches(&self, unit: Unit<'_, '_>) -> bool {
         self.condition.holds(&mut |place| self.selections[place].matches(unit))
     }
@@ -83,8 +106,12 @@ pub(super) fn body(node: &Node, dialect: Dialect, skip: &[&str]) -> Read<Body> {
 
 fn selection(node: &Node, dialect: Dialect) -> Read<Selection> {
     if node.is_map() {
-        let items: Read<Vec<_>> = node.entries().iter().map(|entry| test::item(entry, dialect)).collect();
-        return items.map(Selection::All);
+        let mut items = vec![];
+        for entry in node.entries() {
+            items.push(test::item(entry, dialect)?);
+        }
+        items.sort_by_key(|(item, _)| item.cost());
+        return Ok(Selection::All(items));
     }
     let mut any = vec![];
     for item in node.items() {

@@ -5,10 +5,10 @@ use std::sync::OnceLock;
 
 use regex::{Regex, RegexBuilder};
 
-use super::field::{Dialect, FieldRef, Unit};
+use super::field::{Dialect, FieldRef, OfCommand, Unit};
 use super::pattern::{self, Part, Pattern, around, parts};
 use super::yaml::{Node, Read, Wrong};
-use super::{encode, yaml};
+use super::{encode, witness, yaml};
 
 /// What one regular expression may take when it is compiled.
 const REGEX_BYTES_MAX: usize = 1 << 20;
@@ -77,11 +77,13 @@ pub(super) enum Place {
     End,
 }
 
-/// A regular expression that is compiled when it is first needed: most never are.
+/// Regular expressions of which one must match, compiled when they are first needed: most never are.
 #[derive(Debug)]
 pub(super) struct Expression {
-    pub(super) source: String,
-    compiled: OnceLock<Option<Regex>>,
+    pub(super) sources: Vec<String>,
+    /// The words that match, where the expressions are a list of words.
+    words: Option<Vec<String>>,
+    compiled: OnceLock<Vec<Regex>>,
 }
 
 impl Expression {
@@ -89,21 +91,50 @@ impl Expression {
         if let Err(error) = regex_syntax::Parser::new().parse(&source) {
             return Err(Wrong::new(line, regex_problem(&source, &error)));
         }
-        Ok(Self { source, compiled: OnceLock::new() })
+        Ok(Self::of(vec![source]))
+    }
+
+    fn of(sources: Vec<String>) -> Self {
+        let listed: Option<Vec<_>> = sources.iter().map(|source| witness::words_of(source)).collect();
+        let exact = listed.filter(|all| all.iter().flatten().all(|(_, version)| !version));
+        let words = exact.map(|all| all.into_iter().flatten().map(|(word, _)| word).collect());
+        Self { sources, words, compiled: OnceLock::new() }
     }
 
     fn matches(&self, text: &str) -> bool {
-        let compiled = self.compiled.get_or_init(|| self.compile().ok());
-        compiled.as_ref().is_some_and(|regex| regex.is_match(text))
+        match &self.words {
+            Some(words) => words.iter().any(|word| word == text),
+            None => self.compiled.get_or_init(|| self.compile()).iter().any(|regex| regex.is_match(text)),
+        }
     }
 
-    /// Builds the automaton.
-    ///
-    /// # Errors
-    /// When it would be too large.
-    pub(super) fn compile(&self) -> Result<Regex, regex::Error> {
-        RegexBuilder::new(&self.source).size_limit(REGEX_BYTES_MAX).dfa_size_limit(REGEX_CACHE_BYTES_MAX).build()
+    /// Builds one automaton for all of them, or one for each where that would be too large.
+    fn compile(&self) -> Vec<Regex> {
+        let build = |source: &str| {
+            RegexBuilder::new(source).size_limit(REGEX_BYTES_MAX).dfa_size_limit(REGEX_CACHE_BYTES_MAX).build()
+        };
+        let joined: Vec<String> = self.sources.iter().map(|source| format!("(?:{source})")).collect();
+        match build(&joined.join("|")) {
+            Ok(all) => vec![all],
+            Err(_) => self.sources.iter().filter_map(|source| build(source).ok()).collect(),
+        }
     }
+}
+
+/// Expressions of which one suffices become one.
+fn joined(tests: Vec<Test>) -> Vec<Test> {
+    let mut sources = vec![];
+    let mut others = vec![];
+    for test in tests {
+        match test {
+            Test::Regex(expression) => sources.extend(expression.sources),
+            other => others.push(other),
+        }
+    }
+    if !sources.is_empty() {
+        others.push(Test::Regex(Expression::of(sources)));
+    }
+    others
 }
 
 fn regex_problem(source: &str, error: &regex_syntax::Error) -> String {
@@ -129,6 +160,22 @@ impl Test {
 }
 
 impl Item {
+    /// What it costs to ask, roughly: of several the cheapest is asked first.
+    pub(super) fn cost(&self) -> u8 {
+        let is_slow = |test: &Test| match test {
+            Test::Regex(expression) => expression.words.is_none(),
+            Test::Text(_) | Test::Exists(_) => false,
+            Test::Cidr(..) | Test::Compare(..) | Test::Ref(..) => true,
+        };
+        let field = match &self.field {
+            FieldRef::Command(OfCommand::Program) => 0,
+            FieldRef::Command(OfCommand::PipesTo | OfCommand::PipesFrom) => 2,
+            FieldRef::Anything | FieldRef::Attribute(_) => 3,
+            _ => 1,
+        };
+        field + if self.tests.iter().any(is_slow) { 4 } else { 0 }
+    }
+
     pub(super) fn matches(&self, unit: Unit<'_, '_>) -> bool {
         if self.tests.iter().any(|test| matches!(test, Test::Exists(_))) {
             return self.existence(unit);
@@ -314,6 +361,7 @@ pub(super) fn item(entry: &yaml::Entry, dialect: Dialect) -> Read<(Item, bool)> 
     if tests.is_empty() {
         return Err(Wrong::new(entry.line, format!("`{}` has no value", entry.key)));
     }
+    let tests = if modifiers.all { tests } else { joined(tests) };
     Ok((Item { field, tests, all: modifiers.all }, modifiers.negate))
 }
 

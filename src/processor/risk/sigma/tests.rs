@@ -60,6 +60,31 @@ fn every_shipped_rule_is_found_by_the_index() {
 }
 
 #[test]
+fn the_index_hides_no_rule_that_would_fire() {
+    let rules = packs::load(&[], &[]).ruleset;
+    let corpus = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/risk")).unwrap();
+    let texts: Vec<String> = corpus.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    // A part of it suffices: rules are many and this build is slow.
+    for text in texts.iter().flat_map(|text| text.lines()).step_by(11) {
+        let line = serde_json::from_str::<serde_json::Value>(text).unwrap()["command"].as_str().unwrap().to_owned();
+        let arena = Bump::new();
+        let event = command(&line, &arena);
+        let (mut indexed, mut all) = (vec![], vec![]);
+        rules.each_match(&event, |place| indexed.push(place));
+        for (place, rule) in rules.rules.iter().enumerate().filter(|(_, rule)| !rule.scope.is_second()) {
+            let commands = (0..event.commands().len()).map(|number| Unit { command: Some(number), ..Unit::of(&event) });
+            let units = if rule.scope.dialect.by_command() { commands.collect() } else { vec![Unit::of(&event)] };
+            if rule.scope.has(&event) && units.into_iter().any(|unit| rule.body.matches(unit)) {
+                all.push(place);
+            }
+        }
+        indexed.sort_unstable();
+        indexed.dedup();
+        assert_eq!(indexed, all, "{line}");
+    }
+}
+
+#[test]
 fn a_filter_silences_what_it_names() {
     let text = "title: R\nname: r1\nlogsource: {product: ai_agent, category: command}\ndetection: {a: {program: rm}, \
                 condition: a}\n---\ntitle: F\nname: f1\nlogsource: {product: ai_agent, category: command}\nfilter: {rules: \

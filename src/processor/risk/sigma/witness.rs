@@ -3,11 +3,12 @@
 //! An event is scanned once for the texts of all rules; only rules whose witness occurs are evaluated. A rule without
 //! a witness (only short texts, only denials) is evaluated always.
 
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
 use super::super::event::Field;
 use super::condition::Condition;
 use super::field::{Dialect, FieldRef, OfCommand};
+use super::index::stem;
 use super::rule::{Body, Selection};
 use super::test::{Item, Test};
 
@@ -25,67 +26,100 @@ pub(super) enum Spot {
 /// Any of these: a rule fires only where one occurs. Texts are in lower case.
 pub(super) type Witness = Vec<(Spot, String)>;
 
+/// Which witnesses are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Programs only.
+    Program,
+    /// Texts only.
+    Text,
+    /// Whatever will occur most rarely.
+    Either,
+}
+
 /// Shorter texts occur everywhere.
 const LETTERS_MIN: usize = 2;
 /// More alternatives cost more memory than they save time.
 const TEXTS_MAX: usize = 400;
 
-/// The witness of a rule, if it has one.
-pub(super) fn witness(body: &Body, dialect: Dialect) -> Option<Witness> {
-    of_condition(&body.condition, body, dialect).filter(|witness| witness.len() <= TEXTS_MAX)
+/// The witness of a rule, if it has one of this kind.
+pub(super) fn witness(body: &Body, dialect: Dialect, kind: Kind) -> Option<Witness> {
+    of_condition(&body.condition, body, (dialect, kind)).filter(|witness| witness.len() <= TEXTS_MAX)
 }
 
-fn of_condition(condition: &Condition, body: &Body, dialect: Dialect) -> Option<Witness> {
+/// How the rule is written, and what is asked for.
+type Wanted = (Dialect, Kind);
+
+fn of_condition(condition: &Condition, body: &Body, wanted: Wanted) -> Option<Witness> {
     match condition {
-        Condition::Selection(place) => of_selection(&body.selections[*place], dialect),
-        Condition::And(all) => best(all.iter().map(|inner| of_condition(inner, body, dialect))),
-        Condition::Or(any) => union(any.iter().map(|inner| of_condition(inner, body, dialect))),
+        Condition::Selection(place) => of_selection(&body.selections[*place], wanted),
+        Condition::And(all) => best(all.iter().map(|inner| of_condition(inner, body, wanted))),
+        Condition::Or(any) => union(any.iter().map(|inner| of_condition(inner, body, wanted))),
         Condition::Not(_) => None,
         Condition::AtLeast(_, places) => {
-            union(places.iter().map(|place| of_selection(&body.selections[*place], dialect)))
+            union(places.iter().map(|place| of_selection(&body.selections[*place], wanted)))
         }
     }
 }
 
-fn of_selection(selection: &Selection, dialect: Dialect) -> Option<Witness> {
+fn of_selection(selection: &Selection, wanted: Wanted) -> Option<Witness> {
     match selection {
         Selection::All(items) => {
-            best(items.iter().filter(|(_, denied)| !denied).map(|(item, _)| of_item(item, dialect)))
+            best(items.iter().filter(|(_, denied)| !denied).map(|(item, _)| of_item(item, wanted)))
         }
-        Selection::Any(selections) => union(selections.iter().map(|inner| of_selection(inner, dialect))),
+        Selection::Any(selections) => union(selections.iter().map(|inner| of_selection(inner, wanted))),
     }
 }
 
-fn of_item(item: &Item, dialect: Dialect) -> Option<Witness> {
+fn of_item(item: &Item, wanted: Wanted) -> Option<Witness> {
     let fields = item.field.texts();
-    let each = item.tests.iter().map(|test| union(fields.iter().map(|field| of_test(test, field, dialect))));
+    let each = item.tests.iter().map(|test| union(fields.iter().map(|field| of_test(test, field, wanted))));
     if item.all { best(each) } else { union(each) }
 }
 
-fn of_test(test: &Test, field: &FieldRef, dialect: Dialect) -> Option<Witness> {
-    if let (Test::Text(pattern), FieldRef::Command(OfCommand::Program)) = (test, field)
-        && let Some(program) = pattern.exact()
-    {
-        return Some(vec![(Spot::Program, program.to_owned())]);
+fn of_test(test: &Test, field: &FieldRef, (dialect, kind): Wanted) -> Option<Witness> {
+    let programs = if kind == Kind::Text { None } else { programs(test, field) };
+    if programs.is_some() || kind == Kind::Program {
+        return programs.map(|all| all.into_iter().map(|name| (Spot::Program, name)).collect());
     }
-    if let (Test::Text(pattern), FieldRef::Command(OfCommand::Path)) = (test, field)
-        && let Some(program) = pattern.suffix().or(pattern.exact()).and_then(basename)
-    {
-        return Some(vec![(Spot::Program, program.to_owned())]);
+    if kind == Kind::Text && matches!(field, FieldRef::Command(OfCommand::Program | OfCommand::Path)) {
+        return None;
     }
     let spot = spot(field, dialect)?;
     let literals = match test {
         Test::Text(pattern) => vec![verbatim(field, pattern.literal()?)?.to_owned()],
-        Test::Regex(expression) => {
-            let hir = regex_syntax::Parser::new().parse(&expression.source).ok()?;
-            if !is_verbatim(field) {
-                return None;
+        Test::Regex(expression) if is_verbatim(field) => {
+            let mut all = vec![];
+            for source in &expression.sources {
+                all.extend(required(&regex_syntax::Parser::new().parse(source).ok()?)?);
             }
-            required(&hir)?
+            all
         }
         _ => return None,
     };
     literals.into_iter().map(|text| usable(&text).map(|text| (spot, text))).collect()
+}
+
+/// The programs that a test of the program's name or path allows, when they can be listed; without a version behind them.
+fn programs(test: &Test, field: &FieldRef) -> Option<Vec<String>> {
+    match (test, field) {
+        (Test::Text(pattern), FieldRef::Command(OfCommand::Program)) => Some(vec![pattern.exact()?.to_owned()]),
+        (Test::Text(pattern), FieldRef::Command(OfCommand::Path)) => {
+            let path = pattern.suffix().or(pattern.exact())?;
+            Some(vec![basename(path)?.to_owned()])
+        }
+        (Test::Regex(expression), FieldRef::Command(OfCommand::Program)) => {
+            let mut all = vec![];
+            for source in &expression.sources {
+                let bare = |(word, version): (String, bool)| {
+                    if version { stem(&word).to_lowercase() } else { word.to_lowercase() }
+                };
+                all.extend(words_of(source)?.into_iter().map(bare));
+            }
+            Some(all)
+        }
+        _ => None,
+    }
 }
 
 /// `/curl` and `/usr/bin/curl` name a program; `curl` alone may be the end of another.
@@ -156,6 +190,75 @@ fn worth(witness: &Witness) -> (usize, std::cmp::Reverse<usize>) {
     (each.min().unwrap_or(0), std::cmp::Reverse(witness.len()))
 }
 
+/// Stands for any digits and dots at the end of a word.
+const VERSION: char = '\0';
+/// More words than this are not listed.
+const WORDS_MAX: usize = 100;
+
+/// All words that an expression for whole words allows, and whether digits and dots may follow each. Nothing when it allows
+/// others, or parts of words.
+pub(super) fn words_of(source: &str) -> Option<Vec<(String, bool)>> {
+    let hir = regex_syntax::Parser::new().parse(source).ok()?;
+    let HirKind::Concat(parts) = hir.kind() else { return None };
+    let [first, inner @ .., last] = &parts[..] else { return None };
+    let is = |part: &Hir, look| matches!(part.kind(), HirKind::Look(own) if *own == look);
+    let words = if is(first, Look::Start) && is(last, Look::End) { product(inner)? } else { return None };
+    let read = |word: String| match word.find(VERSION) {
+        None => Some((word, false)),
+        Some(at) if at + VERSION.len_utf8() == word.len() => Some((word[..at].to_owned(), true)),
+        Some(_) => None,
+    };
+    words.into_iter().map(read).collect()
+}
+
+fn product(parts: &[Hir]) -> Option<Vec<String>> {
+    let mut words = vec![String::new()];
+    for part in parts {
+        let ends = choices(part)?;
+        if words.len() * ends.len() > WORDS_MAX {
+            return None;
+        }
+        words = words.iter().flat_map(|word| ends.iter().map(move |end| format!("{word}{end}"))).collect();
+    }
+    Some(words)
+}
+
+/// All texts that a part of an expression allows.
+fn choices(hir: &Hir) -> Option<Vec<String>> {
+    match hir.kind() {
+        HirKind::Empty => Some(vec![String::new()]),
+        HirKind::Literal(literal) => Some(vec![String::from_utf8(literal.0.to_vec()).ok()?]),
+        HirKind::Capture(capture) => choices(&capture.sub),
+        HirKind::Concat(parts) => product(parts),
+        HirKind::Alternation(parts) => {
+            let mut all = vec![];
+            for part in parts {
+                all.extend(choices(part)?);
+            }
+            (all.len() <= WORDS_MAX).then_some(all)
+        }
+        HirKind::Repetition(repeated) if is_version(&repeated.sub) => Some(vec![VERSION.to_string()]),
+        HirKind::Repetition(repeated) if (repeated.min, repeated.max) == (0, Some(1)) => {
+            let mut all = choices(&repeated.sub)?;
+            all.push(String::new());
+            Some(all)
+        }
+        HirKind::Class(Class::Unicode(class)) => {
+            let count: usize = class.ranges().iter().map(regex_syntax::hir::ClassUnicodeRange::len).sum();
+            let letters = || class.ranges().iter().flat_map(|range| range.start()..=range.end());
+            (count <= 16 && letters().all(|letter| letter.is_ascii())).then(|| letters().map(String::from).collect())
+        }
+        _ => None,
+    }
+}
+
+/// Digits and dots only.
+fn is_version(hir: &Hir) -> bool {
+    let HirKind::Class(Class::Unicode(class)) = hir.kind() else { return false };
+    let is_digit = |letter: char| letter == '.' || letter.is_ascii_digit();
+    class.ranges().iter().all(|range| (range.start()..=range.end()).all(is_digit))
+}
+
 /// Texts of which one occurs in every match.
 fn required(hir: &Hir) -> Option<Vec<String>> {
     match hir.kind() {
@@ -218,7 +321,7 @@ mod tests {
 
     fn witness_of(detection: &str) -> Option<Vec<String>> {
         let body = body(&documents(detection).unwrap()[0], Dialect::AgentCommand, &[]).unwrap();
-        witness(&body, Dialect::AgentCommand).map(|all| all.into_iter().map(|(_, text)| text).collect())
+        witness(&body, Dialect::AgentCommand, Kind::Either).map(|all| all.into_iter().map(|(_, text)| text).collect())
     }
 
     #[test]

@@ -59,8 +59,6 @@ impl<'a> View<'_, '_, 'a> {
             self.event.push(Field::McpTool, tool);
         }
         self.only_program();
-        let arena = self.arena;
-        let kind = kind.map(|kind| &*arena.alloc_str(kind));
         self.kinds(tool, kind);
         self.files(kind);
         self.hosts();
@@ -82,7 +80,7 @@ impl<'a> View<'_, '_, 'a> {
         }
         let known = self.known || self.event.first(Field::ToolName).is_some() || !self.arguments.is_empty();
         if known {
-            self.event.push(Field::Vendor, self.arena.alloc_str(&self.vendor.name));
+            self.event.push(Field::Vendor, &self.vendor.name);
         }
     }
 
@@ -105,7 +103,7 @@ impl<'a> View<'_, '_, 'a> {
             if kind == "tool" {
                 is_tool = true;
             } else {
-                self.event.push(Field::Kind, self.arena.alloc_str(kind));
+                self.event.push(Field::Kind, kind);
             }
         }
         let runs = !self.event.values(Field::CommandLine).is_empty() || !self.words.is_empty();

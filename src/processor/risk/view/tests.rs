@@ -13,15 +13,18 @@ use crate::otlp::{Signal, json};
 
 /// The fields of every record, one a line, records separated by an empty line; raw arguments are left out.
 fn views(signal: Signal, request: &[u8]) -> String {
-    let agents = Agents::new(&[], &[], &["risk.level"]);
-    let (arena, mut out) = (Bump::new(), String::new());
+    let (agents, reads) = (Agents::new(&[], &[], &["risk.level"]), Reads::default());
+    let reader = Reader { agents: &agents, reads: &reads };
+    let (arena, mut out, mut plans) = (Bump::new(), String::new(), plan::Plans::default());
     let batch = Batch::open(signal, request, &arena).unwrap();
     for group in &batch.groups {
         for scope in &group.scopes {
-            let sender = Sender::new(&agents, &group.resource, &scope.scope).unwrap();
+            let sender = Sender::new(&agents, &group.resource, &scope.scope, &reads).unwrap();
             for record in &scope.records {
                 let mut event = Event::default();
-                let seen = read(&agents, &sender, record, &mut event, &arena).unwrap();
+                let outline = Outline::new(&agents, &sender, record).unwrap();
+                let plan = plans.of(outline.vendor, record.attributes(), &reads);
+                let seen = reader.read(&sender, &outline, plan, record, &mut event, &arena).unwrap();
                 let _ = writeln!(out, "acts: {}", seen.acts);
                 for field in Field::ALL.iter().filter(|field| **field != Field::Arguments) {
                     for value in event.values(*field) {
