@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use serde::Deserialize;
+use tokio::sync::watch;
 
 use super::door::{Door, Meters};
 use super::otlp::Surroundings;
@@ -103,12 +104,13 @@ impl OtlpFile {
                 if *stop.borrow() || seen.get(&path) == Some(&state) {
                     continue;
                 }
-                let read = tokio::select! {
-                    read = self.read(&door, &path) => read,
-                    _ = stop.wait_for(|stop| *stop) => return,
-                };
-                if let Err(error) = read {
-                    tracing::error!(receiver = self.id, path = %path.display(), error, "this file is left alone");
+                match self.read(&door, &path, &stop).await {
+                    // It goes on with the next start.
+                    Ok(false) => return,
+                    Ok(true) => {}
+                    Err(error) => {
+                        tracing::error!(receiver = self.id, path = %path.display(), error, "this file is left alone");
+                    }
                 }
                 seen.insert(path, state);
             }
@@ -119,15 +121,15 @@ impl OtlpFile {
         }
     }
 
-    /// Reads what is new in a file.
-    async fn read(&mut self, door: &Arc<Door>, path: &Path) -> Result<(), String> {
+    /// Reads what is new in a file. False when it was interrupted.
+    async fn read(&mut self, door: &Arc<Door>, path: &Path, stop: &watch::Receiver<bool>) -> Result<bool, String> {
         let from = self.positions.of(path);
         let (path, verify) = (path.to_owned(), self.config.verify_sha256);
         let opened = {
             let path = path.clone();
             tasks::blocking(move || Source::open(&path, from, verify)).await
         };
-        let Some(mut source) = opened.map_err(|error| error.to_string())?? else { return Ok(()) };
+        let Some(mut source) = opened.map_err(|error| error.to_string())?? else { return Ok(true) };
         loop {
             let next = tasks::blocking(move || {
                 let piece = source.next();
@@ -136,13 +138,15 @@ impl OtlpFile {
             let piece;
             (source, piece) = next.await.map_err(|error| error.to_string())?;
             let Some(Piece { signal, request, place }) = piece? else { break };
-            submit(door, signal, request).await?;
+            if !submit(door, signal, request, stop).await? {
+                return Ok(false);
+            }
             self.positions.set(&path, place).map_err(|error| error.to_string())?;
         }
         if source.began_at() != self.positions.of(&path) {
             tracing::info!(receiver = self.id, path = %path.display(), "file read");
         }
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -152,16 +156,24 @@ fn state_of(path: &Path) -> Option<(u64, SystemTime)> {
     Some((found.len(), found.modified().ok()?))
 }
 
-/// Hands a request to the pipelines; waits as long as they are full.
-async fn submit(door: &Arc<Door>, signal: Signal, request: Bytes) -> Result<(), String> {
-    loop {
+/// Hands a request to the pipelines; waits as long as they are full. False when the receiver is to stop before that.
+async fn submit(
+    door: &Arc<Door>,
+    signal: Signal,
+    request: Bytes,
+    stop: &watch::Receiver<bool>,
+) -> Result<bool, String> {
+    // What is stored must be noted: it is not broken off in the middle.
+    while !*stop.borrow() {
         let wait = match try_submit(door, signal, request.clone()).await {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(true),
             Err(Failure { kind: Kind::Full | Kind::Closed, retry_after, .. }) => retry_after,
             Err(failure) => return Err(failure.message.into_owned()),
         };
-        tokio::time::sleep(wait.unwrap_or_default().max(FULL_WAIT)).await;
+        let _ =
+            tokio::time::timeout(wait.unwrap_or_default().max(FULL_WAIT), stop.clone().wait_for(|stop| *stop)).await;
     }
+    Ok(false)
 }
 
 async fn try_submit(door: &Arc<Door>, signal: Signal, request: Bytes) -> Result<(), Failure> {

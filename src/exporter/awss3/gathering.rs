@@ -150,6 +150,10 @@ impl Gathering {
             return Ok(());
         }
         durable::create_dir(&log.dir)?;
+        if self.objects.is_empty() {
+            // What could not be removed when it was settled.
+            clear(&log.dir)?;
+        }
         let name = self.objects.len().to_string();
         let encoder = Encoder::new(log.dir.join(&name), naming.config.s3uploader.compression)?;
         self.objects.insert(key.clone(), Open { name, encoder, records: 0, numbers: None });
