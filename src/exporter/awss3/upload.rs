@@ -167,6 +167,10 @@ impl Bucket {
                     );
                 }
                 Err(error) if is_gone(&error) => return Err(Answer::Gone),
+                // Some answer well, and in words of their own.
+                Err(error) if error.raw_response().is_some_and(|answer| answer.status().is_success()) => {
+                    return Ok(HashMap::new());
+                }
                 Err(error) => match judged(&error, &self.name) {
                     ExportError::Pause { .. } => return Ok(HashMap::new()),
                     error => return Err(Answer::Failed(error)),
