@@ -374,6 +374,15 @@ impl Reader {
         (records, if records == 0 { 0 } else { bytes })
     }
 
+    /// How much of the log lies between two places.
+    #[must_use]
+    pub fn bytes_between(&self, from: Position, to: Position) -> u64 {
+        match self {
+            Self::Memory(reader, _) => reader.bytes_between(from, to),
+            _ => self.segments().map_or(0, |segments| segments.bytes_between(from, to)),
+        }
+    }
+
     /// How many bytes the slowest exporter has before it.
     #[must_use]
     pub fn held(&self, cursors: &Cursors) -> u64 {

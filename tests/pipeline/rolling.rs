@@ -179,7 +179,8 @@ async fn a_roll_is_confirmed_when_it_is_large_enough_and_the_cursor_waits_for_it
     rig.submit(&named(8..9)).await;
     assert_eq!(rig.stop().await, 0);
     assert_eq!(bucket.rolls(), [named(0..8), named(8..9)]);
-    assert_eq!(bucket.confirmed.lock().unwrap()[0].0.to, bucket.confirmed.lock().unwrap()[1].0.from);
+    let confirmed = bucket.confirmed.lock().unwrap().clone();
+    assert_eq!(confirmed[0].0.to, confirmed[1].0.from);
 }
 
 #[tokio::test(start_paused = true)]

@@ -112,7 +112,8 @@ impl<E: Exporter> Delivery<E> {
         self.place.begin(next);
         if let Some(rolling) = &mut self.rolling {
             rolling.open.began.get_or_insert_with(Instant::now);
-            rolling.open.held_bytes += payload.bytes_len() as u64;
+            // As the log counts, which is more than the records themselves.
+            rolling.open.held_bytes = self.reader.bytes_between(self.place.position(), next);
         }
         payload.records() == 0 || self.show(payload).await
     }
