@@ -64,7 +64,7 @@ macro_rules! family {
 family! {
     /// A receiver of any kind.
     ReceiverConfig { section: "receivers", name: "receiver", shared: &[] }
-    Otlp(crate::receiver::otlp::Config) = "otlp",
+    Otlp(Box<crate::receiver::otlp::Config>) = "otlp",
     OtlpFile(crate::receiver::otlp_file::Config) = "otlp_file",
 }
 
