@@ -106,6 +106,7 @@ impl Bucket {
     async fn put_whole(&self, path: &Path, object: &Object) -> Result<Sent, ExportError> {
         let body = read(path, 0, object.bytes).await?;
         let request = with_settings!(self.client().await.put_object(), self, object)
+            .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .checksum_sha256(BASE64_STANDARD.encode(object.sha256))
             .set_if_none_match(self.if_none_match())
             .body(ByteStream::from(body));
@@ -201,6 +202,7 @@ impl Bucket {
         }
         let request = self.client().await.upload_part().bucket(&self.config.s3uploader.s3_bucket).key(&object.key);
         let request = request.upload_id(upload_id).part_number(number).checksum_sha256(checksum);
+        let request = request.checksum_algorithm(ChecksumAlgorithm::Sha256);
         match request.body(ByteStream::from(body)).send().await {
             Ok(sent) => Ok(part.set_e_tag(sent.e_tag).build()),
             Err(error) if is_gone(&error) => Err(Answer::Gone),
