@@ -26,6 +26,7 @@ use std::path::Path;
 pub use delivery::{Batch, Delivery, Retry};
 pub use family::{ExporterConfig, ProcessorConfig, ReceiverConfig};
 pub use id::Id;
+pub use load::digest;
 pub use service::{Ack, Format, Level, Logs, Metrics, Pipeline, PipelineId, Service, Storage, Telemetry, WhenFull};
 
 use crate::stdx::problem::{At, Problem};

@@ -6,6 +6,7 @@
 #[cfg(feature = "s3")]
 pub mod awss3;
 pub mod classify;
+pub mod datadog;
 pub mod debug;
 pub mod file;
 pub mod loki;
@@ -14,6 +15,9 @@ pub mod otlp_http;
 pub mod outbound;
 pub mod partition;
 mod parts;
+pub mod prom;
+pub mod prometheus;
+pub mod prometheusremotewrite;
 mod rejections;
 pub mod roll;
 mod shapes;
@@ -38,6 +42,12 @@ use crate::stdx::segments::Position;
 pub trait Exporter: Send + Sync + 'static {
     /// Sends the payload. `Ok` means that the destination has confirmed it: the cursor moves and never comes back.
     fn export(&self, payload: &Payload) -> impl Future<Output = Result<(), ExportError>> + Send;
+
+    /// Before the first export: finds out what can be known without data, such as that a credential is not valid. `Pause` raises
+    /// the alarm at once instead of with the first record.
+    fn begin(&self) -> impl Future<Output = Result<(), ExportError>> + Send {
+        ready(Ok(()))
+    }
 
     /// True when it asks payloads for OTLP and never for lines: a sealed pipeline can then spare reading lines back.
     fn wants_otlp(&self) -> bool {

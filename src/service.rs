@@ -5,6 +5,7 @@
 //! pipelines commit their last group, delivery loops finish or meet the deadline.
 
 mod admin;
+mod applied;
 mod build;
 mod detect;
 pub mod dry;

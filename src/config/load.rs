@@ -106,9 +106,10 @@ fn config(tree: &Yaml, problems: &mut Problems) -> Config {
     }
 }
 
-/// What a ledger says about the configuration in force: the text as given, so that a secret from the environment is not
-/// in it.
-fn digest(text: &str) -> String {
+/// SHA-256 in hex: what a ledger says about the configuration in force. It is over the text as given, so that a secret from the
+/// environment is not in it.
+#[must_use]
+pub fn digest(text: &str) -> String {
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
     hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

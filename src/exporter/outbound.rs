@@ -89,6 +89,26 @@ impl Endpoints {
         &self.0
     }
 
+    /// These, or one by default.
+    #[must_use]
+    pub fn or(&self, default: impl FnOnce() -> String) -> Self {
+        if self.0.iter().all(Address::is_empty) && self.0.len() < 2 { Self::one(default()) } else { self.clone() }
+    }
+
+    /// The same with `path` behind the path of each. What is no URL stays as it is, to be found by the check.
+    #[must_use]
+    pub fn below(&self, path: &str) -> Self {
+        let join = |address: &Address| match address.url() {
+            Some(mut url) => {
+                let joined = format!("{}{path}", url.path().trim_end_matches('/'));
+                url.set_path(&joined);
+                Address::new(url)
+            }
+            None => address.clone(),
+        };
+        Self(self.0.iter().map(join).collect())
+    }
+
     /// The URLs, with `path` where one has none.
     fn urls(&self, path: &str) -> Vec<Url> {
         self.0.iter().filter_map(|address| with_path(address.url()?, path)).collect()

@@ -146,6 +146,7 @@ impl<E> Drop for Delivery<E> {
 impl<E: Exporter> Delivery<E> {
     /// Runs until the log is closed and read to its end, or the shutdown deadline.
     pub async fn run(mut self) {
+        self.begin().await;
         if let Some(every) = self.exporter.rolls_every() {
             self.run_rolls(every).await;
             return self.place.store_durably().await;
@@ -156,6 +157,17 @@ impl<E: Exporter> Delivery<E> {
             }
         }
         self.place.store_durably().await;
+    }
+
+    /// Only what a human must mend is of interest before there is a record.
+    async fn begin(&mut self) {
+        let answer = tokio::select! {
+            answer = self.exporter.begin() => answer,
+            () = deadline(&mut self.stop) => return,
+        };
+        if let Err(ExportError::Pause { cause }) = answer {
+            self.alarm(&cause);
+        }
     }
 
     /// Waits for records behind the cursor; stores the cursor when there is a moment of rest.

@@ -24,6 +24,7 @@ use crate::processor::{
 use crate::receiver::Routes;
 use crate::receiver::otlp::Otlp;
 use crate::receiver::otlp_file::OtlpFile;
+use crate::service::applied;
 use crate::service::exporters::{self, AnyExporter};
 use crate::service::rules::Keeper;
 use crate::service::surroundings::{self, Surroundings};
@@ -113,12 +114,12 @@ fn pipeline(
     let state = on_disk.then_some(&*config.service.data_dir);
     let (steps, seal) = steps(id, config, findings, state, keepers)?;
     let keep_otlp = own.exporters.iter().any(|id| exporters[id].wants_otlp());
-    let ledger = seal.map(|seal| ledger_options(id, seal, &config.digest)).transpose()?;
+    let ledger = seal.map(|seal| ledger_options(id, seal, config)).transpose()?;
     let settings = Settings {
         id: id.to_string(),
         signal: id.signal,
         dir: config.service.data_dir.join(id.to_string().replace('/', "-")),
-        storage: storage(own, ledger, keep_otlp),
+        storage: storage(own, ledger, keep_otlp, seal),
         hold_bytes_max: own.hold_bytes_max.0,
         drop_oldest: own.when_full == config::WhenFull::DropOldest,
     };
@@ -181,17 +182,23 @@ pub(super) fn steps<'c>(
     Ok((steps, sealing))
 }
 
-fn storage(own: &config::Pipeline, ledger: Option<ledger::Options>, keep_otlp: bool) -> store::Kind {
+fn storage(
+    own: &config::Pipeline,
+    ledger: Option<ledger::Options>,
+    keep_otlp: bool,
+    seal: Option<&seal::Config>,
+) -> store::Kind {
+    let checkpoint_records = seal.map(|seal| seal.checkpoint_records.0).filter(|every| !every.is_zero());
     match (own.storage, ledger) {
         (config::Storage::Memory, _) => store::Kind::Memory,
         (config::Storage::Disk, None) => store::Kind::Spool,
         (config::Storage::Disk, Some(options)) => {
-            store::Kind::Ledger(Box::new(store::LedgerSettings { options, keep_otlp }))
+            store::Kind::Ledger(Box::new(store::LedgerSettings { options, keep_otlp, checkpoint_records }))
         }
     }
 }
 
-fn ledger_options(id: &PipelineId, seal: &seal::Config, config_digest: &str) -> Result<ledger::Options, StartError> {
+fn ledger_options(id: &PipelineId, seal: &seal::Config, config: &Config) -> Result<ledger::Options, StartError> {
     let root = seal.keys.root.file.clone();
     Ok(ledger::Options {
         origin: seal.origin.clone(),
@@ -202,10 +209,21 @@ fn ledger_options(id: &PipelineId, seal: &seal::Config, config_digest: &str) -> 
         anchors: anchors(seal)?,
         compression: seal.compression == seal::Compression::Zstd,
         heartbeat_seconds: seal.heartbeat.0.as_secs(),
-        config_digest: config_digest.to_owned(),
+        config_digest: config.digest.clone(),
         // Rules of one's own stand in the configuration; the others come with the binary.
         rules: concat!("builtin ", env!("CARGO_PKG_VERSION")).to_owned(),
+        processors: applied::processors(id, config),
+        rule_sets: applied::rule_sets(id, config)?,
+        retention: retention(&seal.retention),
         ..ledger::Options::new(id.to_string())
+    })
+}
+
+fn retention(own: &seal::Retention) -> Option<ledger::retain::Policy> {
+    (!own.older_than.0.is_zero()).then(|| ledger::retain::Policy {
+        older_than: own.older_than.0,
+        every: own.check_interval.0,
+        name: own.policy.clone(),
     })
 }
 
