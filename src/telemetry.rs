@@ -70,6 +70,8 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
     ("telseal_receiver_refused_records_total", Kind::Counter, "records not taken, by reason"),
     ("telseal_receiver_refused_requests_total", Kind::Counter, "requests not taken, by reason"),
     ("telseal_receiver_requests_total", Kind::Counter, "requests by answer"),
+    ("telseal_auth_failures_total", Kind::Counter, "senders that were not recognised, by authenticator and reason"),
+    ("telseal_auth_reloads_total", Kind::Counter, "credentials read again, by authenticator and result"),
     ("telseal_tls_handshake_failures_total", Kind::Counter, "TLS handshakes that failed, by listener and reason"),
     ("telseal_tls_reloads_total", Kind::Counter, "certificates read again, by listener and result"),
     (

@@ -98,6 +98,13 @@ family! {
     AwsS3(Box<crate::exporter::awss3::Config>) = "awss3" also "s3",
 }
 
+family! {
+    /// An extension of any kind.
+    ExtensionConfig { section: "extensions", name: "extension", shared: &[] }
+    BearerTokenAuth(crate::extension::bearertokenauth::Config) = "bearertokenauth",
+    BasicAuth(crate::extension::basicauth::Config) = "basicauth",
+}
+
 impl ExporterConfig {
     /// Why it cannot take a signal, where it cannot.
     pub(super) fn refuses(&self, signal: Signal) -> Option<&'static str> {
@@ -143,6 +150,25 @@ impl ReceiverConfig {
         let grpc = otlp.protocols.grpc.as_ref().map(|grpc| ("protocols.grpc.endpoint", grpc.address()));
         let http = otlp.protocols.http.as_ref().map(|http| ("protocols.http.endpoint", http.address()));
         grpc.into_iter().chain(http).collect()
+    }
+
+    /// The authenticators it names, each with the path of its key.
+    pub(super) fn authenticators(&self) -> Vec<(&'static str, String)> {
+        let Self::Otlp(otlp) = self else { return Vec::new() };
+        let grpc = otlp.protocols.grpc.as_ref().and_then(|grpc| grpc.auth.as_ref());
+        let http = otlp.protocols.http.as_ref().and_then(|http| http.auth.as_ref());
+        let grpc = grpc.map(|auth| ("protocols.grpc.auth.authenticator", auth.authenticator.clone()));
+        grpc.into_iter()
+            .chain(http.map(|auth| ("protocols.http.auth.authenticator", auth.authenticator.clone())))
+            .collect()
+    }
+
+    /// Whether its senders prove who they are, whichever protocol they take.
+    pub(super) fn identifies(&self) -> bool {
+        // Nobody sends a file.
+        let Self::Otlp(otlp) = self else { return false };
+        let (grpc, http) = (&otlp.protocols.grpc, &otlp.protocols.http);
+        grpc.as_ref().is_none_or(|grpc| grpc.identifies()) && http.as_ref().is_none_or(|http| http.identifies())
     }
 
     /// The largest request it takes.

@@ -248,8 +248,8 @@ struct Range {
     to: usize,
 }
 
-/// Several pipelines may share an exporter; no more have a payload under way.
-const PENDING_MAX: usize = 64;
+/// Payloads remembered to be sent again: one a pipeline that shares the exporter, and those the delivery loop gave up on.
+const PENDING_MAX: usize = 8;
 
 impl PrometheusRemoteWrite {
     /// An exporter with these settings, named `id` in messages and metrics. Reads certificate files, opens no connection.

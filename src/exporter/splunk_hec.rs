@@ -15,6 +15,7 @@ mod encode;
 mod fields;
 mod flight;
 mod metadata;
+mod metric;
 mod parts;
 mod span;
 
@@ -32,7 +33,6 @@ use crate::exporter::outbound::{Call, Outbound, described, unreadable};
 use crate::exporter::rejections::{PartialSuccess, Rejections};
 use crate::exporter::{ExportError, Exporter, Payload};
 use crate::http::client::{Answer, BuildError, Compression};
-use crate::otlp::Signal;
 use crate::stdx::secret::Secret;
 
 use answer::{Meaning, Reply};
@@ -344,15 +344,12 @@ fn authorization(token: &Secret) -> Result<HeaderValue, BuildError> {
 
 impl Exporter for SplunkHec {
     async fn export(&self, payload: &Payload) -> Result<(), ExportError> {
-        if payload.signal() == Signal::Metrics {
-            return Err(ExportError::Pause { cause: "splunk_hec cannot send metrics yet".to_owned() });
-        }
         let mut flight = self.begin(payload)?;
         match self.fly(&mut flight).await {
             Ok(()) => {
                 let message = "Splunk takes finite numbers only".to_owned();
-                let unsent = PartialSuccess { rejected: flight.unsent_points, message };
-                if flight.unsent_points > 0 {
+                let unsent = PartialSuccess { rejected: flight.unsent_records, message };
+                if flight.unsent_records > 0 {
                     self.rejections.note(payload.signal(), payload.records(), &unsent);
                 }
                 flight.result()

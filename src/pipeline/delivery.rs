@@ -97,7 +97,10 @@ pub struct Delivery<E> {
 enum Verdict {
     Delivered,
     /// All was taken but these, which never will be.
-    Partial(Vec<Refusal>),
+    Partial {
+        refused: Vec<Refusal>,
+        rejected_before: u64,
+    },
     /// It will never be taken as it is; why.
     Refused(String),
     /// It may be good, but was tried for as long as it should be.
@@ -285,8 +288,12 @@ impl<E: Exporter> Delivery<E> {
         while let Some(payload) = pending.pop() {
             let (cause, halves) = match self.attempt(Call::of(&payload, self.rolling.is_some())).await {
                 Verdict::Delivered => continue,
-                Verdict::Partial(refused) if self.put_aside_some(&payload, &refused).await => continue,
-                Verdict::Partial(_) => return false,
+                Verdict::Partial { refused, rejected_before }
+                    if self.put_aside_some(&payload, &refused, rejected_before).await =>
+                {
+                    continue;
+                }
+                Verdict::Partial { .. } => return false,
                 Verdict::Stopped => return false,
                 Verdict::GivenUp(cause) => (cause, None),
                 Verdict::Refused(cause) => (cause, payload.split().ok().flatten()),
@@ -324,7 +331,7 @@ impl<E: Exporter> Delivery<E> {
                 }
                 Err(ExportError::Partial { refused }) => {
                     self.answered();
-                    return Verdict::Partial(refused);
+                    return Verdict::Partial { refused, rejected_before };
                 }
                 Err(ExportError::Pause { cause }) => {
                     self.alarm(&cause);
@@ -395,7 +402,7 @@ impl<E: Exporter> Delivery<E> {
 
     /// Puts some records of a payload aside; the others are delivered. Nothing is counted before all of it is done, since
     /// progress is kept by count. False when shutdown came first.
-    async fn put_aside_some(&mut self, payload: &Payload, refused: &[Refusal]) -> bool {
+    async fn put_aside_some(&mut self, payload: &Payload, refused: &[Refusal], rejected_before: u64) -> bool {
         for Refusal { records, cause } in refused {
             // What cannot be taken apart is put aside as a whole: twice is better than never.
             let bad = payload.pick(records).unwrap_or_else(|_| payload.clone());
@@ -405,7 +412,7 @@ impl<E: Exporter> Delivery<E> {
         }
         let bad = refused_records(refused).min(payload.records());
         self.settle(&self.account.dead_lettered, bad);
-        self.settle(&self.account.delivered, payload.records() - bad);
+        self.count_delivered(payload.records() - bad, rejected_before);
         true
     }
 

@@ -19,7 +19,9 @@ use serde::Deserialize;
 use tokio::sync::watch;
 
 use super::door::{Door, Meters};
+use super::guard::Guard;
 use super::otlp::Surroundings;
+use super::quota::Limits;
 use super::status::{Failure, Kind};
 use crate::otlp::Signal;
 use crate::stdx::durable;
@@ -93,7 +95,7 @@ impl OtlpFile {
     /// Reads until it is to stop. Holds no route afterwards.
     pub async fn serve(mut self, around: Surroundings) {
         let meters = Meters::new(&self.id, "file");
-        let door = Door::new(meters, 1, around.routes, around.budget);
+        let door = Door::new(meters, Guard::new(None, &Limits::default()), 1, around.routes, around.budget);
         let mut stop = around.stop;
         let mut seen = BTreeMap::new();
         while !*stop.borrow() {
@@ -177,10 +179,12 @@ async fn submit(
 }
 
 async fn try_submit(door: &Arc<Door>, signal: Signal, request: Bytes) -> Result<(), Failure> {
-    let guest = door.enter(signal)?;
+    // Nobody has sent it: whoever can put a file there may write.
+    let (head, ()) = http::Request::new(()).into_parts();
+    let guest = door.enter(signal, &head).await?;
     let mut permit = guest.permit()?;
     permit.grow_to(request.len())?;
-    let receipt = guest.submit_unsent(request, permit).await?;
+    let receipt = guest.submit(request, permit, &head).await?;
     if receipt.rejected > 0 {
         tracing::warn!(records = receipt.rejected, reason = receipt.reason, "records of a file were refused");
     }

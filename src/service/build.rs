@@ -21,11 +21,12 @@ use crate::pipeline::{Budget, Pipeline, Settings, delivery, store};
 use crate::processor::{
     Processor, enrich::Enrich, enrich::Findings, filter::Filter, redact::Redact, redaction::Redaction, seal,
 };
-use crate::receiver::Routes;
 use crate::receiver::otlp::Otlp;
 use crate::receiver::otlp_file::OtlpFile;
+use crate::receiver::{Route, Routes};
 use crate::service::applied;
 use crate::service::exporters::{self, AnyExporter};
+use crate::service::extensions;
 use crate::service::rules::Keeper;
 use crate::service::surroundings::{self, Surroundings};
 use crate::service::{Service, StartError};
@@ -43,9 +44,11 @@ pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result
     for id in config.service.pipelines.keys() {
         pipelines.insert(id.clone(), pipeline(id, &config, &findings, &exporters, &deadlines, &mut keepers)?);
     }
+    let authenticators = extensions::build(&config)?;
     let (mut receivers, mut files) = (Vec::new(), Vec::new());
     for (id, written) in &config.receivers {
-        let (name, routes) = (id.to_string(), routes(id, &config, &pipelines));
+        let name = id.to_string();
+        let routes = Routes { authenticators: authenticators.clone(), ..routes(id, &config, &pipelines) };
         match written {
             ReceiverConfig::Otlp(own) => {
                 let bound = Otlp::bind(&name, own).map_err(failed)?;
@@ -64,6 +67,7 @@ pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result
         exporters: exporters.into_iter().map(|(id, exporter)| (id.to_string(), exporter)).collect(),
         admin,
         keepers,
+        authenticators: authenticators.into_values().collect(),
         budget: Budget::new(config.service.in_flight_bytes_max),
         shutdown_timeout: config.service.shutdown_timeout.0,
         deadline,
@@ -266,12 +270,12 @@ fn routes(receiver: &Id, config: &Config, pipelines: &BTreeMap<PipelineId, Pipel
         if !own.receivers.contains(receiver) {
             continue;
         }
-        let intakes = match id.signal {
+        let into = match id.signal {
             Signal::Logs => &mut routes.logs,
             Signal::Metrics => &mut routes.metrics,
             Signal::Traces => &mut routes.traces,
         };
-        intakes.extend(pipelines[id].intake());
+        into.extend(pipelines[id].intake().map(|intake| Route { intake, allow: own.allow.clone() }));
         routes.wanted.merge(wanted(own, config));
     }
     routes

@@ -65,7 +65,14 @@ fn bucket(server: &Backend) -> BTreeMap<String, Vec<u8>> {
     let listing = sender::get(server.port, "/evidence?list-type=2").unwrap().text();
     let keys = listing.split("<Key>").skip(1).map(|rest| rest.split("</Key>").next().unwrap().to_owned());
     let get = |key: String| {
-        let found = sender::get(server.port, &format!("/evidence/{key}")).unwrap();
+        // One that names a credential; nobody checks it.
+        let credential =
+            "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+        let head = format!(
+            "GET /evidence/{key} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: {credential}\r\nconnection: close\r\n\r\n"
+        );
+        let found = sender::exchange(server.port, head.as_bytes()).unwrap();
+        assert_eq!(found.status, 200, "{key}: {}", found.text());
         let hash: String = digest(&found.body);
         assert_eq!(found.header("x-amz-meta-telseal-sha256"), Some(&*hash), "{key}");
         assert!(key.contains(&hash[..16]), "the name says what is in it: {key}");

@@ -149,3 +149,10 @@ async fn what_comes_late_or_ends_is_not_shown_and_what_expires_goes_on_where_it_
     exporter.export(&delta(70, 60, 1)).await.unwrap();
     assert!(!page(&address, "").await.contains("d_total"));
 }
+
+#[test]
+fn the_example_is_valid() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/metrics.yaml");
+    let output = Command::new(env!("CARGO_BIN_EXE_telseal")).args(["validate", "--config", example]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

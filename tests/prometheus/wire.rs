@@ -1,6 +1,7 @@
 //! The bytes of remote write 1.0 and 2.0, read by prost, and what is made of a receiver's answers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use serde_json::json;
 use telseal::exporter::outbound::Endpoints;
 use telseal::exporter::prometheusremotewrite::{Config, PrometheusRemoteWrite, Queue, Version};
 use telseal::exporter::{ExportError, Exporter, Payload};
+use telseal::otlp::Signal;
 use telseal::stdx::tasks;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -294,4 +296,26 @@ async fn only_refused_series_are_put_aside_however_they_are_spread() {
     let ExportError::Partial { refused } = error else { panic!("{error}") };
     assert_eq!(refused.iter().flat_map(|it| it.records.clone()).collect::<Vec<_>>(), [3, 77]);
     assert!(seen.lock().unwrap().len() < 60);
+}
+
+#[tokio::test]
+async fn a_sealed_line_of_many_points_is_sent_whole_and_put_aside_whole() {
+    let refuses = Arc::new(AtomicBool::new(false));
+    let answer = {
+        let refuses = Arc::clone(&refuses);
+        move |_: usize, body: &[u8]| {
+            let is_third = |series: &Series| series.samples[0].value.to_bits() == 3.0_f64.to_bits();
+            let is_bad = refuses.load(Relaxed) && First::decode(body).unwrap().series.iter().any(is_third);
+            if is_bad { "400 Bad Request" } else { "200 OK" }.to_owned()
+        }
+    };
+    let (address, seen) = receiver(answer).await;
+    let exporter = exporter(&address, |config| config.target_info.enabled = false);
+    let line = || Payload::from_lines(Signal::Metrics, gauges(20).to_lines().unwrap(), 1);
+    exporter.export(&line()).await.unwrap();
+    let taken: usize = seen.lock().unwrap().iter().map(|(_, body)| First::decode(&**body).unwrap().series.len()).sum();
+    assert_eq!(taken, 20);
+    refuses.store(true, Relaxed);
+    let error = exporter.export(&line()).await.unwrap_err();
+    assert!(matches!(error, ExportError::Permanent { .. }), "{error}");
 }

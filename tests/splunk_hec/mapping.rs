@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use telseal::exporter::Payload;
+use telseal::exporter::{ExportError, Exporter, Payload};
 use telseal::otlp::Signal;
 use telseal::otlp::json::to_protobuf;
 
@@ -280,6 +280,128 @@ fn raw_requests_carry_bodies_and_their_metadata_in_the_query() {
     assert_eq!(line["event_name"], "only");
     export(&exporter(&hec, &json!({"export_raw": true})), &spans(&[full_span()])).unwrap();
     assert_eq!(hec.seen()[1].path, "/services/collector/event");
+}
+
+fn metrics(metrics: &[Value], points: u64) -> Payload {
+    let request = json!({"resourceMetrics": [{"resource": resource(), "schemaUrl": "ru",
+        "scopeMetrics": [{"scope": scope(), "schemaUrl": "su", "metrics": metrics}]}]});
+    payload(Signal::Metrics, points, &request)
+}
+
+/// The fields of each event without those of resource and scope, which must be there.
+fn own_fields(events: &[Value]) -> Vec<Value> {
+    let own = |event: &Value| {
+        assert_eq!(
+            (&event["event"], &event["time"], &event["host"]),
+            (&json!("metric"), &json!(1_700_000_000.5), &json!("h1"))
+        );
+        let mut fields = event["fields"].as_object().unwrap().clone();
+        for (key, value) in around_as_fields().as_object().unwrap() {
+            assert_eq!(fields.remove(key).as_ref(), Some(value), "{key}");
+        }
+        Value::Object(fields)
+    };
+    events.iter().map(own).collect()
+}
+
+fn point(more: Value) -> Value {
+    merged(&[
+        json!({"timeUnixNano": "1700000000500000000", "startTimeUnixNano": "5",
+        "attributes": attributes(json!({"cpu": {"intValue": "0"}}))}),
+        more,
+    ])
+}
+
+#[test]
+fn every_kind_of_metric_has_its_place() {
+    let of = |name: &str, kind: &str, data: Value| json!({"name": name, "unit": "By", "description": "d", kind: data});
+    let sum = |points: Value| json!({"dataPoints": points, "aggregationTemporality": 2, "isMonotonic": true});
+    let histogram = point(
+        json!({"count": "6", "sum": 9.5, "min": 0.5, "max": 4.0, "bucketCounts": ["1", "2", "3"], "explicitBounds": [1.0, 2.5]}),
+    );
+    let exponential = point(json!({"count": "7", "sum": 1.0, "scale": 0, "zeroCount": "1", "zeroThreshold": 0.25,
+        "positive": {"offset": 0, "bucketCounts": ["2", "0", "3"]}, "negative": {"offset": 1, "bucketCounts": ["1"]}}));
+    let summary = point(
+        json!({"count": "3", "sum": 6.0, "quantileValues": [{"quantile": 0.5, "value": 2.0}, {"quantile": 0.99, "value": "NaN"}]}),
+    );
+    let payload = metrics(
+        &[
+            of("mem.used", "gauge", json!({"dataPoints": [point(json!({"asInt": "7"}))]})),
+            of("mem-free", "gauge", json!({"dataPoints": [point(json!({"asDouble": 1.5}))]})),
+            of(
+                "mem.max",
+                "gauge",
+                json!({"dataPoints": [point(json!({"asInt": "9"})), point(json!({"asInt": "10"}))]}),
+            ),
+            of("ops", "sum", sum(json!([point(json!({"asInt": "3"}))]))),
+            of("lat", "histogram", json!({"dataPoints": [histogram], "aggregationTemporality": 1})),
+            of("exp", "exponentialHistogram", json!({"dataPoints": [exponential], "aggregationTemporality": 2})),
+            of("quant", "summary", json!({"dataPoints": [summary]})),
+        ],
+        8,
+    );
+    let found = own_fields(&events(&json!({}), &payload));
+    let with =
+        |kind: &str, more: Value| merged(&[json!({"metric_type": kind, "otel.metric.unit": "By", "cpu": 0}), more]);
+    let lat = |more: Value| with("Histogram", merged(&[json!({"otel.metric.temporality": "delta"}), more]));
+    let exp =
+        |more: Value| with("ExponentialHistogram", merged(&[json!({"otel.metric.temporality": "cumulative"}), more]));
+    let wanted = [
+        // Two metrics of one time and dimensions are one event, the second value of a name is another.
+        with("Gauge", json!({"metric_name:mem.used": 7, "metric_name:mem.max": 9})),
+        with("Gauge", json!({"metric_name:mem_free": 1.5, "otel.metric.name": "mem-free"})),
+        with("Gauge", json!({"metric_name:mem.max": 10})),
+        with(
+            "Sum",
+            json!({"metric_name:ops": 3, "otel.metric.temporality": "cumulative", "otel.metric.is_monotonic": "true"}),
+        ),
+        lat(
+            json!({"metric_name:lat_count": 6, "metric_name:lat_sum": 9.5, "metric_name:lat_min": 0.5, "metric_name:lat_max": 4.0}),
+        ),
+        lat(json!({"metric_name:lat_bucket": 1, "le": "1"})),
+        lat(json!({"metric_name:lat_bucket": 3, "le": "2.5"})),
+        lat(json!({"metric_name:lat_bucket": 6, "le": "+Inf"})),
+        exp(json!({"metric_name:exp_count": 7, "metric_name:exp_sum": 1.0})),
+        exp(json!({"metric_name:exp_bucket": 1, "le": "-2"})),
+        exp(json!({"metric_name:exp_bucket": 2, "le": "0.25"})),
+        exp(json!({"metric_name:exp_bucket": 4, "le": "2"})),
+        exp(json!({"metric_name:exp_bucket": 7, "le": "8"})),
+        exp(json!({"metric_name:exp_bucket": 7, "le": "+Inf"})),
+        with("Summary", json!({"metric_name:quant_count": 3, "metric_name:quant_sum": 6.0})),
+        with("Summary", json!({"metric_name:quant_0.5": 2.0, "qt": "0.5"})),
+    ];
+    assert_eq!(found, wanted);
+}
+
+#[test]
+fn metrics_arrive_whether_sealed_or_not() {
+    let points = json!({"dataPoints": [point(json!({"asInt": "7"})), point(json!({"asInt": "8", "flags": 1}))]});
+    let unsealed = metrics(&[json!({"name": "m", "gauge": points})], 2);
+    let sealed = Payload::from_lines(Signal::Metrics, unsealed.to_lines().unwrap(), 1);
+    let found = [unsealed, sealed].map(|payload| events(&json!({}), &payload));
+    assert_eq!(found[0].len(), 1);
+    assert_eq!(found[0], found[1]);
+}
+
+#[test]
+fn points_without_a_number_are_counted_and_too_many_buckets_are_put_aside() {
+    let hec = Hec::start(Acks::Off);
+    let exporter = exporter(&hec, &json!({}));
+    let gauge =
+        [point(json!({"asDouble": "NaN"})), point(json!({"asInt": "1"})), point(json!({})), point(json!({"flags": 1}))];
+    let many: Vec<_> = (0..1001).map(|n| n.to_string()).collect();
+    let bounds: Vec<_> = (0..1000).map(f64::from).collect();
+    let wide = point(json!({"count": "5", "bucketCounts": many, "explicitBounds": bounds}));
+    let payload = metrics(
+        &[
+            json!({"name": "g", "gauge": {"dataPoints": gauge}}),
+            json!({"name": "h", "histogram": {"dataPoints": [wide]}}),
+        ],
+        5,
+    );
+    let error = export(&exporter, &payload).unwrap_err();
+    assert!(matches!(&error, ExportError::Partial { refused } if refused[0].records == [4]), "{error:?}");
+    assert_eq!((hec.indexed().len(), exporter.rejected_records()), (1, 3));
 }
 
 const SEALED: &str = "

@@ -134,6 +134,17 @@ fn suffixes(unit: &str, kind: Type) -> Suffixes {
     Suffixes { unit: unit_word(main, &UNITS), per: unit_word(per, &PER_UNITS), last }
 }
 
+/// What is added to a name for a unit: `seconds`, `meters_per_second`; `None` for a unit that adds nothing.
+#[must_use]
+pub fn unit_suffix(unit: &str) -> Option<String> {
+    let Suffixes { unit, per, .. } = suffixes(unit, Type::Gauge);
+    match (unit, per) {
+        (Some(unit), Some(per)) => Some(format!("{unit}_per_{per}")),
+        (None, Some(per)) => Some(format!("per_{per}")),
+        (unit, None) => unit,
+    }
+}
+
 /// The word for a unit in UCUM. Annotations in braces say nothing about the unit.
 fn unit_word(unit: &str, known: &[(&str, &str)]) -> Option<String> {
     if unit.contains(['{', '}']) {

@@ -13,7 +13,7 @@ use std::io::Write;
 use super::registry::{Family, Registry, Series};
 use crate::exporter::prom::Type;
 use crate::exporter::prom::exemplar::Exemplar;
-use crate::exporter::prom::name::{escaped_label, is_legacy_label, is_legacy_metric, legacy_metric};
+use crate::exporter::prom::name::{escaped_label, is_legacy_label, is_legacy_metric, legacy_metric, unit_suffix};
 use crate::exporter::prom::value::{Classic, Value};
 use crate::otlp::wire::{Cursor, WireValue};
 
@@ -137,14 +137,10 @@ impl Page {
         self.head("# TYPE ", base, |out| out.extend_from_slice(kind.as_bytes()));
         let (is_open, help) = (self.format.is_open(), if family.help.is_empty() { NO_HELP } else { &family.help });
         self.head("# HELP ", base, |out| escape(out, help, is_open));
-        let unit = base.rsplit('_').next().unwrap_or_default();
-        if is_open
-            && !family.unit.is_empty()
-            && !family.unit.starts_with(['{', '1'])
-            && base.len() > unit.len()
-            && family.kind != Type::Summary
-            && is_legacy_label(unit)
-        {
+        // OpenMetrics: a unit is named where the name ends in it.
+        let unit = unit_suffix(&family.unit).filter(|_| is_open);
+        let ends_in = |unit: &String| base.strip_suffix(unit.as_str()).is_some_and(|head| head.ends_with('_'));
+        if let Some(unit) = unit.filter(ends_in) {
             self.head("# UNIT ", base, |out| out.extend_from_slice(unit.as_bytes()));
         }
         for (labels, series) in shown {

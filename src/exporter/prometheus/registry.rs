@@ -242,7 +242,7 @@ impl<'f, 'a> Filling<'f, 'a> {
         labels.put(&[], &mut self.key);
         let news = News {
             start: point.start_time,
-            time: point.time,
+            time: if point.time == 0 { self.now } else { point.time },
             value: if point.has_no_value() { None } else { Value::of(&point.data) },
             is_delta: metric.kind.temporality() == Some(Temporality::Delta),
             exemplars: exemplars(point)?,

@@ -10,7 +10,7 @@ use crate::exporter::splunk_hec::config::Config;
 use crate::exporter::splunk_hec::fields::Fields;
 use crate::exporter::splunk_hec::metadata::{Metadata, is_allowed};
 use crate::exporter::splunk_hec::parts::{Key, Part, Parts};
-use crate::exporter::splunk_hec::span;
+use crate::exporter::splunk_hec::{metric, span};
 use crate::exporter::{Payload, Refusal};
 use crate::otlp::fields::{LogFields, SpanFields};
 use crate::otlp::line::{DISCLOSED, ENTRY, LineWriter, NUMBER, SALT, STREAM_ID};
@@ -31,16 +31,22 @@ const SCOPE_DROPPED: u32 = 4;
 pub(super) struct Encoded {
     pub(super) parts: Vec<Part>,
     pub(super) refused: Vec<Refusal>,
-    /// Data points without a number that Splunk could take.
-    pub(super) unsent_points: u64,
+    /// Records of metrics without a number that Splunk could take.
+    pub(super) unsent_records: u64,
 }
 
 /// Turns a payload into requests of at most `length_max` bytes.
 pub(super) fn encode(config: &Config, payload: &Payload, length_max: usize) -> Result<Encoded, DecodeError> {
     let mut parts = Parts::new(length_max, config.max_event_size.as_usize());
-    Encoder { config, signal: payload.signal(), parts: &mut parts, lines: LineWriter::default() }.payload(payload)?;
+    let unsent_records = if payload.signal() == Signal::Metrics {
+        metric::encode(config, payload, &mut parts)?
+    } else {
+        Encoder { config, signal: payload.signal(), parts: &mut parts, lines: LineWriter::default() }
+            .payload(payload)?;
+        0
+    };
     let (parts, refused) = parts.finish();
-    Ok(Encoded { parts, refused, unsent_points: 0 })
+    Ok(Encoded { parts, refused, unsent_records })
 }
 
 struct Encoder<'c, 'p> {
@@ -106,7 +112,12 @@ impl<'s, 'a> Shared<'s, 'a> {
     }
 
     /// Appends them beside the attributes of a record, which keep their names where both have one.
-    fn put_beside(&self, config: &Config, own: &[Attribute<'_>], fields: &mut Fields<'_>) -> Result<(), DecodeError> {
+    pub(super) fn put_beside(
+        &self,
+        config: &Config,
+        own: &[Attribute<'_>],
+        fields: &mut Fields<'_>,
+    ) -> Result<(), DecodeError> {
         let clashes = |attribute: &Attribute<'_>| own.iter().any(|other| other.key == attribute.key);
         if !self.attributes.iter().any(clashes) {
             self.put(fields);

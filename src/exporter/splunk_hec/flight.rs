@@ -19,7 +19,7 @@ pub(super) struct Flight {
     payload: Payload,
     pub(super) todo: VecDeque<Part>,
     pub(super) waiting: Vec<Waiting>,
-    pub(super) unsent_points: u64,
+    pub(super) unsent_records: u64,
     refused: Vec<Refusal>,
     /// Something of it is confirmed, refused or under way: it can no longer be refused as a whole.
     touched: bool,
@@ -48,10 +48,10 @@ impl fmt::Debug for Flight {
 impl Flight {
     /// A payload of which nothing was sent yet.
     pub(super) fn new(payload: &Payload, encoded: Encoded) -> Self {
-        let Encoded { parts, refused, unsent_points } = encoded;
+        let Encoded { parts, refused, unsent_records } = encoded;
         let touched = parts.len() > 1 || !refused.is_empty();
         let (payload, todo) = (payload.clone(), parts.into());
-        Self { payload, todo, waiting: Vec::new(), unsent_points, refused, touched }
+        Self { payload, todo, waiting: Vec::new(), unsent_records, refused, touched }
     }
 
     /// True when all of it can still be refused as one.

@@ -133,6 +133,11 @@ impl Parts {
         Ok(())
     }
 
+    /// A record that would be more events than anybody wants.
+    pub(super) fn set_aside(&mut self, record: u64) {
+        self.too_large.push(record);
+    }
+
     fn begin(&mut self, key: Key<'_>) -> usize {
         if self.open.len() == OPEN_MAX {
             self.done.push(self.open.remove(0));
@@ -145,7 +150,8 @@ impl Parts {
     pub(super) fn finish(mut self) -> (Vec<Part>, Vec<Refusal>) {
         self.done.append(&mut self.open);
         self.done.retain(|part| part.len() > 0);
-        let cause = format!("not sent: its event is larger than max_event_size ({} bytes)", self.event_max);
+        let cause =
+            format!("not sent: larger than max_event_size ({} bytes), or more than 1000 buckets", self.event_max);
         let refused = if self.too_large.is_empty() {
             Vec::new()
         } else {

@@ -173,7 +173,7 @@ impl<E: Exporter> Delivery<E> {
     async fn send(&mut self, roll: &Roll) -> bool {
         loop {
             let cause = match self.attempt(Call::Confirm(roll)).await {
-                Verdict::Delivered | Verdict::Partial(_) => return true,
+                Verdict::Delivered | Verdict::Partial { .. } => return true,
                 Verdict::Stopped => return false,
                 Verdict::GivenUp(cause) => return self.put_roll_aside(roll, &cause).await,
                 Verdict::Refused(cause) => cause,
