@@ -251,9 +251,9 @@ fn each_of_command(field: OfCommand, unit: Unit<'_, '_>, command: &Command<'_>, 
 
 /// Files that a program writes whose whole purpose that is: `tee FILE`, `dd of=FILE`.
 fn written(command: &Command<'_>, visit: Visit<'_>) -> ControlFlow<()> {
-    let mut words = command.argv.iter().skip(1);
+    let words = command.argv.iter().skip(1);
     match command.program {
-        "tee" | "sponge" => words.filter(|word| !word.starts_with('-')).try_for_each(|word| visit(word)),
+        "tee" | "sponge" => words.filter(|word| !word.starts_with('-')).copied().try_for_each(visit),
         "dd" => words.filter_map(|word| word.strip_prefix("of=")).try_for_each(visit),
         _ => ControlFlow::Continue(()),
     }

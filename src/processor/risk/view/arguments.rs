@@ -47,8 +47,9 @@ impl<'a> View<'_, '_, 'a> {
             self.event.push(Field::Arguments, text);
             return self.argument_text(text, shell);
         }
+        let text = std::str::from_utf8(reader.rest()).unwrap_or_default();
         if self.json(reader, &[], DEPTH_MAX).is_err() {
-            self.event.set(Field::Truncated, "true");
+            self.argument_text(text, shell);
         }
     }
 

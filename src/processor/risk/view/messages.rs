@@ -72,30 +72,41 @@ impl<'a> View<'_, '_, 'a> {
         }
     }
 
-    /// An object: perhaps a call, perhaps something around one.
+    /// An object: perhaps a call, perhaps something around one. A call whose arguments break off is a call.
     fn json_call(&mut self, reader: &mut Reader<'a>, depth: usize) -> Result<(), json::Error> {
         let (mut name, mut arguments) = (None, None);
+        let read = self.json_members(reader, depth, &mut name, &mut arguments);
+        match (name, arguments) {
+            (Some(name), Some(arguments)) => self.call(name, Arguments::Json(arguments)),
+            (None, Some(mut other)) => self.json_calls(&mut other, depth)?,
+            _ => {}
+        }
+        read
+    }
+
+    fn json_members(
+        &mut self,
+        reader: &mut Reader<'a>,
+        depth: usize,
+        name: &mut Option<&'a str>,
+        arguments: &mut Option<Reader<'a>>,
+    ) -> Result<(), json::Error> {
         while let Some(key) = reader.next_member()? {
             let key = self.unescaped(&key);
             if key == "name" {
                 let mut ahead = reader.clone();
                 if let json::Value::Str(text) = ahead.value()? {
-                    name = Some(self.unescaped(&text));
+                    *name = Some(self.unescaped(&text));
                     *reader = ahead;
                     continue;
                 }
             }
             if is_arguments(key) {
-                arguments = Some(reader.clone());
+                *arguments = Some(reader.clone());
                 reader.skip_value(depth)?;
             } else {
                 self.json_calls(reader, depth)?;
             }
-        }
-        match (name, arguments) {
-            (Some(name), Some(arguments)) => self.call(name, Arguments::Json(arguments)),
-            (None, Some(mut other)) => self.json_calls(&mut other, depth)?,
-            _ => {}
         }
         Ok(())
     }
