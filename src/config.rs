@@ -24,8 +24,9 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 pub use delivery::{Batch, Delivery, Retry};
-pub use family::{ExporterConfig, ProcessorConfig, ReceiverConfig};
+pub use family::{ExporterConfig, ExtensionConfig, ProcessorConfig, ReceiverConfig};
 pub use id::Id;
+pub use load::digest;
 pub use service::{Ack, Format, Level, Logs, Metrics, Pipeline, PipelineId, Service, Storage, Telemetry, WhenFull};
 
 use crate::stdx::problem::{At, Problem};
@@ -39,6 +40,8 @@ pub struct Config {
     pub processors: BTreeMap<Id, ProcessorConfig>,
     /// Where it goes, and how it is delivered there.
     pub exporters: BTreeMap<Id, (ExporterConfig, Delivery)>,
+    /// What recognises senders.
+    pub extensions: BTreeMap<Id, ExtensionConfig>,
     /// How all of it runs.
     pub service: Service,
     /// SHA-256 of the text it was read from, in hex.

@@ -4,6 +4,7 @@
 //! to try again: `pipeline::delivery` retries, pauses, bisects and dead-letters for all of them alike.
 
 pub mod classify;
+pub mod datadog;
 pub mod debug;
 pub mod file;
 pub mod loki;
@@ -11,8 +12,12 @@ pub mod otlp_grpc;
 pub mod otlp_http;
 pub mod outbound;
 mod parts;
+pub mod prom;
+pub mod prometheus;
+pub mod prometheusremotewrite;
 mod rejections;
 mod shapes;
+pub mod splunk_hec;
 
 use std::future::{Future, ready};
 use std::time::Duration;
@@ -30,6 +35,12 @@ use crate::otlp::{self, DecodeError, Signal};
 pub trait Exporter: Send + Sync + 'static {
     /// Sends the payload. `Ok` means that the destination has confirmed it: the cursor moves and never comes back.
     fn export(&self, payload: &Payload) -> impl Future<Output = Result<(), ExportError>> + Send;
+
+    /// Before the first export: finds out what can be known without data, such as that a credential is not valid. `Pause` raises
+    /// the alarm at once instead of with the first record.
+    fn begin(&self) -> impl Future<Output = Result<(), ExportError>> + Send {
+        ready(Ok(()))
+    }
 
     /// True when it asks payloads for OTLP and never for lines: a sealed pipeline can then spare reading lines back.
     fn wants_otlp(&self) -> bool {

@@ -25,12 +25,14 @@ pub mod entry;
 pub mod files;
 pub mod keys;
 pub mod note;
+pub mod options;
 pub mod order;
 pub mod policy;
 pub mod proof;
 pub mod prove;
 pub mod reader;
 pub mod replay;
+pub mod request;
 pub mod retain;
 pub mod tiles;
 pub mod tree;
@@ -56,10 +58,11 @@ pub use self::control::Control;
 pub use self::drafts::{Drafts, field_digest, random16};
 pub use self::entry::risk_of;
 pub use self::keys::RootKey;
+pub use self::options::{Named, Options};
 pub use self::reader::{Chunk, LedgerReader};
 pub use self::run::{Counters, DeclaredGap};
 pub use self::verify::{Anchor, Report, VerifyError, VerifyOptions, Violation, verify};
-pub use self::writer::{Ledger, LedgerError, Options, Recovery, Seal, Sealed};
+pub use self::writer::{Ledger, LedgerError, Recovery, Seal, Sealed};
 
 /// The end of the names of open segments, and of closed ones that an exporter still needs.
 pub const EXTENSION: &str = "ndjson";

@@ -15,6 +15,7 @@ pub mod receiver;
 pub mod pipeline;
 // 2: the components and logs, which do not know each other
 pub mod exporter;
+pub mod extension;
 pub mod ledger;
 pub mod processor;
 pub mod spool;

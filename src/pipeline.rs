@@ -3,6 +3,7 @@
 pub mod account;
 pub mod admission;
 pub mod chain;
+mod checkpoints;
 pub mod cursor;
 pub mod delivery;
 pub mod lens;

@@ -2,13 +2,16 @@
 //! no processor and no exporter.
 //!
 //! `otlp` is the receiver of configuration files. Its two protocols, `otlp_http` and `otlp_grpc`, read a request
-//! (`body`), pass it through the door they share (`door`) and answer in the words of `status`.
+//! (`body`), pass it through the door they share (`door`, where `guard` asks who it is and `quota` counts) and answer in the words of `status`.
 
 mod body;
 mod door;
+mod guard;
 pub mod otlp;
 mod otlp_grpc;
 mod otlp_http;
+mod quota;
 mod status;
 
-pub use door::Routes;
+pub use door::{Route, Routes};
+pub use quota::Limits;

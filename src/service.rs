@@ -5,10 +5,12 @@
 //! pipelines commit their last group, delivery loops finish or meet the deadline.
 
 mod admin;
+mod applied;
 mod build;
 mod detect;
 pub mod dry;
 mod exporters;
+mod extensions;
 pub mod notify;
 pub mod rules;
 pub mod single;
@@ -24,6 +26,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::config::Config;
+use crate::extension::Authenticator;
 use crate::http::server;
 use crate::pipeline::{Budget, Pipeline};
 use crate::receiver::{Routes, otlp};
@@ -42,6 +45,7 @@ pub struct Service {
     exporters: Vec<(String, exporters::AnyExporter)>,
     admin: Option<(server::Bound, PrometheusHandle)>,
     keepers: Vec<rules::Keeper>,
+    authenticators: Vec<Arc<Authenticator>>,
     budget: Budget,
     shutdown_timeout: Duration,
     deadline: watch::Sender<Option<Instant>>,
@@ -102,6 +106,7 @@ impl Service {
         let (admin_stop, admin_stopped) = watch::channel(false);
         let (mut listening, mut admin, mut reloading) = (Tasks::new(), Tasks::new(), Tasks::new());
         self.reloads.into_iter().for_each(|reload| reloading.spawn(reload.run()));
+        self.authenticators.into_iter().for_each(|authenticator| reloading.spawn(authenticator.stay_fresh()));
         for (_, receiver, routes) in self.receivers {
             // Nobody sends new routes yet; a reload will.
             let (_, routes) = watch::channel(Arc::new(routes));

@@ -8,6 +8,7 @@ pub mod durable;
 pub mod duration;
 pub mod host;
 pub mod json;
+pub mod live;
 pub mod packed;
 pub mod percent;
 pub mod problem;

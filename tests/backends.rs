@@ -13,7 +13,11 @@ mod process;
 #[path = "support/sender.rs"]
 mod sender;
 
+#[path = "backends/datadog_in_victoria.rs"]
+mod datadog_in_victoria;
 #[path = "backends/loki_in_victoria_logs.rs"]
 mod loki_in_victoria_logs;
 #[path = "backends/victoria_logs.rs"]
 mod victoria_logs;
+#[path = "backends/victoria_metrics.rs"]
+mod victoria_metrics;

@@ -5,12 +5,18 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by failing")]
 
+#[path = "conformance/datadog.rs"]
+mod datadog;
 #[path = "conformance/grpc.rs"]
 mod grpc;
 #[path = "conformance/http.rs"]
 mod http;
 #[path = "conformance/loki.rs"]
 mod loki;
+#[path = "conformance/remote_write.rs"]
+mod remote_write;
+#[path = "conformance/splunk_hec.rs"]
+mod splunk_hec;
 #[path = "conformance/tls.rs"]
 mod tls;
 
@@ -74,8 +80,13 @@ fn payload() -> (Payload, Vec<u8>) {
 
 /// Exports once and checks what comes of it.
 async fn check<E: Exporter + Debug>(case: &str, exporter: &E, wanted: Outcome) {
+    check_payload(case, exporter, &payload().0, wanted).await;
+}
+
+/// The same with a payload of one's own.
+async fn check_payload<E: Exporter + Debug>(case: &str, exporter: &E, payload: &Payload, wanted: Outcome) {
     let before = exporter.rejected_records();
-    let result = tokio::time::timeout(Duration::from_secs(10), exporter.export(&payload().0)).await.expect(case);
+    let result = tokio::time::timeout(Duration::from_secs(10), exporter.export(payload)).await.expect(case);
     let found = outcome_of(&result, exporter.rejected_records() - before);
     assert_eq!(found, wanted, "{case}: {result:?}");
     let said = format!(

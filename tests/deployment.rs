@@ -107,3 +107,26 @@ fn manifests_are_what_kubernetes_takes() {
         assert!(passed >= 3, "only {passed} resources were looked at:\n{}", text(&validated));
     }
 }
+
+#[test]
+fn alerts_fire_on_a_bad_day_and_not_on_an_ordinary_one() {
+    let folder = root("examples/monitoring");
+    let test = run(Command::new("promtool").args(["test", "rules", "rules.test.yml"]).current_dir(&folder));
+    let Some(tested) = or_skip(test) else { return };
+    assert!(tested.status.success(), "{}", text(&tested));
+}
+
+#[test]
+fn alerts_and_the_dashboard_ask_for_metrics_that_there_are() {
+    let readme = fs::read_to_string(root("README.md")).unwrap();
+    for path in ["examples/monitoring/rules.yml", "examples/monitoring/dashboard.json"] {
+        let asked = fs::read_to_string(root(path)).unwrap();
+        let names: Vec<&str> = asked
+            .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+            .filter(|word| word.starts_with("telseal_"))
+            .collect();
+        assert!(names.len() > 10, "{path} asks for nothing");
+        let unknown: Vec<_> = names.iter().filter(|name| !readme.contains(&format!("`{name}`"))).collect();
+        assert!(unknown.is_empty(), "{path}: {unknown:?} are not in the README's table of metrics");
+    }
+}

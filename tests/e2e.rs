@@ -20,6 +20,8 @@ mod dead_letters;
 mod integrity;
 #[path = "e2e/passthrough.rs"]
 mod passthrough;
+#[path = "e2e/requests.rs"]
+mod requests;
 #[path = "e2e/secrets.rs"]
 mod secrets;
 #[path = "e2e/surroundings.rs"]

@@ -13,6 +13,8 @@ mod sdk;
 #[path = "support/sender.rs"]
 mod sender;
 
+#[path = "security/auth.rs"]
+mod auth;
 #[path = "security/clients.rs"]
 mod clients;
 #[path = "security/pki.rs"]
@@ -50,4 +52,11 @@ fn ended(telseal: Telseal) -> String {
     let ended = telseal.terminate();
     assert_eq!(ended.status.code(), Some(0), "{}", ended.output);
     ended.output
+}
+
+/// Everything in the files of the site's folder whose names begin like this.
+fn written(site: &Site, beginning: &str) -> String {
+    let mut files = process::files_below(site.dir());
+    files.retain(|path| path.file_name().unwrap().to_string_lossy().starts_with(beginning));
+    files.iter().map(|path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()).collect()
 }

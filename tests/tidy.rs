@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["stdx"],
     &["http", "telemetry", "otlp"],
-    &["processor", "exporter", "ledger", "spool"],
+    &["processor", "exporter", "extension", "ledger", "spool"],
     &["pipeline"],
     &["receiver"],
     &["config"],

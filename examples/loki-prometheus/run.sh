@@ -12,7 +12,7 @@ work=$(mktemp -d)
 export DATA=$work/data
 started=()
 trap 'for pid in "${started[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" || true; done; rm -rf "$work"' EXIT
-until_ready() { for _ in $(seq 300); do curl -fs -o /dev/null "$1" && return; sleep 0.1; done; echo "not ready: $1" >&2; exit 1; }
+until_ready() { for _ in $(seq 300); do curl -fs -o /dev/null "$1" && return; sleep 0.1; done; echo "not ready: $1" >&2; return 1; }
 
 if [ -z "${LOKI:-}" ]; then
     store=$("$root/tests/backends/fetch" victoria-logs)
@@ -31,7 +31,7 @@ if [ -z "$telseal" ]; then
 fi
 "$telseal" run --config "$here/telseal.yaml" 2>"$work/telseal.log" &
 started+=($!)
-until_ready "http://$ADMIN/readyz"
+until_ready "http://$ADMIN/readyz" || { cat "$work/telseal.log" >&2; exit 1; }
 
 for signal in logs traces; do
     curl -fsS -o /dev/null -H 'content-type: application/json' --data-binary "@$root/examples/session/$signal.json" "http://$OTLP_HTTP/v1/$signal"
@@ -46,7 +46,9 @@ curl -fs "http://$ADMIN/metrics" | grep '^telseal_exporter_delivered_records_tot
 [ -z "${store:-}" ] && exit
 
 ask() { curl -fsS "http://127.0.0.1:$store_port/select/logsql/query" --data-urlencode "query=$1"; }
-for _ in $(seq 100); do ask '*' | grep -q . && break; sleep 0.1; done
+# A store shows what it got after a moment.
+sent=$(curl -fs "http://$ADMIN/metrics" | awk '/^telseal_exporter_delivered_records_total/ {sum += $2} END {print sum + 0}')
+for _ in $(seq 100); do [ "$(ask '*' | wc -l)" -ge "$sent" ] && break; sleep 0.1; done
 echo "in the store, by stream:"
 ask '* | stats by (_stream) count() records'
 echo "commands of high risk, from the sealed lines:"

@@ -26,6 +26,7 @@ use crate::cli::{Exit, complain, failed, offline};
 use crate::ledger::entry::Kind;
 use crate::ledger::note::Checkpoint;
 use crate::ledger::replay::{Seen, replay};
+use crate::ledger::request::Request;
 use crate::ledger::verify::LedgerReport;
 use crate::ledger::walk::Folder;
 use crate::ledger::{Control, RootKey, VerifyOptions, verify};
@@ -205,7 +206,8 @@ impl Export {
             event = event.number("last", last);
         }
         let event = event.text("sha256", &self.digest.clone().hex());
-        match offline::append(folder, root_key.map_or(RootKey::Folder, RootKey::File), Some(event)) {
+        let root = root_key.map_or(RootKey::Folder, RootKey::File);
+        match offline::request(folder, root, Request::Export(event)) {
             Ok(_) => "  noted       in the ledger, as an entry of its own\n".to_owned(),
             Err(why) => format!("  not noted   in the ledger: {why}\n"),
         }

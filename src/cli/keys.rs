@@ -10,6 +10,7 @@ use crate::cli::{Exit, complain, failed, say};
 use crate::ledger::cosign::witness_key;
 use crate::ledger::keys::{create_key_file, read_key_file, read_public_key};
 use crate::ledger::note::{VerifyingKey, is_origin};
+use crate::ledger::request::Request;
 use crate::ledger::walk::Folder;
 use crate::ledger::{LedgerError, RootKey};
 use crate::stdx::json::write_str;
@@ -24,7 +25,7 @@ pub(super) enum KeysCommand {
     Init(InitArgs),
     /// Print the public half: the verifier key, its line for a C2SP tlog-policy, its fingerprint
     Export(ExportArgs),
-    /// Begin a new epoch now and wipe the key that signed until now; telseal must not be running
+    /// Begin a new epoch now and wipe the key that signed until now; a running telseal is asked to do it
     Rotate(RotateArgs),
 }
 
@@ -120,8 +121,7 @@ fn public_json(key: &VerifyingKey) -> String {
 fn rotate(args: &RotateArgs) -> Result<Exit> {
     let folder = Folder::find(&args.path)?;
     let root = args.root_key.clone().map_or(RootKey::Folder, RootKey::File);
-    // Whoever opens a ledger begins a new epoch.
-    let epoch = offline::append(&folder, root, None)?;
+    let epoch = offline::request(&folder, root, Request::Rotate)?.epoch;
     complain(format!("epoch {epoch} signs from now on; the key of epoch {} is wiped\n", epoch.saturating_sub(1)));
     Ok(Exit::Ok)
 }

@@ -1,24 +1,29 @@
-//! Appends an event to a ledger that nobody is writing: a run of its own, with an orderly end.
-//!
-//! It is refused where it would hide something: while a process writes, and after a run that did not end in order, which
-//! the next start must report first.
+//! What a command adds to a ledger. Where a process is writing it, that one is asked; else it is a run of its own, with an
+//! orderly end. After a run that did not end in order it waits for the next start, which must report that first.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::ledger::entry::{Entry, Kind};
+use crate::ledger::request::{self, Answer, AskError, Request};
 use crate::ledger::walk::{Folder, SegmentReader, WalkError};
-use crate::ledger::{Control, Ledger, LedgerError, Options, RootKey};
+use crate::ledger::{Ledger, LedgerError, Options, RootKey};
 use crate::stdx::durable;
+
+/// How long a running telseal may take to answer. It looks once a second.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why nothing was appended.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refused {
-    #[error("a process is writing this ledger")]
-    InUse,
     #[error("one file was named, not a ledger's folder")]
     OneFile,
-    #[error("the last run did not end in order; start telseal once, so that it reports that first")]
+    #[error(
+        "the last run did not end in order; start telseal once, so that it reports that first: it then does this as well"
+    )]
     Unclean,
+    #[error(transparent)]
+    Asked(#[from] AskError),
     #[error(transparent)]
     Lock(#[from] durable::LockError),
     #[error(transparent)]
@@ -27,26 +32,29 @@ pub(super) enum Refused {
     Ledger(#[from] LedgerError),
 }
 
-/// Opens the ledger, seals the event if there is one, and ends the run. Returns the number of the ledger's epoch.
-pub(super) fn append(folder: &Folder, root: RootKey, event: Option<Control>) -> Result<u32, Refused> {
+/// Has the request done, by whoever may write the ledger now.
+pub(super) fn request(folder: &Folder, root: RootKey, request: Request) -> Result<Answer, Refused> {
     if folder.is_one_file {
         return Err(Refused::OneFile);
     }
     if folder.is_in_use() {
-        return Err(Refused::InUse);
+        return Ok(request::ask(&folder.dir, &request, PATIENCE)?);
     }
     let _lock = durable::lock_dir(&lock_of(&folder.dir))?;
     if last_kind(folder)? != Some(Kind::End) {
+        request::leave(&folder.dir, &request).map_err(AskError::File)?;
         return Err(Refused::Unclean);
     }
     // The name of the pipeline matters for a new ledger only.
     let (mut ledger, ..) = Ledger::open(&folder.dir, &Options { root, ..Options::new("offline") })?;
-    if let Some(event) = event {
-        ledger.append_control(event)?;
+    match request {
+        Request::Export(event) => ledger.append_control(event)?,
+        // Whoever opens a ledger begins a new epoch.
+        Request::Rotate => {}
     }
-    let epoch = ledger.epoch().epoch;
+    let answer = Answer { entries: ledger.entries(), epoch: ledger.epoch().epoch };
     ledger.finish()?;
-    Ok(epoch)
+    Ok(answer)
 }
 
 /// The folder whose lock a running telseal would hold: that of the `data_dir`, where the ledger still lies in one.

@@ -11,6 +11,10 @@ use crate::service::Service;
 use crate::service::notify::Notify;
 use crate::telemetry;
 
+/// After how many polls a worker asks the system for events, idle or not. Tokio's 61 are too many where one poll takes a request of
+/// hundreds of records through the processors: the answer to an export would wait for a tenth of a second.
+const POLLS_BEFORE_EVENTS: u32 = 7;
+
 pub(super) fn run(path: &Path, accept_rollback: Option<String>) -> Exit {
     let mut config = match load(path) {
         Ok(config) => config,
@@ -36,7 +40,8 @@ fn start(config: Config) -> Result<Exit, Box<dyn std::error::Error>> {
     let own = &config.service.telemetry;
     telemetry::start_events(own.logs.level.name(), own.logs.format == config::Format::Json)?;
     let metrics = telemetry::start_metrics()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.enable_all().event_interval(POLLS_BEFORE_EVENTS).build()?;
     let exit = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;

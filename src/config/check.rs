@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::family::{ExporterConfig, Family, ProcessorConfig, ReceiverConfig};
+use super::family::{ExporterConfig, ExtensionConfig, Family, ProcessorConfig, ReceiverConfig};
 use super::id::Id;
 use super::load::Section;
 use super::message::{self, Message};
@@ -24,6 +24,7 @@ pub(super) struct Cross<'a> {
     pub(super) receivers: &'a Section<ReceiverConfig>,
     pub(super) processors: &'a Section<ProcessorConfig>,
     pub(super) exporters: &'a Section<ExporterConfig>,
+    pub(super) extensions: &'a Section<ExtensionConfig>,
     pub(super) raw: &'a Raw,
 }
 
@@ -37,6 +38,7 @@ pub(super) fn all(cross: &Cross<'_>, problems: &mut Problems) -> BTreeMap<Pipeli
     check.unused(cross.receivers);
     check.unused(cross.processors);
     check.unused(cross.exporters);
+    check.authenticators();
     check.pipelines()
 }
 
@@ -134,6 +136,34 @@ impl Check<'_, '_> {
         }
     }
 
+    /// Authenticators must exist, and an extension that guards nothing is a mistake that nobody would see.
+    fn authenticators(&mut self) {
+        let section = self.cross.extensions;
+        let defined: Vec<&str> = section.defined.iter().map(String::as_str).collect();
+        let mut used = BTreeSet::new();
+        for (id, (config, _)) in &self.cross.receivers.read {
+            for (key, authenticator) in config.authenticators() {
+                if section.legible && !defined.contains(&authenticator.as_str()) {
+                    let at = At::new("receivers").key(id).key(key);
+                    self.say(&at, message::undefined_component(ExtensionConfig::NAME, &authenticator, &defined));
+                }
+                used.insert(authenticator);
+            }
+        }
+        for (index, id) in
+            self.cross.raw.extensions.iter().enumerate().filter(|(_, id)| !defined.contains(&id.as_str()))
+        {
+            let at = At::new("service.extensions").item(index);
+            self.say(&at, message::undefined_component(ExtensionConfig::NAME, id, &defined));
+        }
+        // A receiver with errors may be the one that names it.
+        if self.cross.receivers.read.len() == self.cross.receivers.defined.len() {
+            for id in section.read.keys().map(ToString::to_string).filter(|id| !used.contains(id)) {
+                self.say(&At::new("extensions").key(&id), message::unused_extension(&id));
+            }
+        }
+    }
+
     // Pipelines.
 
     fn pipelines(&mut self) -> BTreeMap<PipelineId, Pipeline> {
@@ -182,7 +212,20 @@ impl Check<'_, '_> {
         self.references(at, &raw.exporters, self.cross.exporters);
         let sealed = self.order(&at.key("processors"), &raw.processors);
         self.storage(at, raw, sealed);
+        self.allow(&at.key("allow"), raw);
         sealed
+    }
+
+    /// Where senders have no names, nobody would be let in.
+    fn allow(&mut self, at: &At, raw: &RawPipeline) {
+        if raw.allow.is_everybody() {
+            return;
+        }
+        for (id, (config, _)) in &self.cross.receivers.read {
+            if raw.receivers.contains(&id.to_string()) && !config.identifies() {
+                self.say(at, message::nobody_identified(&id.to_string()));
+            }
+        }
     }
 
     /// The order of processors: what is stored or sealed must be redacted, what is redacted must not be added to.

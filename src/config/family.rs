@@ -87,8 +87,19 @@ family! {
     OtlpHttp(crate::exporter::otlp_http::Config) = "otlp_http" also "otlphttp",
     OtlpGrpc(crate::exporter::otlp_grpc::Config) = "otlp_grpc" also "otlp",
     Loki(Box<crate::exporter::loki::Config>) = "loki",
+    Datadog(Box<crate::exporter::datadog::Config>) = "datadog",
+    Prometheus(Box<crate::exporter::prometheus::Config>) = "prometheus",
+    PrometheusRemoteWrite(Box<crate::exporter::prometheusremotewrite::Config>) = "prometheusremotewrite",
     File(crate::exporter::file::Config) = "file",
+    SplunkHec(Box<crate::exporter::splunk_hec::Config>) = "splunk_hec",
     Debug(crate::exporter::debug::Config) = "debug",
+}
+
+family! {
+    /// An extension of any kind.
+    ExtensionConfig { section: "extensions", name: "extension", shared: &[] }
+    BearerTokenAuth(crate::extension::bearertokenauth::Config) = "bearertokenauth",
+    BasicAuth(crate::extension::basicauth::Config) = "basicauth",
 }
 
 impl ExporterConfig {
@@ -96,6 +107,8 @@ impl ExporterConfig {
     pub(super) fn refuses(&self, signal: Signal) -> Option<&'static str> {
         match self {
             Self::Loki(_) => crate::exporter::loki::Config::refuses(signal),
+            Self::Prometheus(_) => crate::exporter::prometheus::Config::refuses(signal),
+            Self::PrometheusRemoteWrite(_) => crate::exporter::prometheusremotewrite::Config::refuses(signal),
             _ => None,
         }
     }
@@ -122,6 +135,24 @@ impl ReceiverConfig {
         let grpc = otlp.protocols.grpc.as_ref().map(|grpc| ("protocols.grpc.endpoint", grpc.address()));
         let http = otlp.protocols.http.as_ref().map(|http| ("protocols.http.endpoint", http.address()));
         grpc.into_iter().chain(http).collect()
+    }
+
+    /// The authenticators it names, each with the path of its key.
+    pub(super) fn authenticators(&self) -> Vec<(&'static str, String)> {
+        let Self::Otlp(otlp) = self;
+        let grpc = otlp.protocols.grpc.as_ref().and_then(|grpc| grpc.auth.as_ref());
+        let http = otlp.protocols.http.as_ref().and_then(|http| http.auth.as_ref());
+        let grpc = grpc.map(|auth| ("protocols.grpc.auth.authenticator", auth.authenticator.clone()));
+        grpc.into_iter()
+            .chain(http.map(|auth| ("protocols.http.auth.authenticator", auth.authenticator.clone())))
+            .collect()
+    }
+
+    /// Whether its senders prove who they are, whichever protocol they take.
+    pub(super) fn identifies(&self) -> bool {
+        let Self::Otlp(otlp) = self;
+        let (grpc, http) = (&otlp.protocols.grpc, &otlp.protocols.http);
+        grpc.as_ref().is_none_or(|grpc| grpc.identifies()) && http.as_ref().is_none_or(|http| http.identifies())
     }
 
     /// The largest request it takes.

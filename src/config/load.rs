@@ -11,7 +11,7 @@ use super::check::{self, Cross};
 use super::de::{self, Step};
 use super::delivery::Delivery;
 use super::env::{self, Hidden, Surroundings};
-use super::family::{ExporterConfig, Family, ProcessorConfig, ReceiverConfig};
+use super::family::{ExporterConfig, ExtensionConfig, Family, ProcessorConfig, ReceiverConfig};
 use super::id::Id;
 use super::message::Message;
 use super::service::{PipelineId, Raw, Service};
@@ -93,22 +93,32 @@ fn config(tree: &Yaml, problems: &mut Problems) -> Config {
     let receivers = section::<ReceiverConfig>(tree, problems);
     let processors = section::<ProcessorConfig>(tree, problems);
     let exporters = section::<ExporterConfig>(tree, problems);
+    let extensions = section::<ExtensionConfig>(tree, problems);
     let service = tree.get("service").cloned().unwrap_or_else(|| Yaml::empty_map(tree.place));
     let raw = read::<Raw>(&service, &At::new("service"), &[], problems).value.unwrap_or_default();
-    let cross = Cross { tree, receivers: &receivers, processors: &processors, exporters: &exporters, raw: &raw };
+    let cross = Cross {
+        tree,
+        receivers: &receivers,
+        processors: &processors,
+        exporters: &exporters,
+        extensions: &extensions,
+        raw: &raw,
+    };
     let pipelines = check::all(&cross, problems);
     Config {
         receivers: receivers.read.into_iter().map(|(id, (config, _))| (id, config)).collect(),
         processors: processors.read.into_iter().map(|(id, (config, _))| (id, config)).collect(),
         exporters: exporters.read,
+        extensions: extensions.read.into_iter().map(|(id, (config, _))| (id, config)).collect(),
         service: service_of(raw, pipelines),
         digest: String::new(),
     }
 }
 
-/// What a ledger says about the configuration in force: the text as given, so that a secret from the environment is not
-/// in it.
-fn digest(text: &str) -> String {
+/// SHA-256 in hex: what a ledger says about the configuration in force. It is over the text as given, so that a secret from the
+/// environment is not in it.
+#[must_use]
+pub fn digest(text: &str) -> String {
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
     hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -126,7 +136,7 @@ fn service_of(raw: Raw, pipelines: BTreeMap<PipelineId, Pipeline>) -> Service {
 }
 
 fn unknown_sections(tree: &Yaml, problems: &mut Problems) {
-    const KNOWN: [&str; 4] = ["receivers", "processors", "exporters", "service"];
+    const KNOWN: [&str; 5] = ["receivers", "processors", "exporters", "extensions", "service"];
     for entry in tree.entries().iter().filter(|entry| !KNOWN.contains(&entry.key.as_str())) {
         problems.0.push(message::unknown_key(&entry.key, &KNOWN).at(&At::new(&entry.key), Some(entry.place)));
     }

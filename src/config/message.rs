@@ -181,9 +181,6 @@ fn foreign_key(key: &str) -> Option<&'static str> {
         "sending_queue" => Some(
             "there is no queue to size: the pipeline's own storage holds what is not delivered; see `hold_bytes_max`",
         ),
-        "extensions" => Some(
-            "telseal has no extensions: health is at `service.telemetry.metrics.endpoint`, storage is the pipeline's",
-        ),
         "connectors" => Some("telseal has no connectors: give a pipeline several exporters"),
         _ => None,
     }
@@ -222,6 +219,9 @@ fn foreign_kind(kind: &str) -> Option<&'static str> {
         "transform" => Some("use `enrich`, `redact` or `filter`"),
         "k8sattributes" => Some("use `enrich` with `detectors: [k8s]`: the API server is never asked"),
         "logging" => Some("use `debug`"),
+        "health_check" | "healthcheckv2" => Some("remove it: health is at `service.telemetry.metrics.endpoint`"),
+        "file_storage" => Some("remove it: storage is the pipeline's own, under its key `storage`"),
+        "oauth2client" => Some("exporters take credentials in `headers`"),
         _ => None,
     }
 }
@@ -321,6 +321,19 @@ pub(super) fn multiplier_too_small() -> Message {
 
 pub(super) fn interval_order() -> Message {
     Message::new("must not be shorter than `initial_interval`")
+}
+
+// Senders.
+
+pub(super) fn unused_extension(id: &str) -> Message {
+    Message::new(format!("no receiver names `{id}`: it recognises nobody")).hint(format!(
+        "write `auth: {{authenticator: {id}}}` under a protocol of a receiver, or take the extension out"
+    ))
+}
+
+pub(super) fn nobody_identified(receiver: &str) -> Message {
+    Message::new(format!("senders of `{receiver}` need not prove who they are, so none of them could be let in"))
+        .hint("set `auth.authenticator` or `tls.client_ca_file` under each of its protocols")
 }
 
 // Addresses and files.

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::id::Id;
 use super::message::{self, Message};
+use crate::extension::Allow;
 use crate::http::server::Tls;
 use crate::otlp::Signal;
 use crate::stdx::bytesize::ByteSize;
@@ -56,6 +57,8 @@ pub struct Pipeline {
     pub hold_bytes_max: ByteSize,
     /// What happens beyond that. Default: `refuse`.
     pub when_full: WhenFull,
+    /// Which senders may write it. Default: all.
+    pub allow: Allow,
 }
 
 /// Where a pipeline's data rests.
@@ -174,6 +177,8 @@ pub(super) struct Raw {
     pub(super) telemetry: Telemetry,
     pub(super) shutdown_timeout: Span,
     pub(super) in_flight_bytes_max: ByteSize,
+    /// As in the Collector; extensions run where a receiver names them.
+    pub(super) extensions: Vec<String>,
     pub(super) pipelines: BTreeMap<String, RawPipeline>,
 }
 
@@ -184,6 +189,7 @@ impl Default for Raw {
             telemetry: Telemetry::default(),
             shutdown_timeout: Span::secs(10),
             in_flight_bytes_max: ByteSize::mib(32),
+            extensions: vec![],
             pipelines: BTreeMap::new(),
         }
     }
@@ -200,6 +206,7 @@ pub(super) struct RawPipeline {
     pub(super) ack: Option<Ack>,
     pub(super) hold_bytes_max: Option<ByteSize>,
     pub(super) when_full: Option<WhenFull>,
+    pub(super) allow: Allow,
 }
 
 impl RawPipeline {
@@ -224,6 +231,7 @@ impl RawPipeline {
             ack: self.ack.unwrap_or(ack),
             hold_bytes_max: self.hold_bytes_max.unwrap_or(hold),
             when_full: self.when_full.unwrap_or(WhenFull::Refuse),
+            allow: self.allow.clone(),
         }
     }
 }

@@ -4,13 +4,15 @@
 //! Several endpoints are one destination: requests go to the first that works, and stay with it until it fails. A request
 //! that no endpoint took is tried again by the delivery loop. Messages name host and path, never a header, body or query.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
 use http::StatusCode;
-use reqwest::Url;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_ENCODING, HeaderMap, RETRY_AFTER};
+use reqwest::{Method, Url};
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use tracing::warn;
@@ -59,8 +61,19 @@ pub struct Outbound {
     client: Client,
     routes: Vec<Route>,
     /// Which of the routes worked last.
-    current: AtomicUsize,
+    current: Arc<AtomicUsize>,
     compression: Compression,
+}
+
+/// One request: all of it that does not depend on the endpoint.
+#[derive(Debug, Clone)]
+pub struct Call<'c> {
+    /// The method.
+    pub method: Method,
+    /// The query; empty for the one in the configuration.
+    pub query: &'c str,
+    /// The body, compressed already.
+    pub body: Bytes,
 }
 
 impl Endpoints {
@@ -74,6 +87,26 @@ impl Endpoints {
     #[must_use]
     pub fn addresses(&self) -> &[Address] {
         &self.0
+    }
+
+    /// These, or one by default.
+    #[must_use]
+    pub fn or(&self, default: impl FnOnce() -> String) -> Self {
+        if self.0.iter().all(Address::is_empty) && self.0.len() < 2 { Self::one(default()) } else { self.clone() }
+    }
+
+    /// The same with `path` behind the path of each. What is no URL stays as it is, to be found by the check.
+    #[must_use]
+    pub fn below(&self, path: &str) -> Self {
+        let join = |address: &Address| match address.url() {
+            Some(mut url) => {
+                let joined = format!("{}{path}", url.path().trim_end_matches('/'));
+                url.set_path(&joined);
+                Address::new(url)
+            }
+            None => address.clone(),
+        };
+        Self(self.0.iter().map(join).collect())
     }
 
     /// The URLs, with `path` where one has none.
@@ -180,7 +213,7 @@ impl Settings<'_> {
         fixed.extend(self.compression.name().map(|name| ("content-encoding", name)));
         let route = |url: Url| Route::new(url, self.tls, &fixed, self.headers);
         let routes = urls.into_iter().map(route).collect::<Result<_, _>>()?;
-        Ok(Outbound { client, routes, current: AtomicUsize::new(0), compression: self.compression })
+        Ok(Outbound { client, routes, current: Arc::default(), compression: self.compression })
     }
 }
 
@@ -204,20 +237,72 @@ impl Outbound {
     /// # Errors
     /// `Retry` when no endpoint gave a whole answer.
     pub async fn send(&self, body: Bytes, extra: &HeaderMap) -> Result<(Answer, &str), ExportError> {
+        let call = Call { method: Method::POST, query: "", body };
+        let (answer, at) = self.call(&call, |_| extra.clone()).await?;
+        Ok((answer, self.name_of(at)))
+    }
+
+    /// The same for any method and query, with headers that depend on the endpoint, which the answer comes with.
+    ///
+    /// # Errors
+    /// `Retry` when no endpoint gave a whole answer.
+    pub async fn call(
+        &self,
+        call: &Call<'_>,
+        extra: impl Fn(usize) -> HeaderMap,
+    ) -> Result<(Answer, usize), ExportError> {
         let first = self.current.load(Relaxed);
         let mut last = None;
         for turn in 0..self.routes.len() {
             let at = (first + turn) % self.routes.len();
-            let route = &self.routes[at];
-            let sent = self.client.post_with(route, extra, body.clone()).await;
+            let sent = self.call_at(at, call, &extra(at)).await;
             let unwell = sent.as_ref().map_or(true, |answer| matches!(verdict(answer), Verdict::Retry(_)));
-            last = Some(sent.map(|answer| (answer, route.name())).map_err(ExportError::from));
+            last = Some(sent.map(|answer| (answer, at)));
             if !unwell {
                 self.current.store(at, Relaxed);
                 break;
             }
         }
         last.unwrap_or_else(|| Err(ExportError::Pause { cause: "no `endpoint` is configured".to_owned() }))
+    }
+
+    /// The same at one endpoint only, for what is known there and nowhere else.
+    ///
+    /// # Errors
+    /// `Retry` when it gave no whole answer.
+    pub async fn call_at(&self, at: usize, call: &Call<'_>, extra: &HeaderMap) -> Result<Answer, ExportError> {
+        let Some(route) = self.routes.get(at) else {
+            return Err(ExportError::Pause { cause: "no `endpoint` is configured".to_owned() });
+        };
+        let Call { method, query, body } = call;
+        let route = if query.is_empty() { Cow::Borrowed(route) } else { Cow::Owned(route.with_query(query)) };
+        Ok(self.client.send_with(method.clone(), &route, extra, body.clone()).await?)
+    }
+
+    /// The same endpoints with other paths; which of them works best is known to both.
+    #[must_use]
+    pub fn beside(&self, path: impl Fn(&str) -> String) -> Self {
+        let routes = self.routes.iter().map(|route| route.with_path(&path(route.path()))).collect();
+        Self { client: self.client.clone(), routes, current: self.current.clone(), compression: self.compression }
+    }
+
+    /// The same for bodies that are not worth compressing.
+    #[must_use]
+    pub fn uncompressed(self) -> Self {
+        let routes = self.routes.into_iter().map(|route| route.without(&CONTENT_ENCODING)).collect();
+        Self { routes, compression: Compression::None, ..self }
+    }
+
+    /// How many endpoints there are.
+    #[must_use]
+    pub fn endpoints(&self) -> usize {
+        self.routes.len()
+    }
+
+    /// An endpoint: host, port and path.
+    #[must_use]
+    pub fn name_of(&self, at: usize) -> &str {
+        self.routes.get(at).map_or("", Route::name)
     }
 
     /// Compresses, sends and judges by the status alone; the answer is there for those who look further.
@@ -233,7 +318,7 @@ impl Outbound {
     /// The endpoint in use: host, port and path.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.routes.get(self.current.load(Relaxed)).map_or("", Route::name)
+        self.name_of(self.current.load(Relaxed))
     }
 }
 

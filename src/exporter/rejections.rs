@@ -37,15 +37,22 @@ impl Rejections {
         self.total.load(Ordering::Relaxed)
     }
 
+    /// Counts what is reported elsewhere.
+    pub(super) fn count(&self, rejected: u64) {
+        if rejected > 0 {
+            self.total.fetch_add(rejected, Ordering::Relaxed);
+            metrics::counter!("telseal_exporter_rejected_records_total", "exporter" => self.exporter.clone())
+                .increment(rejected);
+        }
+    }
+
     /// Counts and reports. An answer that cannot be read rejects nothing: its status said that the data was taken.
     pub(super) fn note(&self, signal: Signal, records: u64, partial: &PartialSuccess) {
         let rejected = partial.rejected.min(records);
         if rejected == 0 && partial.message.is_empty() {
             return;
         }
-        self.total.fetch_add(rejected, Ordering::Relaxed);
-        metrics::counter!("telseal_exporter_rejected_records_total", "exporter" => self.exporter.clone())
-            .increment(rejected);
+        self.count(rejected);
         warn!(
             exporter = self.exporter,
             signal = signal.name(),

@@ -118,6 +118,8 @@ pub struct Failure {
 #[derive(Clone)]
 pub struct Route {
     url: Url,
+    /// As configured: with the host that is connected to, not the one in the certificate.
+    address: Url,
     name: String,
     headers: HeaderMap,
 }
@@ -181,7 +183,41 @@ impl Route {
             let (key, value) = header(key, value).ok_or_else(|| BuildError::Header(key.clone()))?;
             headers.insert(key, value);
         }
-        Ok(Self { name: name(&url), url: tls.target(url), headers })
+        Ok(Self { name: name(&url), url: tls.target(url.clone()), address: url, headers })
+    }
+
+    /// The path as configured.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.address.path()
+    }
+
+    /// The same with another path, without a query.
+    #[must_use]
+    pub fn with_path(&self, path: &str) -> Self {
+        let mut route = self.clone();
+        for url in [&mut route.url, &mut route.address] {
+            url.set_path(path);
+            url.set_query(None);
+        }
+        Self { name: name(&route.address), ..route }
+    }
+
+    /// The same with another query, unless it is empty.
+    #[must_use]
+    pub fn with_query(&self, query: &str) -> Self {
+        let mut route = self.clone();
+        if !query.is_empty() {
+            route.url.set_query(Some(query));
+        }
+        route
+    }
+
+    /// The same without a header.
+    #[must_use]
+    pub fn without(mut self, header: &HeaderName) -> Self {
+        self.headers.remove(header);
+        self
     }
 
     /// The same under another name, for protocols whose paths say nothing.
@@ -242,9 +278,23 @@ impl Client {
     /// # Errors
     /// When no whole answer came.
     pub async fn post_with(&self, route: &Route, extra: &HeaderMap, body: impl Into<Body>) -> Result<Answer, Failure> {
+        self.send_with(Method::POST, route, extra, body).await
+    }
+
+    /// The same with any method.
+    ///
+    /// # Errors
+    /// When no whole answer came.
+    pub async fn send_with(
+        &self,
+        method: Method,
+        route: &Route,
+        extra: &HeaderMap,
+        body: impl Into<Body>,
+    ) -> Result<Answer, Failure> {
         let mut headers = route.headers.clone();
         headers.extend(extra.clone());
-        self.request(Method::POST, route, headers, body).await
+        self.request(method, route, headers, body).await
     }
 
     /// The same with any method.

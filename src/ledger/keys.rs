@@ -15,8 +15,9 @@ use super::cert::{Cert, key_name};
 use super::drafts::random16;
 use super::entry::Stream;
 use super::note::{Signer, SigningKey, VerifyingKey, is_origin};
+use super::options::Options;
 use super::recover::read_header;
-use super::writer::{LedgerError, Options};
+use super::writer::LedgerError;
 use crate::stdx::durable::{self, Mode};
 
 /// The name of the public root key in a ledger's folder.

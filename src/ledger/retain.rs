@@ -6,18 +6,21 @@
 //! use by another process. What a file system or a disk keeps of older blocks is beyond our reach.
 
 mod carry;
+mod job;
 mod survey;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 pub use self::carry::Done;
+pub use self::job::{Job, Policy};
 pub use self::survey::{SegmentFacts, Survey};
 use super::entry::Kind;
 use super::keys::{ROOT_KEY_FILE, RootKey};
 use super::note::VerifyingKey;
+use super::options::Options;
 use super::walk::WalkError;
-use super::writer::{Ledger, LedgerError, Options};
+use super::writer::{Ledger, LedgerError};
 use crate::stdx::durable::{self, Mode};
 use crate::stdx::json::write::{write_str, write_u64};
 use crate::stdx::segments::{Cursor, CursorFile, Position};
@@ -100,12 +103,17 @@ impl Retention {
     /// # Errors
     /// When a text cannot stand in an order.
     pub fn plan(&self, survey: &Survey, passed: Option<u64>) -> Result<Plan, RetainError> {
+        self.plan_but(survey, |segment| passed.is_some_and(|passed| passed < segment.records_before + segment.records))
+    }
+
+    /// The same; those stay that are `needed`.
+    fn plan_but(&self, survey: &Survey, needed: impl Fn(&SegmentFacts) -> bool) -> Result<Plan, RetainError> {
         check_texts(&[("actor", &self.actor), ("policy", &self.policy), ("ticket", &self.ticket)])?;
         let mut plan = Plan::default();
         let mut run: Vec<&SegmentFacts> = Vec::new();
         for segment in survey.closed() {
             let is_old = segment.bodies > 0 && segment.to_ns < self.before_ns;
-            let goes = is_old && takes(survey, segment, passed, &mut plan);
+            let goes = is_old && takes(survey, segment, &needed, &mut plan);
             if !goes {
                 self.order(&mut plan, &std::mem::take(&mut run));
                 continue;
@@ -135,13 +143,13 @@ impl Retention {
 }
 
 /// True when nothing keeps an old segment.
-fn takes(survey: &Survey, segment: &SegmentFacts, passed: Option<u64>, plan: &mut Plan) -> bool {
+fn takes(survey: &Survey, segment: &SegmentFacts, needed: impl Fn(&SegmentFacts) -> bool, plan: &mut Plan) -> bool {
     let range = (segment.first, segment.last);
     if let Some((hold, _)) = survey.authority.hold_over(range) {
         plan.held.push((range.0, range.1, hold.to_owned()));
         return false;
     }
-    if passed.is_some_and(|passed| passed < segment.records_before + segment.records) {
+    if needed(segment) {
         plan.needed.push(range);
         return false;
     }

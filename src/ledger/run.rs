@@ -3,7 +3,8 @@
 
 use super::control::Control;
 use super::entry::Kind;
-use super::writer::Options;
+use super::options::{Named, Options};
+use crate::stdx::json::write_str;
 use crate::stdx::segments::Cut;
 
 /// What the pipeline counted since the process started.
@@ -43,9 +44,25 @@ pub(super) fn beginning(cuts: &[Cut], was_orderly: bool, options: &Options) -> V
         .text("binary", concat!("telseal ", env!("CARGO_PKG_VERSION")))
         .text("config", &options.config_digest)
         .number("heartbeat_seconds", options.heartbeat_seconds)
+        .json("processors", &list(&options.processors))
+        .json("rule_sets", &list(&options.rule_sets))
         .text("rules", &options.rules);
     controls.push(config);
     controls
+}
+
+/// `[{"name":..,"sha256":..},..]`.
+fn list(named: &[Named]) -> Vec<u8> {
+    let mut out = vec![b'['];
+    for (index, Named { name, sha256 }) in named.iter().enumerate() {
+        out.extend_from_slice(if index == 0 { b"{\"name\":" } else { b",{\"name\":" });
+        write_str(&mut out, name);
+        out.extend_from_slice(b",\"sha256\":");
+        write_str(&mut out, sha256);
+        out.push(b'}');
+    }
+    out.push(b']');
+    out
 }
 
 fn unclean_start(cut: &Cut) -> Control {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::anchor::{self, Publisher};
+use super::anchor::Publisher;
 use super::cert::Cert;
 use super::chain::Chain;
 use super::checker::key_rotate;
@@ -15,22 +15,16 @@ use super::control::Control;
 use super::drafts::{Draft, Drafts, random16};
 use super::entry::{ENTRY_BYTES, Entry, Kind, SEAL_BYTES_MAX, Stream, push_sealed_line};
 use super::header::push_header_line;
-use super::keys::{Keys, Root, RootKey};
+use super::keys::{Keys, Root};
 use super::note::{CHECKPOINT_LINE_BYTES_MAX, Signer, VerifyingKey, push_checkpoint_line, sign_note};
+use super::options::Options;
 use super::reader::LedgerReader;
 use super::recover::Recover;
 use super::run::{Counters, DeclaredGap};
 use super::{EXTENSION, close, files, order, retain, run};
-use crate::stdx::clock::unix_nanos;
 use crate::stdx::durable;
-use crate::stdx::segments::{self, Cut, SEGMENT_BYTES_MAX, Segments};
+use crate::stdx::segments::{self, Cut, Segments};
 
-/// How long an epoch lasts, by default, in seconds.
-pub const EPOCH_SECONDS: u64 = 3600;
-/// How many entries an epoch has at most, by default, within one group more.
-pub const EPOCH_ENTRIES: u64 = 1 << 20;
-/// After how long without an entry the ledger says that it lives, by default, in seconds.
-pub const HEARTBEAT_SECONDS: u64 = 60;
 /// How often the root key signs a checkpoint at least, while there are any, in nanoseconds.
 const ROOT_EVERY_NS: u64 = 300_000_000_000;
 
@@ -97,56 +91,6 @@ impl LedgerError {
     }
 }
 
-/// What the owner decides.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The pipeline's id: part of the default origin.
-    pub pipeline: String,
-    /// The name under which checkpoints are signed; `None`: `telseal/<pipeline>/<random part>`, kept in `key.pub`.
-    pub origin: Option<String>,
-    /// A new segment begins when the last one has reached this size.
-    pub segment_bytes_max: u64,
-    /// Where the root key is.
-    pub root: RootKey,
-    /// How long an epoch's key signs, in seconds.
-    pub epoch_seconds: u64,
-    /// How many entries it signs, within one group more.
-    pub epoch_entries: u64,
-    /// Where checkpoints are kept outside the folder.
-    pub anchors: anchor::Settings,
-    /// The wall clock, in nanoseconds since 1970.
-    pub clock: fn() -> u64,
-    /// Closed segments are packed.
-    pub compression: bool,
-    /// After how long without an entry the owner calls [`Ledger::heartbeat`], in seconds: the ledger says so itself.
-    pub heartbeat_seconds: u64,
-    /// SHA-256 of the configuration in force, in hex; empty when there is none.
-    pub config_digest: String,
-    /// Which rules the pipeline applies.
-    pub rules: String,
-}
-
-impl Options {
-    /// The defaults for a pipeline.
-    #[must_use]
-    pub fn new(pipeline: impl Into<String>) -> Self {
-        Self {
-            pipeline: pipeline.into(),
-            origin: None,
-            segment_bytes_max: SEGMENT_BYTES_MAX,
-            root: RootKey::Folder,
-            epoch_seconds: EPOCH_SECONDS,
-            epoch_entries: EPOCH_ENTRIES,
-            anchors: anchor::Settings::default(),
-            clock: unix_nanos,
-            compression: true,
-            heartbeat_seconds: HEARTBEAT_SECONDS,
-            config_digest: String::new(),
-            rules: String::new(),
-        }
-    }
-}
-
 /// What was found at start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recovery {
@@ -199,6 +143,8 @@ pub struct Ledger {
     /// When the epoch began, and when the root key signed last.
     epoch_began_ns: u64,
     root_signed_ns: u64,
+    /// The last checkpoint of this run, as a signed note; empty before the first.
+    checkpoint: String,
     publisher: Publisher,
     closing: close::Closing,
     out: Vec<u8>,
@@ -253,6 +199,7 @@ impl Ledger {
             pending,
             rotation: (!is_new).then_some("start"),
             root_signed_ns: 0,
+            checkpoint: String::new(),
             publisher,
             closing: close::Closing::default(),
             out: Vec::new(),
@@ -275,11 +222,24 @@ impl Ledger {
     /// # Errors
     /// When the disk refuses. Then nothing of the group is in the ledger, and the same call may work later.
     pub fn append(&mut self, group: &[Drafts]) -> Result<Vec<Sealed>, LedgerError> {
+        self.append_then(group, |sealed| sealed)
+    }
+
+    /// The same; `before_readers` gets the answer when the group is on disk and no reader knows of it yet: what readers shall
+    /// find together with it is put there.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`]; `before_readers` was not called then.
+    pub fn append_then<T>(
+        &mut self,
+        group: &[Drafts],
+        before_readers: impl FnOnce(Vec<Sealed>) -> T,
+    ) -> Result<T, LedgerError> {
         let is_empty = self.pending.is_empty() && group.iter().all(Drafts::is_empty);
         if is_empty && self.rotation.is_none() {
             let (first, head) = (self.chain.size(), self.chain.prev_leaf);
             let nothing = Sealed { first, head, end: self.segments.end(), seals: Vec::new() };
-            return Ok(vec![nothing; group.len()]);
+            return Ok(before_readers(vec![nothing; group.len()]));
         }
         if self.segments.is_full() {
             self.segments.roll(self.chain.size())?;
@@ -288,9 +248,9 @@ impl Ledger {
         let rotation = self.prepare_rotation(now, group);
         let mut next = self.chain.clone();
         self.out.clear();
-        let written = self.write_group(&mut next, group, now, rotation).and_then(|(sealed, by_root)| {
-            self.segments.append(&mut [IoSlice::new(&self.out)], next.records - self.chain.records)?;
-            Ok((sealed, by_root))
+        let written = self.write_group(&mut next, group, now, rotation).and_then(|(sealed, note)| {
+            let (parts, records) = (&mut [IoSlice::new(&self.out)], next.records - self.chain.records);
+            Ok((self.segments.append_then(parts, records, || before_readers(sealed))?, note))
         });
         if written.is_ok() {
             self.publisher.committed(&self.out, now);
@@ -298,18 +258,19 @@ impl Ledger {
         if self.out.capacity() > BUFFER_BYTES_KEPT {
             self.out = Vec::new();
         }
-        let (sealed, by_root) = written?;
+        let (answer, note) = written?;
         // Only now: a failed group leaves the chain where it was, and its numbers are given again.
         if next.epoch.epoch != self.chain.epoch.epoch {
             self.keys.rotate();
             (self.rotation, self.epoch_began_ns) = (None, now);
         }
-        if by_root {
+        if is_signed_twice(&note) {
             self.root_signed_ns = now;
         }
+        self.checkpoint = note;
         self.chain = next;
         self.pending.clear();
-        Ok(sealed)
+        Ok(answer)
     }
 
     /// Begins a new epoch now: the key that signed until now is wiped.
@@ -411,6 +372,42 @@ impl Ledger {
         Ok(())
     }
 
+    /// The folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.segments.dir()
+    }
+
+    /// True when the root key is at hand: without it nothing can be ordered.
+    #[must_use]
+    pub fn has_root_key(&self) -> bool {
+        self.keys.root.is_some()
+    }
+
+    /// True when closed segments are packed.
+    #[must_use]
+    pub fn packs(&self) -> bool {
+        self.options.compression
+    }
+
+    /// How many of the entries are records.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.chain.records
+    }
+
+    /// The last checkpoint of this run, as a signed note; empty before the first.
+    #[must_use]
+    pub fn checkpoint(&self) -> &str {
+        &self.checkpoint
+    }
+
+    /// Which bodies it is to delete by itself.
+    #[must_use]
+    pub fn retention(&self) -> Option<&retain::Policy> {
+        self.options.retention.as_ref()
+    }
+
     /// How many entries there are.
     #[must_use]
     pub fn entries(&self) -> u64 {
@@ -481,15 +478,15 @@ impl Ledger {
         staged.ok().map(|()| reason)
     }
 
-    /// Writes header (in a new segment), pending events, lines and checkpoint into the buffer. Says whether the root key
-    /// signed.
+    /// Writes header (in a new segment), pending events, lines and checkpoint into the buffer. Returns the checkpoint
+    /// as well.
     fn write_group(
         &mut self,
         next: &mut Chain,
         group: &[Drafts],
         now: u64,
         rotation: Option<&'static str>,
-    ) -> Result<(Vec<Sealed>, bool), LedgerError> {
+    ) -> Result<(Vec<Sealed>, String), LedgerError> {
         let bytes: usize = group.iter().map(|drafts| drafts.bytes_len() + drafts.len() * SEAL_BYTES_MAX).sum();
         self.out.reserve(bytes + 4096);
         if self.segments.at_start_of_segment() {
@@ -512,16 +509,16 @@ impl Ledger {
             let drafts = key_rotate(cert, reason).draft()?;
             seal(&mut self.out, next, &self.stream_text, &drafts, Kind::KeyRotate, now);
         }
-        let by_root = self.sign_group(next, now, cert.is_some());
+        let note = self.sign_group(next, now, cert.is_some());
         if let Some(cert) = cert {
             next.epoch = Arc::new(cert);
         }
-        Ok((sealed, by_root))
+        Ok((sealed, note))
     }
 
     /// Ends the buffer with a checkpoint. The root key signs the first one, one that ends an epoch or a segment, one
     /// in five minutes, and one that is due at a witness.
-    fn sign_group(&mut self, next: &mut Chain, now: u64, ends_epoch: bool) -> bool {
+    fn sign_group(&mut self, next: &mut Chain, now: u64, ends_epoch: bool) -> String {
         let end = self.segments.end().offset + (self.out.len() + CHECKPOINT_LINE_BYTES_MAX) as u64;
         let is_due = now.saturating_sub(self.root_signed_ns) >= ROOT_EVERY_NS || self.publisher.wants_root(now);
         let wants_root = ends_epoch || is_due || next.signed == 0 || end >= self.options.segment_bytes_max;
@@ -531,9 +528,13 @@ impl Ledger {
         let note = sign_note(&next.checkpoint().text(self.keys.root_key.origin()), &signers);
         push_checkpoint_line(&mut self.out, &note);
         next.signed = next.size();
-        // A service that keeps the key may be away: then the note has one signature.
-        note.matches("\n— ").count() > 1
+        note
     }
+}
+
+/// The epoch's key and the root key signed. A service that keeps the root key may be away: then it did not, though asked.
+fn is_signed_twice(note: &str) -> bool {
+    note.matches("\n— ").count() > 1
 }
 
 /// Chains drafts and writes their lines.

@@ -102,7 +102,7 @@ fn write_entries<'a, T>(
 }
 
 /// The places of entries whose key comes again later, in order.
-fn overruled<'a, T>(entries: &[T], key: impl Fn(&T) -> &'a str) -> Vec<usize> {
+pub fn overruled<'a, T>(entries: &[T], key: impl Fn(&T) -> &'a str) -> Vec<usize> {
     if entries.len() <= COMPARED_MAX {
         let again = |at: usize| entries[at + 1..].iter().any(|later| key(later) == key(&entries[at]));
         return (0..entries.len()).filter(|at| again(*at)).collect();

@@ -1,7 +1,7 @@
 //! What is known of who sent a request, besides its bytes: the address it came from, and the headers that a processor
-//! asks for. Nothing is collected that nobody asks for.
+//! asks for, and who it proved to be. Nothing is collected that nobody asks for.
 //!
-//! None of it is proof: an address may be a proxy's, and a header says what its sender wants it to say.
+//! Only facts are proof: an address may be a proxy's, and a header says what its sender wants it to say.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -26,19 +26,22 @@ pub struct Wanted {
     pub peer: bool,
     /// Header names, in lower case. On gRPC they are called metadata.
     pub headers: BTreeSet<String>,
+    /// What was proven of the sender: `auth.subject`, `auth.claims.email`, `tls.client.subject`.
+    pub facts: BTreeSet<String>,
 }
 
 impl Wanted {
     /// True when nothing is asked for.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        !self.peer && self.headers.is_empty()
+        !self.peer && self.headers.is_empty() && self.facts.is_empty()
     }
 
     /// Asks for what `other` asks for, too.
     pub fn merge(&mut self, other: Self) {
         self.peer |= other.peer;
         self.headers.extend(other.headers);
+        self.facts.extend(other.facts);
     }
 }
 
@@ -49,6 +52,7 @@ pub struct Sender(Option<Arc<Known>>);
 struct Known {
     address: Option<(String, u16)>,
     headers: Vec<(String, String)>,
+    facts: Vec<(String, String)>,
 }
 
 impl fmt::Debug for Sender {
@@ -68,7 +72,19 @@ impl Sender {
     pub fn new(peer: Option<SocketAddr>, headers: Vec<(String, String)>) -> Self {
         // `::ffff:10.0.0.7` is how a socket that listens on both families sees an IPv4 sender.
         let address = peer.map(|peer| (peer.ip().to_canonical().to_string(), peer.port()));
-        Self(Some(Arc::new(Known { address, headers })))
+        Self(Some(Arc::new(Known { address, headers, facts: vec![] })))
+    }
+
+    /// The same sender, of whom this was proven, each name once.
+    #[must_use]
+    pub fn with_facts(self, facts: Vec<(String, String)>) -> Self {
+        let Some(known) = self.0 else { return Self(Some(Arc::new(Known { address: None, headers: vec![], facts }))) };
+        let known = Arc::try_unwrap(known).unwrap_or_else(|shared| Known {
+            address: shared.address.clone(),
+            headers: shared.headers.clone(),
+            facts: vec![],
+        });
+        Self(Some(Arc::new(Known { facts, ..known })))
     }
 
     /// Nobody in particular.
@@ -93,6 +109,12 @@ impl Sender {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.known()?.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// What was proven under a name such as `auth.subject`.
+    #[must_use]
+    pub fn fact(&self, name: &str) -> Option<&str> {
+        self.known()?.facts.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     fn known(&self) -> Option<&Known> {
@@ -123,8 +145,12 @@ mod tests {
     fn wishes_add_up() {
         let mut wanted = Wanted::default();
         assert!(wanted.is_empty());
-        wanted.merge(Wanted { peer: true, headers: ["a".to_owned()].into() });
-        wanted.merge(Wanted { peer: false, headers: ["b".to_owned()].into() });
-        assert!(wanted.peer && wanted.headers.len() == 2);
+        wanted.merge(Wanted { peer: true, headers: ["a".to_owned()].into(), ..Wanted::default() });
+        wanted.merge(Wanted {
+            headers: ["b".to_owned()].into(),
+            facts: ["auth.subject".to_owned()].into(),
+            ..Wanted::default()
+        });
+        assert!(wanted.peer && wanted.headers.len() == 2 && wanted.facts.len() == 1);
     }
 }

@@ -44,6 +44,12 @@ impl Account {
         self.added.fetch_add(records, Relaxed);
     }
 
+    /// Records were made and stored behind the door.
+    pub fn make(&self, records: u64) {
+        self.appended.fetch_add(records, Relaxed);
+        self.added.fetch_add(records, Relaxed);
+    }
+
     /// Records were taken out for a reason.
     pub fn drop_records(&self, reason: &'static str, records: u64) {
         *lock(&self.dropped).entry(reason).or_default() += records;

@@ -89,7 +89,10 @@ pub struct Delivery<E> {
 enum Verdict {
     Delivered,
     /// All was taken but these, which never will be.
-    Partial(Vec<Refusal>),
+    Partial {
+        refused: Vec<Refusal>,
+        rejected_before: u64,
+    },
     /// It will never be taken as it is; why.
     Refused(String),
     /// It may be good, but was tried for as long as it should be.
@@ -114,12 +117,24 @@ impl<E> Drop for Delivery<E> {
 impl<E: Exporter> Delivery<E> {
     /// Runs until the log is closed and read to its end, or the shutdown deadline.
     pub async fn run(mut self) {
+        self.begin().await;
         while self.wait_for_records().await {
             if !self.step().await {
                 break;
             }
         }
         self.place.store_durably().await;
+    }
+
+    /// Only what a human must mend is of interest before there is a record.
+    async fn begin(&mut self) {
+        let answer = tokio::select! {
+            answer = self.exporter.begin() => answer,
+            () = deadline(&mut self.stop) => return,
+        };
+        if let Err(ExportError::Pause { cause }) = answer {
+            self.alarm(&cause);
+        }
     }
 
     /// Waits for records behind the cursor; stores the cursor when there is a moment of rest.
@@ -237,8 +252,12 @@ impl<E: Exporter> Delivery<E> {
         while let Some(payload) = pending.pop() {
             let (cause, halves) = match self.attempt(&payload).await {
                 Verdict::Delivered => continue,
-                Verdict::Partial(refused) if self.put_aside_some(&payload, &refused).await => continue,
-                Verdict::Partial(_) => return false,
+                Verdict::Partial { refused, rejected_before }
+                    if self.put_aside_some(&payload, &refused, rejected_before).await =>
+                {
+                    continue;
+                }
+                Verdict::Partial { .. } => return false,
                 Verdict::Stopped => return false,
                 Verdict::GivenUp(cause) => (cause, None),
                 Verdict::Refused(cause) => (cause, payload.split().ok().flatten()),
@@ -277,7 +296,7 @@ impl<E: Exporter> Delivery<E> {
                 }
                 Err(ExportError::Partial { refused }) => {
                     self.answered();
-                    return Verdict::Partial(refused);
+                    return Verdict::Partial { refused, rejected_before };
                 }
                 Err(ExportError::Pause { cause }) => {
                     self.alarm(&cause);
@@ -332,7 +351,7 @@ impl<E: Exporter> Delivery<E> {
 
     /// Puts some records of a payload aside; the others are delivered. Nothing is counted before all of it is done, since
     /// progress is kept by count. False when shutdown came first.
-    async fn put_aside_some(&mut self, payload: &Payload, refused: &[Refusal]) -> bool {
+    async fn put_aside_some(&mut self, payload: &Payload, refused: &[Refusal], rejected_before: u64) -> bool {
         for Refusal { records, cause } in refused {
             // What cannot be taken apart is put aside as a whole: twice is better than never.
             let bad = payload.pick(records).unwrap_or_else(|_| payload.clone());
@@ -342,7 +361,7 @@ impl<E: Exporter> Delivery<E> {
         }
         let bad = refused_records(refused).min(payload.records());
         self.settle(&self.account.dead_lettered, bad);
-        self.settle(&self.account.delivered, payload.records() - bad);
+        self.count_delivered(payload.records() - bad, rejected_before);
         true
     }
 

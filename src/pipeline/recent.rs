@@ -13,8 +13,9 @@ use crate::otlp::{DecodeError, Signal};
 use crate::pipeline::store::Chunk;
 use crate::stdx::segments::Position;
 
-/// How many bytes of requests are kept at most, with their seals.
-const BYTES_MAX: usize = 8 << 20;
+/// How many bytes of requests are kept at most, with their seals: a flood that outruns its exporter for some tenths of a
+/// second. What every exporter has passed is let go at once, so that a quiet pipeline keeps nothing.
+const BYTES_MAX: usize = 32 << 20;
 
 /// Clones share the requests.
 #[derive(Debug, Clone)]
@@ -34,6 +35,18 @@ struct Kept {
 struct Request {
     otlp: Bytes,
     sealed: Sealed,
+}
+
+impl Kept {
+    /// The oldest go, as long as there is one that may.
+    fn let_go(&mut self, may: impl Fn(&Self, &Request) -> bool) {
+        while let Some(oldest) = self.requests.front()
+            && may(self, oldest)
+        {
+            self.bytes -= oldest.bytes();
+            self.requests.pop_front();
+        }
+    }
 }
 
 impl Request {
@@ -72,11 +85,13 @@ impl Recent {
         let request = Request { otlp, sealed };
         kept.bytes += request.bytes();
         kept.requests.push_back(Arc::new(request));
-        while kept.bytes > BYTES_MAX
-            && let Some(oldest) = kept.requests.pop_front()
-        {
-            kept.bytes -= oldest.bytes();
-        }
+        kept.let_go(|kept, _| kept.bytes > BYTES_MAX);
+    }
+
+    /// Lets go of what lies before `passed`.
+    pub fn pass(&self, passed: Position) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.let_go(|_, oldest| oldest.sealed.end.record <= passed.record);
     }
 
     /// The requests from `from` on, up to `bytes_max` but at least one; `None` when the one that begins there is gone.

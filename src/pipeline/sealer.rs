@@ -1,9 +1,14 @@
 //! The sealed ledger of a pipeline with what goes along: the newest requests as OTLP, and the sessions that are open.
 
-use crate::ledger::{Control, Drafts, Ledger, LedgerError};
+use bytes::Bytes;
+
+use crate::ledger::retain::Job;
+use crate::ledger::{Control, Drafts, Ledger, LedgerError, Sealed};
 use crate::pipeline::chain::Processed;
+use crate::pipeline::checkpoints::Checkpoints;
 use crate::pipeline::recent::Recent;
-use crate::pipeline::sessions::Sessions;
+use crate::pipeline::sessions::{Marks, Sessions};
+use crate::stdx::segments::Position;
 
 /// What the sequencer of a sealing pipeline writes to.
 #[derive(Debug)]
@@ -12,15 +17,35 @@ pub(super) struct Sealer {
     /// Where an exporter wants OTLP.
     recent: Option<Recent>,
     sessions: Sessions,
+    retention: Option<Job>,
+    checkpoints: Option<Checkpoints>,
+    /// Where the slowest exporter was when somebody looked last.
+    keep: Position,
 }
 
 impl Sealer {
-    pub(super) fn new(ledger: Ledger, recent: Option<Recent>) -> Self {
-        Self { ledger, recent, sessions: Sessions::default() }
+    pub(super) fn new(ledger: Ledger, recent: Option<Recent>, checkpoints: Option<Checkpoints>) -> Self {
+        let retention = ledger.retention().cloned().map(Job::new);
+        Self { ledger, recent, sessions: Sessions::default(), retention, checkpoints, keep: Position::default() }
     }
 
-    /// Seals a group and waits for the disk, once.
-    pub(super) fn append(&mut self, group: Vec<Processed>) -> Result<(), LedgerError> {
+    /// Seals a group, and behind it a checkpoint that is due as a record; waits for the disk once.
+    pub(super) fn append(&mut self, mut group: Vec<Processed>) -> Result<(), LedgerError> {
+        let checkpoint = self.checkpoints.as_mut().and_then(|checkpoints| checkpoints.next(&self.ledger));
+        let made = checkpoint.as_ref().map_or(0, Processed::records);
+        group.extend(checkpoint);
+        self.seal_group(group)?;
+        self.made(made);
+        Ok(())
+    }
+
+    fn made(&self, records: u64) {
+        if let Some(checkpoints) = &self.checkpoints {
+            checkpoints.stored(records);
+        }
+    }
+
+    fn seal_group(&mut self, group: Vec<Processed>) -> Result<(), LedgerError> {
         let (drafts, requests): (Vec<Drafts>, Vec<_>) = group
             .into_iter()
             .filter_map(|one| match one {
@@ -28,16 +53,32 @@ impl Sealer {
                 _ => None,
             })
             .unzip();
-        let sealed = self.ledger.append(&drafts)?;
-        let now_ns = self.ledger.now_ns();
-        for ((otlp, marks), sealed) in requests.into_iter().zip(sealed) {
-            let over = self.sessions.seal(marks, sealed.first, now_ns);
-            self.seal_later(over);
-            if let (Some(recent), Some(otlp)) = (self.recent.as_ref(), otlp) {
+        let recent = self.recent.as_ref();
+        // Exporters are woken after this: they shall find the requests here, and not have to read the ledger.
+        let keep = |((otlp, marks), sealed): ((Option<Bytes>, Marks), Sealed)| {
+            let first = sealed.first;
+            if let (Some(recent), Some(otlp)) = (recent, otlp) {
                 recent.keep(otlp, sealed);
             }
+            (marks, first)
+        };
+        let marks: Vec<_> =
+            self.ledger.append_then(&drafts, |sealed| requests.into_iter().zip(sealed).map(keep).collect())?;
+        let now_ns = self.ledger.now_ns();
+        for (marks, first) in marks {
+            let over = self.sessions.seal(marks, first, now_ns);
+            self.seal_later(over);
         }
         Ok(())
+    }
+
+    /// Every exporter has passed what lies before `keep`.
+    pub(super) fn pass(&mut self, keep: Position) {
+        if let Some(recent) = &self.recent {
+            recent.pass(keep);
+        }
+        self.keep = keep;
+        self.ledger.close_behind(keep);
     }
 
     /// The manifests of sessions that are over go with the next group or heartbeat.
@@ -46,10 +87,30 @@ impl Sealer {
         self.seal_later(over);
     }
 
+    /// Does what commands ask of a running ledger (what cannot be done is said, and asked again), and goes on with retention.
+    pub(super) fn serve(&mut self) {
+        if let Some(job) = &mut self.retention {
+            job.step(&mut self.ledger, self.keep);
+        }
+        if let Err(error) = self.ledger.serve_requests() {
+            tracing::warn!(%error, "cannot read the requests to this ledger");
+        }
+        if let Err(error) = self.append(Vec::new()) {
+            tracing::warn!(%error, "cannot seal the checkpoint that is due as a record");
+        }
+    }
+
     /// Nothing more will come.
     pub(super) fn end(mut self) -> Result<(), LedgerError> {
+        // Its thread must not work in the folder after the end.
+        self.retention = None;
         let open = self.sessions.end();
         self.seal_later(open);
+        if let Some(last) = self.checkpoints.as_mut().and_then(|checkpoints| checkpoints.last(&self.ledger)) {
+            let made = last.records();
+            self.seal_group(vec![last])?;
+            self.made(made);
+        }
         self.ledger.finish()
     }
 

@@ -1,6 +1,7 @@
 //! The three kinds of log behind one interface: a ring in memory, a spool on disk, a sealed ledger on disk.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -10,6 +11,7 @@ use crate::otlp::Signal;
 use crate::pipeline::Refused;
 use crate::pipeline::account::Account;
 use crate::pipeline::chain::Processed;
+use crate::pipeline::checkpoints::Checkpoints;
 use crate::pipeline::cursor::Cursors;
 use crate::pipeline::open::{RETRY_AFTER, Settings};
 use crate::pipeline::recent::Recent;
@@ -39,6 +41,8 @@ pub struct LedgerSettings {
     pub options: ledger::Options,
     /// An exporter wants OTLP: the newest requests are kept as that.
     pub keep_otlp: bool,
+    /// How often a checkpoint goes to the exporters as a record; `None`: never. Only logs have such records.
+    pub checkpoint_records: Option<Duration>,
 }
 
 /// The way into the log.
@@ -62,7 +66,7 @@ impl Store {
                 return Ok((Self::Memory { ring, drop_oldest: settings.drop_oldest }, reader));
             }
             Kind::Spool => open_spool(settings).map_err(|error| error.to_string())?,
-            Kind::Ledger(ledger) => open_ledger(settings, ledger).map_err(|error| error.to_string())?,
+            Kind::Ledger(ledger) => open_ledger(settings, ledger, account).map_err(|error| error.to_string())?,
         };
         let sequencer = Sequencer::start(&settings.id, writer, cursors.clone(), account.clone());
         let sequencer = sequencer.map_err(|error| error.to_string())?;
@@ -127,13 +131,16 @@ fn open_spool(settings: &Settings) -> Result<(Writer, Reader), SpoolError> {
 
 fn open_ledger(
     settings: &Settings,
-    LedgerSettings { options, keep_otlp }: &LedgerSettings,
+    LedgerSettings { options, keep_otlp, checkpoint_records }: &LedgerSettings,
+    account: &Arc<Account>,
 ) -> Result<(Writer, Reader), LedgerError> {
     let (ledger, reader, recovery) = Ledger::open(&settings.dir.join("ledger"), options)?;
     say_cut(&settings.id, &recovery.cuts);
     let recent = keep_otlp.then(|| Recent::new(settings.signal, &ledger.stream().to_string()));
     let reader = Reader::Ledger(reader, settings.signal, recent.clone());
-    Ok((Writer::Ledger(Box::new(Sealer::new(ledger, recent))), reader))
+    let every = checkpoint_records.filter(|_| settings.signal == Signal::Logs);
+    let checkpoints = every.map(|every| Checkpoints::new(every, &ledger, *keep_otlp, account.clone()));
+    Ok((Writer::Ledger(Box::new(Sealer::new(ledger, recent, checkpoints))), reader))
 }
 
 fn say_cut(pipeline: &str, cuts: &[crate::stdx::segments::Cut]) {
@@ -214,7 +221,7 @@ impl Writer {
             Self::Spool { spool, reader, hold_bytes_max } => (spool, reader, hold_bytes_max),
             Self::Ledger(sealer) => {
                 let keep = cursors.slowest().unwrap_or(sealer.ledger.end());
-                return sealer.ledger.close_behind(keep);
+                return sealer.pass(keep);
             }
         };
         let keep = hold_bytes_max.map_or_else(Position::default, |hold| newest(reader.segments(), hold));
@@ -374,10 +381,12 @@ impl Reader {
         cursors.slowest().map_or(0, |slowest| self.behind(slowest).1)
     }
 
-    /// Lets go of what all exporters have passed. On disk the sequencer does that.
+    /// Lets go of what is in memory and all exporters have passed. On disk the sequencer does that.
     pub fn trim(&self, cursors: &Cursors) {
-        if let (Self::Memory(reader, _), Some(passed)) = (self, cursors.slowest()) {
-            let _ = reader.trim(passed);
+        match (self, cursors.slowest()) {
+            (Self::Memory(reader, _), Some(passed)) => drop(reader.trim(passed)),
+            (Self::Ledger(_, _, Some(recent)), Some(passed)) => recent.pass(passed),
+            _ => {}
         }
     }
 

@@ -1,7 +1,8 @@
 //! What a ledger says by itself as time passes: that it lives, and that records were dropped.
 //!
 //! A gap entry tells the drops of one reason since the last one, at most once a second; a heartbeat comes when nothing was
-//! sealed for a while. The sequencer sleeps until the earlier of the two is due. Spools have neither.
+//! sealed for a while; requests to the ledger are looked for once a second. The sequencer sleeps until the first of these is due.
+//! Spools have none of them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -17,6 +18,9 @@ const GAP_EVERY: Duration = Duration::from_secs(1);
 
 /// How often sessions are looked at that may be over.
 const SESSIONS_EVERY: Duration = Duration::from_secs(60);
+
+/// How often requests in `orders/` are looked for.
+const REQUESTS_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a sequencer without anything to say sleeps: until somebody sends.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -34,6 +38,7 @@ pub(super) struct Ticks {
     told_at: Option<Instant>,
     told_at_ns: u64,
     sessions_seen_at: Instant,
+    requests_seen_at: Instant,
     /// What was told, by reason.
     told: Vec<(String, u64)>,
     /// The ledger could not be written last time, and that was said.
@@ -54,6 +59,7 @@ impl Ticks {
             told_at: None,
             told_at_ns,
             sessions_seen_at: Instant::now(),
+            requests_seen_at: Instant::now(),
             told: Vec::new(),
             failing: false,
         }
@@ -62,7 +68,8 @@ impl Ticks {
     /// How long the sequencer may sleep.
     pub(super) fn rest(&self) -> Duration {
         let Some(heartbeat) = self.heartbeat else { return IDLE };
-        let until = self.gaps_due.map_or(self.sealed_at + heartbeat, |due| due.min(self.sealed_at + heartbeat));
+        let until = (self.sealed_at + heartbeat).min(self.requests_seen_at + REQUESTS_EVERY);
+        let until = self.gaps_due.map_or(until, |due| due.min(until));
         until.saturating_duration_since(Instant::now())
     }
 
@@ -82,7 +89,7 @@ impl Ticks {
         if is_stored {
             self.sealed_at = Instant::now();
         }
-        self.look_at_sessions(writer, Instant::now());
+        self.look_around(writer, Instant::now());
         if has_drops {
             self.dropped();
         }
@@ -98,7 +105,7 @@ impl Ticks {
         if self.gaps_due.is_some_and(|due| due <= now) {
             self.tell_gaps(writer);
         }
-        self.look_at_sessions(writer, now);
+        self.look_around(writer, now);
         if self.sealed_at + heartbeat <= now {
             let told = writer.sealer().map(|sealer| sealer.ledger.heartbeat(&self.account.counters()));
             self.note(told.transpose().map(drop));
@@ -107,12 +114,16 @@ impl Ticks {
         }
     }
 
-    fn look_at_sessions(&mut self, writer: &mut Writer, now: Instant) {
+    /// Sessions that are over, and requests.
+    fn look_around(&mut self, writer: &mut Writer, now: Instant) {
+        let Some(sealer) = writer.sealer() else { return };
         if now.saturating_duration_since(self.sessions_seen_at) >= SESSIONS_EVERY {
             self.sessions_seen_at = now;
-            if let Some(sealer) = writer.sealer() {
-                sealer.close_idle_sessions();
-            }
+            sealer.close_idle_sessions();
+        }
+        if now.saturating_duration_since(self.requests_seen_at) >= REQUESTS_EVERY {
+            self.requests_seen_at = now;
+            sealer.serve();
         }
     }
 

@@ -510,6 +510,7 @@ mod tests {
         let yaml = "actions:\n- {key: a, action: hash}\n- {key: b, action: extract}\n- {key: b, action: extract, pattern: '(a)'}\n\
                     - {key: c, action: convert}\n- {pattern: '^x', action: delete}\n\
                     - {key: e, action: insert, from_context: metadata.Cookie}\n\
+                    - {key: f, action: insert, from_context: auth.password}\n\
                     - {key: f, action: insert, from_context: auth.claims.sub}\n\
                     - {key: g, action: insert, from_context: metadata.x-tenant}\n";
         let expected = [
@@ -518,7 +519,7 @@ mod tests {
             "processors.enrich.actions[2].pattern: every group needs a name, and there must be one",
             "processors.enrich.actions[3]: no `converted_type`",
             "processors.enrich.actions[5].from_context: `Cookie` is a credential",
-            "processors.enrich.actions[6].from_context: no receiver authenticates its senders by claims",
+            "processors.enrich.actions[6].from_context: nothing is known as `auth.password`",
         ];
         assert_eq!(problems(yaml), expected);
     }

@@ -12,6 +12,7 @@ mod detector;
 mod edit;
 mod json;
 mod keys;
+mod literals;
 mod names;
 mod prefilter;
 mod provenance;
@@ -42,9 +43,6 @@ pub use user::{UserClass, UserDetector, UserTests, Validator};
 /// Why a checked configuration cannot run after all.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// So many names or detectors that the automatons would be too large.
-    #[error("the names and detectors of redact are too many: {0}")]
-    TooLarge(#[from] aho_corasick::BuildError),
     /// The expression of this detector.
     #[error("the expression of detector `{0}` cannot be used")]
     Expression(String),
@@ -76,7 +74,7 @@ impl Redact {
     /// Makes a checked configuration ready to run.
     ///
     /// # Errors
-    /// When there are so many names and detectors that the automatons would be too large.
+    /// When the expression of a detector or a key cannot be used.
     pub fn new(config: &Config) -> Result<Self, BuildError> {
         Ok(Self {
             rules: Rulebook::new(config)?,

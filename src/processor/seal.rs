@@ -35,6 +35,10 @@ pub struct Config {
     /// The shortest time between two checkpoints in an anchor. What is sealed in between could be cut off unseen.
     /// Default: `10s`.
     pub anchor_interval: Span,
+    /// How often the newest checkpoint goes to all exporters as a log record (event `audit.checkpoint`, the signed note is its
+    /// body), when anything was sealed since the last one, and at the end of a run: `telseal verify --anchor` takes a file with the
+    /// body. Pipelines of logs only. `0` for never. Default: `0`.
+    pub checkpoint_records: Span,
     /// Why the ledger may go on although an anchor says that it was set back: `telseal run --accept-rollback`, never the
     /// file.
     #[serde(skip)]
@@ -44,6 +48,45 @@ pub struct Config {
     /// When nothing was sealed for this long, the ledger says that it lives: a silence is then known to be one.
     /// Default: `60s`.
     pub heartbeat: Span,
+    /// Which bodies are deleted while telseal runs. Default: none.
+    pub retention: Retention,
+}
+
+/// Bodies go after a time, by orders that the root key signs; every entry stays, and the ledger verifies. The key must be at
+/// hand. Before anything is deleted the whole ledger is verified, on one core. Taken are closed segments that every exporter has
+/// left behind; what a hold covers stays. See `docs/retention.md`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// Segments whose last entry was sealed longer ago lose their bodies, such as `2557d` (7 years). `0` for none.
+    /// Default: `0`.
+    pub older_than: Span,
+    /// How often telseal looks for them. Default: `24h`.
+    pub check_interval: Span,
+    /// The name of the policy that asks for it; sealed with the orders. Default: empty.
+    pub policy: String,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { older_than: Span::secs(0), check_interval: Span::secs(86_400), policy: String::new() }
+    }
+}
+
+impl Retention {
+    fn check(&self, at: &At, problems: &mut Problems) {
+        if self.check_interval < SPAN_MIN {
+            problems.add_hint(
+                &at.key("check_interval"),
+                format!("{:?} is too short", self.check_interval),
+                "at least 1s",
+            );
+        }
+        if self.policy.contains(|c: char| c.is_control() || c == '"' || c == '\\') {
+            let message = "a policy's name has no quotes, backslashes or control characters";
+            problems.add(&at.key("policy"), message);
+        }
+    }
 }
 
 /// How closed segments are kept.
@@ -152,9 +195,11 @@ impl Default for Config {
             compression: Compression::Zstd,
             anchors: Vec::new(),
             anchor_interval: Span::secs(10),
+            checkpoint_records: Span::secs(0),
             accept_rollback: None,
             keys: Keys::default(),
             heartbeat: Span::secs(60),
+            retention: Retention::default(),
         }
     }
 }
@@ -183,6 +228,11 @@ impl Config {
                 format!("at least {}", ByteSize(SEGMENT_BYTES_MIN)),
             );
         }
+        if !self.checkpoint_records.0.is_zero() && self.checkpoint_records < SPAN_MIN {
+            let message = format!("{:?} is too short", self.checkpoint_records);
+            problems.add_hint(&at.key("checkpoint_records"), message, "at least 1s, or 0 for never");
+        }
+        self.retention.check(&at.key("retention"), problems);
         let epoch = at.key("keys").key("epoch");
         for (at, span) in [(at.key("heartbeat"), self.heartbeat), (epoch.key("rotate"), self.keys.epoch.rotate)] {
             if span < SPAN_MIN {

@@ -1,6 +1,7 @@
 //! The door both protocols share: how many requests may be inside, where they go, and the count of what happened.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,7 +16,9 @@ use metrics::{Counter, counter};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::guard::{Guard, Who};
 use super::status::{Failure, Kind};
+use crate::extension::{Allow, Authenticator};
 use crate::http::server;
 use crate::otlp::sender::{HEADER_BYTES_MAX, Sender, Wanted, separator};
 use crate::otlp::{Signal, count};
@@ -29,19 +32,37 @@ const RETRY_AFTER_BUSY: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Default)]
 pub struct Routes {
     /// The pipelines that take logs.
-    pub logs: Vec<Intake>,
+    pub logs: Vec<Route>,
     /// The pipelines that take metrics.
-    pub metrics: Vec<Intake>,
+    pub metrics: Vec<Route>,
     /// The pipelines that take traces.
-    pub traces: Vec<Intake>,
+    pub traces: Vec<Route>,
     /// What their processors ask of a request besides its body.
     pub wanted: Wanted,
+    /// The authenticators, by their ids.
+    pub authenticators: BTreeMap<String, Arc<Authenticator>>,
+}
+
+/// A pipeline, and who may write it.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Its door.
+    pub intake: Intake,
+    /// Who may write it.
+    pub allow: Allow,
+}
+
+impl From<Intake> for Route {
+    /// Everybody may write it who may send at all.
+    fn from(intake: Intake) -> Self {
+        Self { intake, allow: Allow::default() }
+    }
 }
 
 impl Routes {
     /// The pipelines that take `signal`.
     #[must_use]
-    pub fn of(&self, signal: Signal) -> &[Intake] {
+    pub fn of(&self, signal: Signal) -> &[Route] {
         match signal {
             Signal::Logs => &self.logs,
             Signal::Metrics => &self.metrics,
@@ -58,29 +79,38 @@ pub(super) struct Door {
     inside: AtomicUsize,
     inside_max: usize,
     meters: Meters,
+    guard: Guard,
 }
 
 impl Door {
     pub(super) fn new(
         meters: Meters,
+        guard: Guard,
         inside_max: usize,
         routes: watch::Receiver<Arc<Routes>>,
         budget: Budget,
     ) -> Arc<Self> {
-        Arc::new(Self { routes, budget, inside: AtomicUsize::new(0), inside_max, meters })
+        Arc::new(Self { routes, budget, inside: AtomicUsize::new(0), inside_max, meters, guard })
     }
 
-    /// Lets one request for `signal` in, if its signal has a pipeline and there is a place.
-    pub(super) fn enter(self: &Arc<Self>, signal: Signal) -> Result<Guest, Failure> {
+    /// Lets one request for `signal` in, if there is a place, its sender is who may write, and its signal has a pipeline.
+    pub(super) async fn enter(self: &Arc<Self>, signal: Signal, head: &Parts) -> Result<Guest, Failure> {
         self.meters.of(signal).requests.increment(1);
         let routes = Arc::clone(&self.routes.borrow());
-        if routes.of(signal).is_empty() {
-            return Err(Failure::new(Kind::NoPipeline, format!("no pipeline takes {signal}")));
-        }
-        let guest = Guest { door: Arc::clone(self), signal, routes };
+        let mut guest = Guest { door: Arc::clone(self), signal, routes, who: Who::default() };
         if self.inside.fetch_add(1, Relaxed) >= self.inside_max {
             return Err(Failure::full("max_concurrent_requests are under way", RETRY_AFTER_BUSY));
         }
+        let find = |name: &str| guest.routes.authenticators.get(name).cloned();
+        guest.who = self.guard.recognise(head, find).await?;
+        match guest.routes.of(signal) {
+            [] => return Err(Failure::new(Kind::NoPipeline, format!("no pipeline takes {signal}"))),
+            all if !all.iter().any(|route| guest.may_write(route)) => {
+                return Err(Failure::new(Kind::Forbidden, format!("this sender may not write {signal}")));
+            }
+            _ => {}
+        }
+        self.guard.admit(&guest.who)?;
         Ok(guest)
     }
 
@@ -96,6 +126,7 @@ pub(super) struct Guest {
     door: Arc<Door>,
     signal: Signal,
     routes: Arc<Routes>,
+    who: Who,
 }
 
 impl Drop for Guest {
@@ -117,15 +148,24 @@ impl Guest {
         if records == 0 {
             return Ok(Receipt::default());
         }
-        let sender = sender(&self.routes.wanted, head);
+        self.door.guard.charge(&self.who, body.len());
+        let sender = sender(&self.routes.wanted, head, &self.who);
         Finish(Some(Box::pin(self.deliver(body, permit, records, sender)))).await.map_err(Failure::from)
+    }
+
+    fn may_write(&self, route: &Route) -> bool {
+        route.allow.lets(self.who.name(), self.who.tenant())
     }
 
     async fn deliver(self, body: Bytes, permit: Permit, records: u64, sender: Sender) -> Result<Receipt, Refused> {
         let request = Request { signal: self.signal, body, records, permit, sender };
         let result = match self.routes.of(self.signal) {
-            [only] => only.submit(request).await,
-            several => submit_all(several, request, &self.door.budget).await,
+            // Whether it may be written was asked at the door.
+            [only] => only.intake.submit(request).await,
+            several => {
+                let several = several.iter().filter(|route| self.may_write(route)).map(|route| &route.intake).collect();
+                submit_all(several, request, &self.door.budget).await
+            }
         };
         self.door.meters.records(self.signal, records, &result);
         result
@@ -133,13 +173,15 @@ impl Guest {
 }
 
 /// What is asked for of the sender. Costs nothing where nothing is.
-fn sender(wanted: &Wanted, head: &Parts) -> Sender {
+fn sender(wanted: &Wanted, head: &Parts, who: &Who) -> Sender {
     if wanted.is_empty() {
         return Sender::default();
     }
     let peer = head.extensions.get::<server::Peer>().filter(|_| wanted.peer).map(|peer| peer.0);
     let header = |name: &String| Some((name.clone(), header(name, &head.headers)?));
-    Sender::new(peer, wanted.headers.iter().filter_map(header).collect())
+    let fact = |name: &String| Some((name.clone(), who.fact(name)?));
+    let facts = wanted.facts.iter().filter_map(fact).collect();
+    Sender::new(peer, wanted.headers.iter().filter_map(header).collect()).with_facts(facts)
 }
 
 /// All values of a header; nothing where it is not there, is no text or is too long.
@@ -161,7 +203,7 @@ fn header(name: &str, headers: &HeaderMap) -> Option<String> {
 /// Several pipelines share the bytes, but each holds its own permit, because each lets go at its own time; all are
 /// reserved before the first pipeline is asked. A refusal that asks the sender to come back outweighs the others: the
 /// pipelines that did take the request will see it again, and none loses it.
-async fn submit_all(intakes: &[Intake], request: Request, budget: &Budget) -> Result<Receipt, Refused> {
+async fn submit_all(intakes: Vec<&Intake>, request: Request, budget: &Budget) -> Result<Receipt, Refused> {
     let Request { signal, body, records, permit, sender } = request;
     let mut permits = vec![];
     for _ in 1..intakes.len() {

@@ -12,9 +12,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub(super) use config::rooted;
-pub use config::{Config, Grpc, Http, Keepalive, KeepaliveServer, Protocols, Transport};
+pub use config::{Auth, Config, Grpc, Http, Keepalive, KeepaliveServer, Protocols, Transport};
 
 use super::door::{Door, Meters, Routes};
+use super::guard::Guard;
 use super::otlp_grpc::OtlpGrpc;
 use super::otlp_http::OtlpHttp;
 use crate::http::server::{self, BindError, Local, Options, Tls};
@@ -101,7 +102,8 @@ impl Bound {
 
 async fn serve_grpc(id: &str, grpc: Option<(server::Bound, Grpc)>, around: Surroundings) {
     let Some((bound, config)) = grpc else { return };
-    let door = Door::new(Meters::new(id, "grpc"), config.max_concurrent_requests, around.routes, around.budget);
+    let guard = Guard::new(config.auth.clone().map(|auth| auth.authenticator), &config.tenant_limits);
+    let door = Door::new(Meters::new(id, "grpc"), guard, config.max_concurrent_requests, around.routes, around.budget);
     let answers = Arc::new(OtlpGrpc::new(&config, door));
     bound
         .serve(grpc_options(&config, around.drain), move |request| Arc::clone(&answers).answer(request), around.stop)
@@ -110,7 +112,8 @@ async fn serve_grpc(id: &str, grpc: Option<(server::Bound, Grpc)>, around: Surro
 
 async fn serve_http(id: &str, http: Option<(server::Bound, Http)>, around: Surroundings) {
     let Some((bound, config)) = http else { return };
-    let door = Door::new(Meters::new(id, "http"), config.max_concurrent_requests, around.routes, around.budget);
+    let guard = Guard::new(config.auth.clone().map(|auth| auth.authenticator), &config.tenant_limits);
+    let door = Door::new(Meters::new(id, "http"), guard, config.max_concurrent_requests, around.routes, around.budget);
     let answers = Arc::new(OtlpHttp::new(&config, door));
     bound
         .serve(http_options(&config, around.drain), move |request| Arc::clone(&answers).answer(request), around.stop)

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE};
+use http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -61,7 +61,7 @@ impl OtlpGrpc {
     }
 
     async fn take(&self, head: &Parts, body: &mut Incoming, signal: Signal) -> Result<Receipt, Failure> {
-        let guest = self.door.enter(signal)?;
+        let guest = self.door.enter(signal, head).await?;
         let encoding = encoding(&head.headers)?;
         let mut permit = guest.permit()?;
         let (compressed, message) = body::read_message(body, self.limits, &mut permit).await?;
@@ -81,6 +81,9 @@ impl OtlpGrpc {
         let mut answer = ended(failure.kind.grpc(), &failure.message);
         if let Some(details) = failure.to_detailed_protobuf().and_then(|details| base64(&details)) {
             answer.headers_mut().insert(GRPC_DETAILS, details);
+        }
+        if let Some(challenge) = &failure.challenge {
+            answer.headers_mut().insert(WWW_AUTHENTICATE, challenge.clone());
         }
         if failure.kind == Kind::Encoding {
             answer.headers_mut().insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static(Encoding::ACCEPTED));

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -101,7 +101,7 @@ impl OtlpHttp {
         signal: Signal,
         format: Format,
     ) -> Result<Receipt, Failure> {
-        let guest: Guest = self.door.enter(signal)?;
+        let guest: Guest = self.door.enter(signal, head).await?;
         let encoding = encoding(&head.headers)?;
         let mut permit = guest.permit()?;
         let bytes = body::read_whole(body, self.limits, &mut permit).await?;
@@ -122,6 +122,9 @@ impl OtlpHttp {
         let mut answer = respond(failure.kind.http(), format.media_type(), body);
         if let Some(seconds) = failure.retry_after_seconds() {
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(challenge) = &failure.challenge {
+            answer.headers_mut().insert(WWW_AUTHENTICATE, challenge.clone());
         }
         if failure.kind == Kind::Encoding {
             answer.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static(Encoding::ACCEPTED));

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 
 use crate::otlp::Signal;
 use crate::otlp::wire::{put_bytes, put_tag, put_varint};
@@ -23,6 +23,8 @@ pub(super) struct Failure {
     pub(super) kind: Kind,
     pub(super) message: Cow<'static, str>,
     pub(super) retry_after: Option<Duration>,
+    /// What a sender without credentials is asked for.
+    pub(super) challenge: Option<HeaderValue>,
 }
 
 /// The kinds of failure; what they are called where is a table.
@@ -42,6 +44,14 @@ pub(super) enum Kind {
     Timeout,
     /// The peer went away before the end of the body.
     Cut,
+    /// The sender did not prove who it is.
+    Unauthenticated,
+    /// The sender may not write this.
+    Forbidden,
+    /// The sender's tenant has used up its limits.
+    Limited,
+    /// Who the sender is cannot be found out now.
+    NotReady,
     /// There is no room now.
     Full,
     /// The pipeline is shutting down.
@@ -58,6 +68,10 @@ const fn names(kind: Kind) -> (StatusCode, u32, &'static str) {
         Kind::Framing => (StatusCode::BAD_REQUEST, 13, "invalid"),
         Kind::Timeout => (StatusCode::REQUEST_TIMEOUT, 4, "timeout"),
         Kind::Cut => (StatusCode::BAD_REQUEST, 1, "cut"),
+        Kind::Unauthenticated => (StatusCode::UNAUTHORIZED, 16, "unauthenticated"),
+        Kind::Forbidden => (StatusCode::FORBIDDEN, 7, "forbidden"),
+        Kind::Limited => (StatusCode::TOO_MANY_REQUESTS, 8, "limited"),
+        Kind::NotReady => (StatusCode::SERVICE_UNAVAILABLE, 14, "not_ready"),
         Kind::Full => (StatusCode::TOO_MANY_REQUESTS, 8, "full"),
         Kind::Closed => (StatusCode::SERVICE_UNAVAILABLE, 14, "closed"),
     }
@@ -82,11 +96,11 @@ impl Kind {
 
 impl Failure {
     pub(super) fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), retry_after: None }
+        Self { kind, message: message.into(), retry_after: None, challenge: None }
     }
 
     pub(super) fn full(reason: impl Into<Cow<'static, str>>, retry_after: Duration) -> Self {
-        Self { kind: Kind::Full, message: reason.into(), retry_after: Some(retry_after) }
+        Self { retry_after: Some(retry_after), ..Self::new(Kind::Full, reason) }
     }
 
     /// The failure of a body larger than `max` bytes.
@@ -140,8 +154,7 @@ impl From<Refused> for Failure {
             Refused::Full { retry_after, reason } => Self::full(reason, retry_after),
             Refused::Invalid { reason } => Self::new(Kind::Invalid, reason),
             Refused::Closed => {
-                let message = Cow::Borrowed("shutting down");
-                Self { kind: Kind::Closed, message, retry_after: Some(RETRY_AFTER_CLOSED) }
+                Self { retry_after: Some(RETRY_AFTER_CLOSED), ..Self::new(Kind::Closed, "shutting down") }
             }
         }
     }

@@ -21,9 +21,11 @@ use crate::pipeline::{Budget, Pipeline, Settings, delivery, store};
 use crate::processor::{
     Processor, enrich::Enrich, enrich::Findings, filter::Filter, redact::Redact, redaction::Redaction, seal,
 };
-use crate::receiver::Routes;
 use crate::receiver::otlp::Otlp;
+use crate::receiver::{Route, Routes};
+use crate::service::applied;
 use crate::service::exporters::{self, AnyExporter};
+use crate::service::extensions;
 use crate::service::rules::Keeper;
 use crate::service::surroundings::{self, Surroundings};
 use crate::service::{Service, StartError};
@@ -41,11 +43,13 @@ pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result
     for id in config.service.pipelines.keys() {
         pipelines.insert(id.clone(), pipeline(id, &config, &findings, &exporters, &deadlines, &mut keepers)?);
     }
+    let authenticators = extensions::build(&config)?;
     let mut receivers = Vec::new();
     for (id, ReceiverConfig::Otlp(settings)) in &config.receivers {
         let name = id.to_string();
         let bound = Otlp::bind(&name, settings).map_err(failed)?;
-        receivers.push((name, bound, routes(id, &config, &pipelines)));
+        let routes = Routes { authenticators: authenticators.clone(), ..routes(id, &config, &pipelines) };
+        receivers.push((name, bound, routes));
     }
     let admin = admin(&config, metrics)?;
     Ok(Service {
@@ -54,6 +58,7 @@ pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result
         exporters: exporters.into_iter().map(|(id, exporter)| (id.to_string(), exporter)).collect(),
         admin,
         keepers,
+        authenticators: authenticators.into_values().collect(),
         budget: Budget::new(config.service.in_flight_bytes_max),
         shutdown_timeout: config.service.shutdown_timeout.0,
         deadline,
@@ -102,12 +107,12 @@ fn pipeline(
     let state = on_disk.then_some(&*config.service.data_dir);
     let (steps, seal) = steps(id, config, findings, state, keepers)?;
     let keep_otlp = own.exporters.iter().any(|id| exporters[id].wants_otlp());
-    let ledger = seal.map(|seal| ledger_options(id, seal, &config.digest)).transpose()?;
+    let ledger = seal.map(|seal| ledger_options(id, seal, config)).transpose()?;
     let settings = Settings {
         id: id.to_string(),
         signal: id.signal,
         dir: config.service.data_dir.join(id.to_string().replace('/', "-")),
-        storage: storage(own, ledger, keep_otlp),
+        storage: storage(own, ledger, keep_otlp, seal),
         hold_bytes_max: own.hold_bytes_max.0,
         drop_oldest: own.when_full == config::WhenFull::DropOldest,
     };
@@ -170,17 +175,23 @@ pub(super) fn steps<'c>(
     Ok((steps, sealing))
 }
 
-fn storage(own: &config::Pipeline, ledger: Option<ledger::Options>, keep_otlp: bool) -> store::Kind {
+fn storage(
+    own: &config::Pipeline,
+    ledger: Option<ledger::Options>,
+    keep_otlp: bool,
+    seal: Option<&seal::Config>,
+) -> store::Kind {
+    let checkpoint_records = seal.map(|seal| seal.checkpoint_records.0).filter(|every| !every.is_zero());
     match (own.storage, ledger) {
         (config::Storage::Memory, _) => store::Kind::Memory,
         (config::Storage::Disk, None) => store::Kind::Spool,
         (config::Storage::Disk, Some(options)) => {
-            store::Kind::Ledger(Box::new(store::LedgerSettings { options, keep_otlp }))
+            store::Kind::Ledger(Box::new(store::LedgerSettings { options, keep_otlp, checkpoint_records }))
         }
     }
 }
 
-fn ledger_options(id: &PipelineId, seal: &seal::Config, config_digest: &str) -> Result<ledger::Options, StartError> {
+fn ledger_options(id: &PipelineId, seal: &seal::Config, config: &Config) -> Result<ledger::Options, StartError> {
     let root = seal.keys.root.file.clone();
     Ok(ledger::Options {
         origin: seal.origin.clone(),
@@ -191,10 +202,21 @@ fn ledger_options(id: &PipelineId, seal: &seal::Config, config_digest: &str) -> 
         anchors: anchors(seal)?,
         compression: seal.compression == seal::Compression::Zstd,
         heartbeat_seconds: seal.heartbeat.0.as_secs(),
-        config_digest: config_digest.to_owned(),
+        config_digest: config.digest.clone(),
         // Rules of one's own stand in the configuration; the others come with the binary.
         rules: concat!("builtin ", env!("CARGO_PKG_VERSION")).to_owned(),
+        processors: applied::processors(id, config),
+        rule_sets: applied::rule_sets(id, config)?,
+        retention: retention(&seal.retention),
         ..ledger::Options::new(id.to_string())
+    })
+}
+
+fn retention(own: &seal::Retention) -> Option<ledger::retain::Policy> {
+    (!own.older_than.0.is_zero()).then(|| ledger::retain::Policy {
+        older_than: own.older_than.0,
+        every: own.check_interval.0,
+        name: own.policy.clone(),
     })
 }
 
@@ -237,12 +259,12 @@ fn routes(receiver: &Id, config: &Config, pipelines: &BTreeMap<PipelineId, Pipel
         if !own.receivers.contains(receiver) {
             continue;
         }
-        let intakes = match id.signal {
+        let into = match id.signal {
             Signal::Logs => &mut routes.logs,
             Signal::Metrics => &mut routes.metrics,
             Signal::Traces => &mut routes.traces,
         };
-        intakes.extend(pipelines[id].intake());
+        into.extend(pipelines[id].intake().map(|intake| Route { intake, allow: own.allow.clone() }));
         routes.wanted.merge(wanted(own, config));
     }
     routes

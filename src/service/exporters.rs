@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::config::{Config, ExporterConfig, Id};
 use crate::exporter::{
-    ExportError, Exporter, Payload, debug::Debug, file::File, loki::Loki, otlp_grpc::OtlpGrpc, otlp_http::OtlpHttp,
+    ExportError, Exporter, Payload, datadog::Datadog, debug::Debug, file::File, loki::Loki, otlp_grpc::OtlpGrpc,
+    otlp_http::OtlpHttp, prometheus::Prometheus, prometheusremotewrite::PrometheusRemoteWrite, splunk_hec::SplunkHec,
 };
 use crate::pipeline::{OpenError, Pipeline, delivery};
 use crate::service::{StartError, build::Deadline, build::failed};
@@ -68,7 +69,11 @@ exporters! {
     OtlpHttp => |id, own| OtlpHttp::new(id, own).map_err(failed);
     OtlpGrpc => |id, own| OtlpGrpc::new(id, own).map_err(failed);
     Loki => |id, own| Loki::new(id, own).map_err(failed);
+    Datadog => |id, own| Datadog::new(id, own).map_err(failed);
+    Prometheus => |id, own| Prometheus::new(id, own).map_err(failed);
+    PrometheusRemoteWrite => |id, own| PrometheusRemoteWrite::new(id, own).map_err(failed);
     File => |_, own| Ok(File::new(own));
+    SplunkHec => |id, own| SplunkHec::new(id, own).map_err(failed);
     Debug => |id, own| Ok(Debug::new(id, own));
 }
 

@@ -6,7 +6,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, IoSlice, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -202,6 +202,14 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
     effect().and_then(|()| fs::rename(from, to)).map_err(|e| Error::new("rename to", to, e))?;
     sync_dir(parent(to))?;
     if parent(from) == parent(to) { Ok(()) } else { sync_dir(parent(from)) }
+}
+
+/// Gives a new file to the user who owns `dir`, where we may: what an administrator's command leaves for a service of another
+/// user. It stays ours otherwise.
+pub fn give_to_owner_of(path: &Path, dir: &Path) {
+    if let Ok(owner) = fs::metadata(dir) {
+        let _ = std::os::unix::fs::chown(path, Some(owner.uid()), Some(owner.gid()));
+    }
 }
 
 /// Reads a whole small file, or `None` when it does not exist.

@@ -238,6 +238,19 @@ impl Segments {
     /// # Errors
     /// When the disk refuses. The next call may succeed (disk full).
     pub fn append(&mut self, parts: &mut [IoSlice<'_>], records: u64) -> Result<()> {
+        self.append_then(parts, records, || ())
+    }
+
+    /// The same; `before_readers` is called when the disk has the bytes, and before readers are woken.
+    ///
+    /// # Errors
+    /// As [`Segments::append`]; `before_readers` was not called then.
+    pub fn append_then<T>(
+        &mut self,
+        parts: &mut [IoSlice<'_>],
+        records: u64,
+        before_readers: impl FnOnce() -> T,
+    ) -> Result<T> {
         self.heal()?;
         let bytes: u64 = parts.iter().map(|part| part.len() as u64).sum();
         if let Err(error) = self.file.append(parts).and_then(|()| self.file.sync()) {
@@ -246,8 +259,9 @@ impl Segments {
             let _ = self.heal();
             return Err(error);
         }
+        let answer = before_readers();
         self.commit(bytes, records);
-        Ok(())
+        Ok(answer)
     }
 
     fn commit(&self, bytes: u64, records: u64) {
@@ -293,6 +307,12 @@ impl Segments {
         // What lies before is packed: it is not looked at again with every group.
         self.pack_from = found.unwrap_or(last.max(self.pack_from));
         Some(Packing { shared: self.shared.clone(), first: found? })
+    }
+
+    /// A segment that no reader needs any more, to be removed by the owner, on a thread of its own.
+    #[must_use]
+    pub fn to_retire(&self, first: u64) -> Retiring {
+        Retiring { shared: self.shared.clone(), first }
     }
 
     /// Deletes whole segments that lie before `keep`; never the last one. Returns how many bytes that freed.
@@ -406,6 +426,38 @@ impl Packing {
             segment.is_packed = true;
         }
         durable::remove(&self.path())
+    }
+}
+
+/// A segment that goes.
+#[derive(Debug)]
+pub struct Retiring {
+    shared: Arc<Shared>,
+    first: u64,
+}
+
+impl Retiring {
+    /// The file, packed or not.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        let is_packed = self.shared.lock().get(&self.first).is_some_and(|segment| segment.is_packed);
+        if is_packed { self.shared.packed_path(self.first) } else { self.shared.path(self.first) }
+    }
+
+    /// The number in its name.
+    #[must_use]
+    pub fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// Readers know of it no more, and the file is removed.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn finish(self) -> Result<()> {
+        let path = self.path();
+        self.shared.lock().remove(&self.first);
+        durable::remove(&path)
     }
 }
 

@@ -150,11 +150,14 @@ pub fn in_parallel<T: Send>(
     results.into_iter().take(end.load(Relaxed)).flatten().collect()
 }
 
-/// A thread of its own, for loops that block for their whole life.
+/// A thread of its own, for loops that block for their whole life and for long work.
 ///
 /// # Errors
 /// When the system refuses another thread.
-pub fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<std::thread::JoinHandle<()>> {
+pub fn thread<T: Send + 'static>(
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<std::thread::JoinHandle<T>> {
     std::thread::Builder::new().name(name.to_owned()).spawn(body)
 }
 

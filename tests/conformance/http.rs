@@ -52,7 +52,7 @@ fn partial_success(rejected_log_records: i64) -> Vec<u8> {
 }
 
 /// The table: what the server does, and what must come of it.
-fn cases() -> Vec<(&'static str, Script, Outcome)> {
+pub(crate) fn cases() -> Vec<(&'static str, Script, Outcome)> {
     let delivered = Outcome::Delivered { rejected: 0 };
     let protobuf = "200 OK\r\ncontent-type: application/x-protobuf";
     let say = |text: &str| Script::Say(text.as_bytes().to_vec());

@@ -3,9 +3,13 @@
 use std::fs;
 use std::path::Path;
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use prost::Message as _;
 use telseal::otlp::Signal;
 
-use crate::destination::Destination;
+use crate::destination::{Destination, Got};
 use crate::process::{Site, assert_verified, files_below, said, telseal};
 use crate::sender::send;
 use crate::telemetry::numbered;
@@ -68,4 +72,40 @@ fn a_ledger_that_was_set_back_does_not_start_unless_the_reason_is_given() {
     let ledger = fs::read_to_string(site.files("logs/ledger", ".ndjson").remove(0)).unwrap();
     assert!(ledger.contains("\"cause\":\"rollback\"") && ledger.contains("backup of Sunday"), "{ledger}");
     run_and_send(&site, 10..11);
+}
+
+/// What a SIEM keeps of the ledger's length is enough to find that its end is gone, though what is left is whole in itself.
+#[test]
+fn a_checkpoint_that_travelled_as_a_record_finds_a_ledger_that_was_cut_off() {
+    let next = Destination::start();
+    let template = TEMPLATE.replace("anchors: [{dir: $ANCHOR}], anchor_interval: 1ms", "checkpoint_records: 1s");
+    let site = Site::new(&template, &[("$NEXT", &next.url())]);
+    run_and_send(&site, 0..3);
+    let backup = tempfile::tempdir().unwrap();
+    copy(site.data_dir(), backup.path());
+    run_and_send(&site, 3..6);
+    let notes = checkpoints(&next.got());
+    assert!((2..=4).contains(&notes.len()), "one at the end of each run, and at most one a second: {}", notes.len());
+
+    let anchor = backup.path().join("from-the-siem");
+    fs::write(&anchor, notes.last().unwrap()).unwrap();
+    let verify = |path: &Path| telseal(["verify".as_ref(), path.as_os_str(), "--anchor".as_ref(), anchor.as_os_str()]);
+    let whole = verify(site.data_dir());
+    assert_eq!(whole.status.code(), Some(0), "{}", said(&whole));
+    let cut = verify(backup.path());
+    assert_eq!(cut.status.code(), Some(4), "{}", said(&cut));
+    assert!(said(&cut).contains("truncated"), "{}", said(&cut));
+}
+
+/// The bodies of the records that are checkpoints.
+fn checkpoints(got: &[Got]) -> Vec<String> {
+    let requests = got.iter().map(|got| ExportLogsServiceRequest::decode(&got.body[..]).unwrap());
+    let groups = requests.flat_map(|request| request.resource_logs);
+    let records = groups.flat_map(|group| group.scope_logs).flat_map(|scope| scope.log_records);
+    let checkpoints = records.filter(|record| record.event_name == "audit.checkpoint");
+    let body = |record: LogRecord| match record.body.and_then(|body| body.value) {
+        Some(Value::StringValue(note)) => note,
+        other => panic!("{other:?}"),
+    };
+    checkpoints.map(body).collect()
 }

@@ -369,6 +369,21 @@ async fn a_sender_that_hangs_up_leaves_no_trace_in_the_books() {
     assert_eq!(rig.stop(10 * SECOND).await, 0);
 }
 
+/// Reading lines back costs more than sealing them: an exporter of OTLP that keeps up is woken when its records are there as OTLP.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exporter_of_otlp_that_keeps_up_never_reads_the_ledger() {
+    let dir = tempfile::tempdir().unwrap();
+    let exporter = Scripted::of_otlp(|_| Say::Yes);
+    let rig = Rig::start(dir.path(), Plan::ledger(&exporter));
+    for first in 0..200 {
+        rig.submit_names(&named(first * 3..first * 3 + 3)).await.unwrap();
+    }
+    rig.rest().await;
+    assert_eq!(exporter.taken(), named(0..600));
+    assert_eq!(exporter.read_back.load(Relaxed), 0);
+    rig.stop(10 * SECOND).await;
+}
+
 #[tokio::test]
 async fn what_is_sealed_goes_into_a_ledger_and_nothing_else_does() {
     use telseal::otlp::Signal;

@@ -48,6 +48,8 @@ pub(crate) struct Scripted {
     pub(crate) taken: Mutex<Vec<String>>,
     pub(crate) calls: Mutex<Vec<(Instant, usize)>>,
     rejected: AtomicU64,
+    /// How many payloads were lines read from a ledger.
+    pub(crate) read_back: AtomicU64,
 }
 
 impl Scripted {
@@ -67,7 +69,15 @@ impl Scripted {
     fn build(takes: Duration, wants_otlp: bool, script: impl FnMut(&[String]) -> Say + Send + 'static) -> Arc<Self> {
         let script = Mutex::new(Box::new(script) as Script);
         let (taken, calls) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { script, takes, wants_otlp, taken, calls, rejected: AtomicU64::new(0) })
+        Arc::new(Self {
+            script,
+            takes,
+            wants_otlp,
+            taken,
+            calls,
+            rejected: AtomicU64::new(0),
+            read_back: AtomicU64::new(0),
+        })
     }
 
     /// Takes everything.
@@ -98,6 +108,7 @@ impl Exporter for Scripted {
     async fn export(&self, payload: &Payload) -> Result<(), ExportError> {
         let mut records = names(&payload.otlp().unwrap());
         assert_eq!(records.len() as u64, payload.records(), "a payload says how many records it has");
+        self.read_back.fetch_add(u64::from(payload.lines().is_some()), Relaxed);
         self.calls.lock().unwrap().push((Instant::now(), records.len()));
         let say = (self.script.lock().unwrap())(&records);
         if self.takes > Duration::ZERO {
@@ -171,6 +182,7 @@ pub(crate) fn ledger(segment_bytes_max: u64) -> Kind {
     Kind::Ledger(Box::new(LedgerSettings {
         options: telseal::ledger::Options { segment_bytes_max, ..telseal::ledger::Options::new("logs") },
         keep_otlp: true,
+        checkpoint_records: None,
     }))
 }
 

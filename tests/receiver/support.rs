@@ -20,8 +20,8 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 use telseal::otlp::Signal;
 use telseal::pipeline::{Budget, Intake, Receipt, Refused, Request, Submit, Submitting};
-use telseal::receiver::Routes;
 use telseal::receiver::otlp::{Addresses, Config, Otlp, Surroundings};
+use telseal::receiver::{Route, Routes};
 use telseal::stdx::bytesize::ByteSize;
 use telseal::stdx::tasks::detached;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -85,8 +85,8 @@ impl Submit for Behind {
     }
 }
 
-pub(crate) fn intake(script: &Arc<Script>) -> Intake {
-    Intake::new(Behind(Arc::clone(script)))
+pub(crate) fn intake(script: &Arc<Script>) -> Route {
+    Intake::new(Behind(Arc::clone(script))).into()
 }
 
 /// A receiver that runs.

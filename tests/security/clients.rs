@@ -2,7 +2,7 @@
 
 use crate::pki::{POST_A_LOG, Pki, curl, has_tools, s_client};
 use crate::process::Site;
-use crate::{accepted, ended, python_sends};
+use crate::{accepted, ended, python_sends, written};
 
 const MUTUAL: &str = "
 receivers:
@@ -21,11 +21,18 @@ receivers:
           client_allowed_subjects: ['CN=by-subject,O=Example']
           client_allowed_sans: [by-name.example.com]
           client_allowed_spiffe_ids: ['spiffe://example.org/ns/prod/*']
-exporters: {debug: {}}
+processors:
+  enrich:
+    actions:
+      - {key: who, from_context: auth.subject, action: upsert}
+      - {key: subject, from_context: tls.client.subject, action: upsert}
+      - {key: issuer, from_context: tls.client.issuer, action: upsert}
+      - {key: san, from_context: tls.client.san, action: upsert}
+exporters: {file: {path: $DIR/out.ndjson}}
 service:
   data_dir: $DATA
   telemetry: {metrics: {endpoint: $ADMIN}}
-  pipelines: {logs: {receivers: [otlp], exporters: [debug]}}
+  pipelines: {logs: {receivers: [otlp], processors: [enrich], exporters: [file]}}
 ";
 
 fn site() -> (Site, Pki) {
@@ -90,6 +97,18 @@ fn only_clients_with_a_certificate_of_the_authority_that_is_on_a_list_get_in() {
     let (_, said) = s_client(site.http, &[]);
     assert!(said.contains("alert certificate required"), "{said}");
     accepted(&site, 3.0);
+    site.wait_until_delivered();
+    let written = written(&site, "out");
+    for known in [
+        r#""who":"CN=by-subject,O=Example""#,
+        r#""who":"by-name.example.com""#,
+        r#""who":"spiffe://example.org/ns/prod/sa/agent""#,
+        r#""san":"spiffe://example.org/ns/prod/sa/agent""#,
+        r#""subject":"CN=by-subject,O=Example""#,
+        r#""issuer":"CN=authority""#,
+    ] {
+        assert!(written.contains(known), "{known}: {written}");
+    }
     let failures = site.metric("telseal_tls_handshake_failures_total");
     assert!((failures - 8.0).abs() < f64::EPSILON, "{failures}");
     ended(telseal);

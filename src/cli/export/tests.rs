@@ -4,6 +4,7 @@ use std::fs;
 
 use super::*;
 use crate::ledger::{Drafts, Ledger, Options};
+use crate::stdx::durable::faults::{kill_at, revive, tore};
 
 const LINES: [&str; 4] = [
     r#"{"attributes":{"command_line":"rm -rf /tmp/x","host.name":"h1","process.pid":7,"session.id":"s1"},"body":"=cmd|' /C calc'!A0","severity_number":9,"severity_text":"INFO","signal":"log","time_unix_nano":"1795341600000000000"}"#,
@@ -18,7 +19,7 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let (mut ledger, ..) = Ledger::open(&dir.path().join("ledger"), &Options::new("logs")).unwrap();
         for line in LINES {
             let mut drafts = Drafts::with_capacity(1, 100);
@@ -27,6 +28,24 @@ impl Rig {
             ledger.append(&[drafts]).unwrap();
         }
         Self { dir }
+    }
+
+    /// The run ended in order.
+    fn ended() -> Self {
+        let rig = Self::new();
+        rig.open().finish().unwrap();
+        rig
+    }
+
+    fn open(&self) -> Ledger {
+        Ledger::open(&self.dir.path().join("ledger"), &Options::new("logs")).unwrap().0
+    }
+
+    /// How many entries say that records were exported.
+    fn noted(&self) -> usize {
+        let segments = durable::list(&self.dir.path().join("ledger")).unwrap().into_iter();
+        let plain = segments.filter(|path| path.extension().is_some_and(|end| end == "ndjson"));
+        plain.map(|path| fs::read_to_string(path).unwrap().matches(r#"{"audit.control":"export""#).count()).sum()
     }
 
     fn args(&self, format: FormatName, wheres: &[&str]) -> ExportArgs {
@@ -167,4 +186,64 @@ fn nothing_is_released_when_a_record_is_tampered_with_between_the_two_looks() {
     drop(file);
     assert_eq!(failed.exit, Exit::Integrity, "{}", failed.message);
     assert!(rig.left_over().is_empty(), "{:?}", rig.left_over());
+}
+
+const OLDER: &str = "an older export";
+
+/// One export that is killed at its effect number `at`, and what comes after. True when a write was torn.
+fn killed(at: u64, torn: bool) -> bool {
+    let what = format!("killed at {at}, torn: {torn}");
+    let rig = Rig::ended();
+    durable::write_atomic(&rig.out(), OLDER.as_bytes(), Mode::Private).unwrap();
+    kill_at(at, torn);
+    let outcome = run(&rig.args(FormatName::Ndjson, &[]));
+    let tore = tore();
+    revive();
+    let text = fs::read_to_string(rig.out()).unwrap();
+    if text == OLDER {
+        assert!(outcome.is_err(), "{what}");
+    } else {
+        assert_eq!(text.lines().count(), LINES.len(), "{what}");
+        let proof = json(&fs::read_to_string(rig.dir.path().join("out.proof.json")).unwrap());
+        let mut digest = Digest::default();
+        digest.update(text.as_bytes());
+        assert_eq!(proof["sha256"], digest.hex().as_str(), "{what}");
+    }
+    // The next start of telseal does what the command could not.
+    let mut ledger = rig.open();
+    ledger.serve_requests().unwrap();
+    ledger.finish().unwrap();
+    let noted = rig.noted();
+    assert!(noted <= 1, "{what}: {noted}");
+    assert_eq!(rig.export(FormatName::Ndjson, &[]).lines().count(), LINES.len(), "{what}");
+    assert_eq!(rig.noted(), noted + 1, "{what}");
+    verify(rig.dir.path(), &VerifyOptions::default()).unwrap();
+    tore
+}
+
+#[test]
+fn a_kill_at_any_effect_of_an_export_leaves_no_half_file_and_a_ledger_that_goes_on() {
+    let rehearsal = Rig::ended();
+    kill_at(u64::MAX, false);
+    rehearsal.export(FormatName::Ndjson, &[]);
+    let effects = revive();
+    assert!(effects > 20, "{effects}");
+    for at in 1..=effects {
+        // What is no write cannot be done by half.
+        if killed(at, true) {
+            killed(at, false);
+        }
+    }
+}
+
+#[test]
+fn an_export_beside_a_run_that_did_not_end_in_order_is_noted_by_the_next_one() {
+    let rig = Rig::new();
+    rig.export(FormatName::Ndjson, &[]);
+    assert_eq!(rig.noted(), 0);
+    let mut ledger = rig.open();
+    assert_eq!(ledger.serve_requests().unwrap(), 1);
+    ledger.finish().unwrap();
+    assert_eq!(rig.noted(), 1);
+    verify(rig.dir.path(), &VerifyOptions::default()).unwrap();
 }

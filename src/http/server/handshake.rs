@@ -3,8 +3,8 @@
 //! metric say.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use metrics::{counter, gauge};
@@ -17,6 +17,7 @@ use tokio_rustls::server::TlsStream;
 use super::certificate::ClientCertificate;
 use super::listener::Stream;
 use super::tls::{Tls, TlsError};
+use crate::stdx::live::Live;
 use crate::stdx::tasks::blocking;
 
 /// The longest a handshake may take, waiting for a place included. The Go and Java SDKs give up after about as long.
@@ -30,15 +31,10 @@ pub(super) struct Security {
     /// The configuration key, which is the listener's name in messages and metrics.
     key: String,
     tls: Tls,
-    config: RwLock<Arc<ServerConfig>>,
+    config: Live<ServerConfig>,
     places: Semaphore,
     failures: AtomicU64,
-    /// The version of the files that was last looked at.
-    seen: RwLock<Seen>,
 }
-
-/// The digest of a version of the files; nothing when they could not be read.
-type Seen = Option<[u8; 32]>;
 
 impl Security {
     /// Reads the files.
@@ -49,10 +45,9 @@ impl Security {
         Ok(Self {
             key: key.to_owned(),
             tls: tls.clone(),
-            config: RwLock::new(Arc::new(config)),
+            config: Live::new(config, material.version()),
             places: Semaphore::new(HANDSHAKES_MAX),
             failures: AtomicU64::new(0),
-            seen: RwLock::new(Some(digest(material.digest().as_ref()))),
         })
     }
 
@@ -69,7 +64,7 @@ impl Security {
 
     async fn shake(&self, stream: Stream) -> io::Result<(TlsStream<Stream>, Option<Arc<ClientCertificate>>)> {
         let _place = self.places.acquire().await.map_err(io::Error::other)?;
-        let config = Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner));
+        let config = self.config.current();
         let stream = TlsAcceptor::from(config).accept(stream).await?;
         let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         let client = shown.and_then(|certificate| ClientCertificate::read(certificate)).map(Arc::new);
@@ -101,21 +96,22 @@ impl Security {
 
     /// Takes a new version of the files, if there is one. One that does not work is reported once.
     fn look_again(&self) {
-        let read = self.tls.read();
-        let seen = read.as_ref().ok().map(|material| digest(material.digest().as_ref()));
-        if self.seen.read().unwrap_or_else(PoisonError::into_inner).eq(&seen) {
-            return;
-        }
-        let taken = read.and_then(|material| self.tls.build(&material));
-        *self.seen.write().unwrap_or_else(PoisonError::into_inner) = seen;
-        match taken {
-            Ok((config, own)) => {
-                *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
-                publish(&self.key, own.as_ref());
+        let read = self.tls.read().map(|material| {
+            let version = material.version();
+            (material, version)
+        });
+        let make = |material| {
+            let (config, own) = self.tls.build(&material)?;
+            publish(&self.key, own.as_ref());
+            Ok(config)
+        };
+        match self.config.renew(read, make) {
+            None => {}
+            Some(Ok(())) => {
                 tracing::info!(listener = self.key, "certificates reloaded: new connections get them");
                 self.reloaded("ok");
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 tracing::warn!(listener = self.key, %error, "changed certificates do not work, the old ones stay in force");
                 self.reloaded("failed");
             }
@@ -125,10 +121,6 @@ impl Security {
     fn reloaded(&self, result: &'static str) {
         counter!("telseal_tls_reloads_total", "listener" => self.key.clone(), "result" => result).increment(1);
     }
-}
-
-fn digest(bytes: &[u8]) -> [u8; 32] {
-    bytes.try_into().unwrap_or_default()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a double")]

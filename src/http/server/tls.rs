@@ -9,7 +9,7 @@ mod clients;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{Context, Digest, SHA256};
+use aws_lc_rs::digest::{Context, SHA256};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
@@ -21,9 +21,10 @@ use zeroize::Zeroizing;
 use clients::{Allowed, Verifier};
 
 use super::certificate::{ClientCertificate, SPIFFE_SCHEME};
-use crate::http::client::Version;
+use crate::http::client;
 use crate::stdx::durable;
 use crate::stdx::duration::Span;
+use crate::stdx::live::Version;
 use crate::stdx::problem::{At, Problems};
 
 /// The largest file of certificates or keys.
@@ -51,7 +52,7 @@ pub struct Tls {
     /// end.
     pub client_allowed_spiffe_ids: Vec<String>,
     /// The oldest TLS version spoken: `1.2` or `1.3`. Default: `1.2`.
-    pub min_version: Version,
+    pub min_version: client::Version,
     /// How often the files are looked at for changes; new connections get what they hold, open ones stay. `0`: never.
     /// Default: `10s`.
     pub reload_interval: Span,
@@ -67,7 +68,7 @@ impl Default for Tls {
             client_allowed_subjects: vec![],
             client_allowed_sans: vec![],
             client_allowed_spiffe_ids: vec![],
-            min_version: Version::default(),
+            min_version: client::Version::default(),
             reload_interval: Span::secs(10),
         }
     }
@@ -130,8 +131,8 @@ impl Tls {
     pub(super) fn build(&self, material: &Material) -> Result<(ServerConfig, Option<ClientCertificate>), TlsError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let versions: &[&SupportedProtocolVersion] = match self.min_version {
-            Version::V12 => &[&rustls::version::TLS12, &rustls::version::TLS13],
-            Version::V13 => &[&rustls::version::TLS13],
+            client::Version::V12 => &[&rustls::version::TLS12, &rustls::version::TLS13],
+            client::Version::V13 => &[&rustls::version::TLS13],
         };
         let builder = ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(versions);
         let builder = builder.map_err(|error| TlsError::refused(&self.cert_file, &error))?;
@@ -189,14 +190,14 @@ pub(super) struct Material {
 
 impl Material {
     /// What tells one version of the files from another.
-    pub(super) fn digest(&self) -> Digest {
+    pub(super) fn version(&self) -> Version {
         let mut context = Context::new(&SHA256);
         let optional = |part: &'_ Option<Vec<u8>>| part.clone().unwrap_or_default();
         for part in [&self.certificate, &*self.key, &optional(&self.authorities), &optional(&self.revoked)] {
             context.update(&part.len().to_le_bytes());
             context.update(part);
         }
-        context.finish()
+        context.finish().as_ref().try_into().ok()
     }
 }
 

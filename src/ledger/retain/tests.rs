@@ -7,16 +7,16 @@ use crate::ledger::verify::{VerifyError, VerifyOptions, verify};
 use crate::ledger::{Drafts, close, field_digest};
 use crate::stdx::durable::faults::{kill_at, revive};
 
-fn fast_dir() -> tempfile::TempDir {
+pub(super) fn fast_dir() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
-fn options() -> Options {
+pub(super) fn options() -> Options {
     Options { segment_bytes_max: 3500, ..Options::new("logs") }
 }
 
 /// A record with an erasable field `user`, disclosed.
-fn draft(n: u64) -> Drafts {
+pub(super) fn draft(n: u64) -> Drafts {
     let (mut drafts, digest) = (Drafts::with_capacity(1, 200), field_digest(&[n as u8; 16], b"\"user\":\"ann\""));
     let text = |bytes: &[u8]| {
         let mut out = Vec::new();

@@ -36,7 +36,8 @@ pub struct Action {
     #[serde(default)]
     pub from_attribute: Option<String>,
     /// Takes what is known of the request: `client.address`, `client.port`, or `metadata.NAME`, a header of OTLP/HTTP or
-    /// the metadata of OTLP/gRPC. Several values of one name are joined by `;`. Does nothing where it is missing.
+    /// the metadata of OTLP/gRPC, or what the sender proved: `auth.subject`, `auth.tenant`, `auth.claims.NAME`,
+    /// `tls.client.subject`, `.issuer`, `.san`, `.spiffe_id`, `.hash.sha256`. Several values of one name are joined by `;`. Does nothing where it is missing.
     #[serde(default)]
     pub from_context: Option<String>,
     /// Takes a fact about this machine: `host.name`, `host.arch`, `os.type`, `process.pid` (of telseal) or
@@ -172,7 +173,12 @@ impl Action {
     pub(super) fn wanted(&self) -> Wanted {
         let name = self.from_context.as_deref().unwrap_or_default();
         let header = name.strip_prefix(METADATA).map(str::to_ascii_lowercase);
-        Wanted { peer: name.starts_with("client."), headers: header.into_iter().collect() }
+        let fact = is_proven(name).then(|| name.to_owned());
+        Wanted {
+            peer: name.starts_with("client."),
+            headers: header.into_iter().collect(),
+            facts: fact.into_iter().collect(),
+        }
     }
 }
 
@@ -191,7 +197,8 @@ impl Verb {
 }
 
 fn check_from_context(name: &str, at: &At, problems: &mut Problems) {
-    let known = "known: `client.address`, `client.port` and `metadata.NAME`";
+    let known = "known: `client.address`, `client.port`, `metadata.NAME`, `auth.subject`, `auth.tenant`, \
+                 `auth.claims.NAME`, `tls.client.{subject,issuer,san,spiffe_id,hash.sha256}`";
     match name.strip_prefix(METADATA) {
         Some(header) if CREDENTIALS.contains(&header.to_ascii_lowercase().as_str()) => {
             problems.add_hint(at, format!("`{header}` is a credential"), "take a header that is none");
@@ -199,12 +206,20 @@ fn check_from_context(name: &str, at: &At, problems: &mut Problems) {
         Some(header) if http::HeaderName::from_bytes(header.as_bytes()).is_ok() => {}
         Some(_) => problems.add(at, "this cannot be the name of a header"),
         None if matches!(name, "client.address" | "client.port") => {}
-        None if name.starts_with("auth.") => {
-            problems.add_hint(at, "no receiver authenticates its senders by claims", known);
-        }
+        None if is_proven(name) => {}
         None => problems.add_hint(at, format!("nothing is known as `{name}`"), known),
     }
 }
+
+/// Whether a name is that of something a sender proves.
+fn is_proven(name: &str) -> bool {
+    name.strip_prefix("auth.claims.").is_some_and(|claim| !claim.is_empty())
+        || matches!(name, "auth.subject" | "auth.username" | "auth.tenant" | "auth.membership")
+        || name.strip_prefix("tls.client.").is_some_and(|part| CLIENT_FACTS.contains(&part))
+}
+
+/// What is known of a client certificate, behind `tls.client.`.
+const CLIENT_FACTS: [&str; 5] = ["subject", "issuer", "san", "spiffe_id", "hash.sha256"];
 
 /// Conditions of something that works on `context`.
 pub(super) fn check_when(when: &[Condition], context: Context, at: &At, problems: &mut Problems) {
@@ -250,6 +265,7 @@ enum Supply {
     Address,
     Port,
     Header(String),
+    Fact(String),
 }
 
 impl Step {
@@ -333,6 +349,7 @@ impl Supply {
         let context = |name: &str| match name {
             "client.address" => Some(Self::Address),
             "client.port" => Some(Self::Port),
+            name if is_proven(name) => Some(Self::Fact(name.to_owned())),
             name => name.strip_prefix(METADATA).map(|header| Self::Header(header.to_ascii_lowercase())),
         };
         match (&action.value, &action.from_attribute, &action.from_context, action.from) {
@@ -351,6 +368,7 @@ impl Supply {
             Self::Address => sender.address().map(Value::Str),
             Self::Port => sender.port().map(|port| Value::Int(i64::from(port))),
             Self::Header(name) => sender.header(name).map(Value::Str),
+            Self::Fact(name) => sender.fact(name).map(Value::Str),
         }
     }
 }

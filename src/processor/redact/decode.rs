@@ -170,41 +170,58 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
+/// A table of the bytes of a kind.
+macro_rules! kinds {
+    ($is:expr) => {{
+        let mut all = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            all[byte] = $is(byte as u8);
+            byte += 1;
+        }
+        all
+    }};
+}
+pub(super) use kinds;
+
 const fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
 }
 
-/// Calls `found` with the place of each run that may be base64 of text. Looks at one byte in eight, and at others only
-/// where two of those in a row may belong to a run.
-pub(super) fn each_base64(bytes: &[u8], mut found: impl FnMut(Range<usize>)) {
-    let mut at = 7;
-    while at + 8 < bytes.len() {
-        if !is_base64(bytes[at]) || !is_base64(bytes[at + 8]) {
-            at += 8;
-            continue;
+/// Calls `found` with the place of each run that may be base64 of text.
+pub(super) fn each_base64(bytes: &[u8], found: impl FnMut(Range<usize>)) {
+    const BASE64: [bool; 256] = kinds!(is_base64);
+    each_run(bytes, &BASE64, BASE64_LEN_MIN, found);
+}
+
+/// Calls `found` with the place of each run of a kind of at least `len_min` bytes. Looks from the end of where the next
+/// one may be, so that most bytes between runs are passed over unseen.
+pub(super) fn each_run(bytes: &[u8], kind: &[bool; 256], len_min: usize, mut found: impl FnMut(Range<usize>)) {
+    let mut start = 0;
+    while let Some(next) = bytes.get(start..start + len_min) {
+        match next.iter().rposition(|byte| !kind[usize::from(*byte)]) {
+            Some(other) => start += other + 1,
+            None => {
+                let rest = &bytes[start + len_min..];
+                let more = rest.iter().position(|byte| !kind[usize::from(*byte)]).unwrap_or(rest.len());
+                let end = start + len_min + more;
+                found(start..end);
+                start = end + 1;
+            }
         }
-        let head = bytes[..at].iter().rev().position(|byte| !is_base64(*byte)).unwrap_or(at);
-        let tail = bytes[at..].iter().position(|byte| !is_base64(*byte)).unwrap_or(bytes.len() - at);
-        let run = at - head..at + tail;
-        if run.len() >= BASE64_LEN_MIN {
-            found(run.clone());
-        }
-        // The next byte worth a look is the first that a run behind this one must hold.
-        at = run.end + 8;
     }
 }
 
 /// True when base64 of text may start in this run of wire bytes: at its start, behind the byte that is its length, or
 /// behind a separator.
 pub(super) fn may_hold_text(bytes: &[u8], run: &Range<usize>) -> bool {
-    let second = run.start + 1..run.end;
-    base64_start(bytes, run).is_some() || base64_start(bytes, &second).is_some()
+    base64_start(bytes, run, run.start + 1).is_some()
 }
 
 /// The place and text of base64 within such a run; `None` when it is none. It may start behind a `/` or the like, as in
 /// a path or a data URL, and ends with its padding.
 pub(super) fn base64_text(bytes: &[u8], run: &Range<usize>) -> Option<(Range<usize>, String)> {
-    let start = base64_start(bytes, run)?;
+    let start = base64_start(bytes, run, run.start)?;
     let end = bytes.len().min(run.end + 2);
     let padding = bytes[run.end..end].iter().take_while(|byte| **byte == b'=').count();
     let content = bytes.get(start..run.end).filter(|content| content.len() <= BASE64_LEN_MAX)?;
@@ -214,12 +231,22 @@ pub(super) fn base64_text(bytes: &[u8], run: &Range<usize>) -> Option<(Range<usi
     Some((start..run.end + padding, readable(decoded.ok()?)?))
 }
 
-/// The first place at which the characters stand for text, of all that may be the start.
-fn base64_start(bytes: &[u8], run: &Range<usize>) -> Option<usize> {
-    let separators = memchr::memchr3_iter(b'/', b'-', b'_', &bytes[run.clone()]).map(|at| run.start + at + 1);
-    let long_enough = |start: &usize| run.end.saturating_sub(*start) >= BASE64_LEN_MIN;
-    let mut starts = std::iter::once(run.start).chain(separators).take_while(long_enough);
-    starts.find(|start| looks_like_text(&bytes[*start..*start + PEEK_LEN]))
+/// The first place at which the characters stand for text, of all that may be the start: behind a separator, or among
+/// those up to `first`.
+fn base64_start(bytes: &[u8], run: &Range<usize>, first: usize) -> Option<usize> {
+    let mut starts = true;
+    for at in run.start..(run.end + 1).saturating_sub(BASE64_LEN_MIN) {
+        if (starts || at <= first) && may_start_text(bytes[at]) && looks_like_text(&bytes[at..at + PEEK_LEN]) {
+            return Some(at);
+        }
+        starts = matches!(bytes[at], b'/' | b'-' | b'_');
+    }
+    None
+}
+
+/// True when the first character of base64 may be that of text: its first byte starts with these six bits.
+const fn may_start_text(byte: u8) -> bool {
+    matches!(byte, b'C' | b'D' | b'I'..=b'Z' | b'a'..=b'f')
 }
 
 /// The text of these bytes, without a tail that is none: more than half must be text.
@@ -237,27 +264,34 @@ fn readable(mut bytes: Vec<u8>) -> Option<String> {
 /// True when the first sixteen characters stand for twelve bytes of ASCII, as far as their top bits say. One in eight
 /// groups of random characters does.
 fn looks_like_text(characters: &[u8]) -> bool {
-    characters.as_chunks::<4>().0.iter().all(|group| {
-        let [a, b, c, d] = group.map(value);
-        if (a | b | c | d) & 0x40 != 0 {
-            return false;
-        }
-        let bytes = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
-        bytes.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t'))
+    characters.as_chunks::<4>().0.iter().all(|[a, b, c, d]| {
+        let (a, b, c, d) = (value(*a), value(*b), value(*c), value(*d));
+        let is_text = |byte: u8| matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t');
+        (a | b | c | d) & 0x40 == 0 && is_text(a << 2 | b >> 4) && is_text(b << 4 | c >> 2) && is_text(c << 6 | d)
     })
 }
 
 /// What a character of base64 stands for; 0x40 for any other.
 const fn value(byte: u8) -> u8 {
-    match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' | b'-' => 62,
-        b'/' | b'_' => 63,
-        _ => 0x40,
-    }
+    VALUES[byte as usize]
 }
+
+const VALUES: [u8; 256] = {
+    let mut values = [0x40; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        values[byte as usize] = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => 0x40,
+        };
+        byte += 1;
+    }
+    values
+};
 
 fn is_mostly_printable(text: &str) -> bool {
     let odd = text.chars().filter(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')).count();

@@ -142,6 +142,18 @@ impl Detector {
         }
     }
 
+    /// How many digits a finding near a word of context has at least. Where the word is one of everyday's, a text with
+    /// fewer needs no look.
+    pub(super) fn digits_min(&self) -> usize {
+        match self.id {
+            "phone" => phone::LOCAL_DIGITS_MIN,
+            "it-codice-fiscale" | "sg-nric" | "us-dea" => 7,
+            "mx-rfc" => 6,
+            "in-pan" => 4,
+            _ => 0,
+        }
+    }
+
     /// The literals of which a text with a finding has one, in any case; none for digits.
     pub(super) fn literals(&self) -> Vec<String> {
         match self.find {
@@ -500,17 +512,27 @@ pub(super) const UNSCANNED: &str = "[REDACTED:unscanned]";
 
 const MASK_START: &[u8] = b"[REDACTED:";
 
+#[cfg(test)]
 static MASKS: LazyLock<Vec<String>> =
     LazyLock::new(|| DETECTORS.iter().map(|detector| format!("[REDACTED:{}]", detector.id)).collect());
+
+/// The names in our masks, in order.
+static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let mut names: Vec<_> = DETECTORS.iter().map(|detector| detector.id).chain(["unscanned"]).collect();
+    names.sort_unstable();
+    names
+});
+
+/// No name of a detector is longer.
+const NAME_LEN_MAX: usize = 64;
 
 /// The length of the mask at the start of `bytes`, 0 when there is none. Only our own masks count: anybody could write
 /// a secret between such brackets.
 pub(super) fn mask_len(bytes: &[u8]) -> usize {
-    if !bytes.starts_with(MASK_START) {
-        return 0;
-    }
-    let masks = MASKS.iter().map(String::as_str).chain([UNSCANNED]);
-    masks.filter(|mask| bytes.starts_with(mask.as_bytes())).map(str::len).max().unwrap_or(0)
+    let Some(rest) = bytes.strip_prefix(MASK_START) else { return 0 };
+    let Some(end) = rest.iter().take(NAME_LEN_MAX).position(|byte| *byte == b']') else { return 0 };
+    let ours = NAMES.binary_search_by(|name| name.as_bytes().cmp(&rest[..end])).is_ok();
+    if ours { MASK_START.len() + end + 1 } else { 0 }
 }
 
 #[cfg(test)]

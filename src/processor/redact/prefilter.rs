@@ -7,32 +7,33 @@
 
 mod shapes;
 
+use std::cell::LazyCell;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use aho_corasick::packed;
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Span};
 use memchr::{memchr_iter, memchr2_iter};
 
-use crate::processor::redact::BuildError;
 use crate::processor::redact::config::Config;
 use crate::processor::redact::decode;
-use crate::processor::redact::detector::bytes::{escape_ends, has_at, is_base64url, run_end_within};
+use crate::processor::redact::detector::bytes::{escape_ends, is_base64url, run_end_within};
 use crate::processor::redact::detector::format::Format;
-use crate::processor::redact::detector::{DETECTORS, Detector, Find, aws, llm};
+use crate::processor::redact::detector::{DETECTORS, Detector, Find, aws, email, llm};
+use crate::processor::redact::literals::Literals;
 use crate::processor::redact::names;
-use crate::processor::redact::prefilter::shapes::Shapes;
+use crate::processor::redact::prefilter::shapes::{NUMBER_LEN_MIN, Shapes};
 
 /// More places than that in one record, and all of it is looked at.
 const HITS_MAX: usize = 32;
 const CARD_LEN_MIN: usize = 12;
-const LONG_LEN_MIN: usize = 4;
-const BLOCK_WORDS: usize = 32;
 
-/// The anchors of all rules in force, folded to one case.
+/// The anchors of all rules in force.
 #[derive(Debug)]
 pub(super) struct Prefilter {
-    groups: Vec<Group>,
-    at_sign: bool,
+    literals: Literals,
+    /// What to ask where each literal stands: one of these must agree.
+    checks: Vec<Vec<Check>>,
+    addresses: bool,
+    urls: bool,
     cards: bool,
     shapes: Shapes,
     /// A detector of the user's own has no keywords: everything is looked at.
@@ -41,55 +42,37 @@ pub(super) struct Prefilter {
     long_max: u64,
 }
 
-/// Anchors of about the same length: SIMD compares as many bytes as the shortest has, and the fewer the more false alarms.
-#[derive(Debug)]
-struct Group {
-    search: Search,
-    hints: Vec<Hint>,
-}
-
-/// SIMD where the processor has it, else an automaton.
-#[derive(Debug)]
-enum Search {
-    Packed(packed::Searcher),
-    Automaton(AhoCorasick),
-}
-
-#[derive(Debug)]
-struct Hint {
-    literal: Vec<u8>,
-    /// One of these must agree. Several, because a literal stands for all that start like it.
-    checks: Vec<(String, Check)>,
-}
-
 /// A closer look at a place.
 #[derive(Debug, Clone)]
 enum Check {
     Always,
     Around(fn(&[u8], Range<usize>) -> bool),
+    /// A word of context, for values with at least so many digits.
+    Word(usize),
     Format(Format),
 }
 
 impl Check {
-    fn agrees(&self, raw: &[u8], at: usize, literal: &str) -> bool {
-        has_at(raw, at, literal)
-            && match self {
-                Self::Always => true,
-                Self::Around(confirm) => confirm(raw, at..at + literal.len()),
-                Self::Format(format) => format.may_be(raw, at),
-            }
+    fn agrees(&self, raw: &[u8], at: &Range<usize>) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Around(confirm) => confirm(raw, at.clone()),
+            Self::Word(_) => may_be_word(raw, at),
+            Self::Format(format) => format.may_be(raw, at.start),
+        }
+    }
+
+    const fn digits_min(&self) -> usize {
+        if let Self::Word(digits_min) = self { *digits_min } else { 0 }
     }
 }
 
 /// The places found in one record; reused from record to record.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    folded: Vec<u8>,
-    /// 0xff for each byte that may be part of a number.
-    parts: Vec<u8>,
-    /// The class of each byte, for shapes.
-    classes: Vec<u8>,
     hits: Vec<Range<usize>>,
+    /// Words of context whose values have at least so many digits: places, unless they stand in a text that has fewer.
+    words: Vec<(Range<usize>, usize)>,
     everywhere: bool,
 }
 
@@ -99,8 +82,25 @@ impl Places {
         self.everywhere || self.hits.iter().any(|hit| hit.start < range.end && hit.end > range.start)
     }
 
+    pub(super) const fn has_words(&self) -> bool {
+        !self.words.is_empty()
+    }
+
+    /// Makes places of the words of context that are not certainly without a value. `holder` says which text a word
+    /// stands in, if that text is no key and has no keys above it but its own.
+    pub(super) fn settle<'t>(&mut self, holder: impl Fn(&Range<usize>) -> Option<&'t str>) -> bool {
+        for (word, digits_min) in std::mem::take(&mut self.words) {
+            let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).count();
+            if holder(&word).is_none_or(|text| digits(text) >= digits_min) {
+                self.add(word);
+            }
+        }
+        self.any()
+    }
+
     fn clear(&mut self) {
         self.hits.clear();
+        self.words.clear();
         self.everywhere = false;
     }
 
@@ -111,15 +111,21 @@ impl Places {
         }
     }
 
+    fn add_word(&mut self, word: Range<usize>, digits_min: usize) {
+        if self.words.len() < HITS_MAX {
+            self.words.push((word, digits_min));
+        } else {
+            self.add(word);
+        }
+    }
+
     const fn any(&self) -> bool {
-        self.everywhere || !self.hits.is_empty()
+        self.everywhere || !self.hits.is_empty() || !self.words.is_empty()
     }
 }
 
 impl Prefilter {
-    /// # Errors
-    /// When the automaton would be too large.
-    pub(super) fn new(config: &Config) -> Result<Self, BuildError> {
+    pub(super) fn new(config: &Config) -> Self {
         let rules: Vec<_> = DETECTORS.iter().filter(|detector| config.has(detector)).collect();
         let has = |id: &str| rules.iter().any(|rule| rule.id == id);
         let mut literals = vec![("\\u00".to_owned(), Check::Always), ("\\x".to_owned(), Check::Always)];
@@ -129,17 +135,16 @@ impl Prefilter {
                 literals.extend(checked(rule));
             }
         }
-        let (short, long) = hints(literals).into_iter().partition(|hint| hint.literal.len() < LONG_LEN_MIN);
-        // Apart from the others, because an anchor that is turned down must not hide a word that starts like it.
         let mut words = if has("secret-key-name") { config.secret_names.clone() } else { Vec::new() };
         let own: Vec<_> = config.detectors.iter().filter(|own| config.has_own(own)).collect();
         words.extend(own.iter().flat_map(|own| own.keywords.iter().cloned()));
-        let words = words.into_iter().map(|word| (word, Check::Always)).collect();
-        let groups: [Vec<Hint>; 3] = [short, long, hints(words)];
-        let groups = groups.into_iter().filter(|hints| !hints.is_empty()).map(Group::new);
-        Ok(Self {
-            groups: groups.collect::<Result<_, _>>()?,
-            at_sign: has("email") || has("url-credentials"),
+        literals.extend(words.into_iter().map(|word| (word, Check::Always)));
+        let checks = grouped(literals);
+        Self {
+            literals: Literals::new(checks.keys().map(String::as_str)),
+            checks: checks.into_values().collect(),
+            addresses: has("email"),
+            urls: has("url-credentials"),
             cards: has("payment-card"),
             shapes: Shapes::new(rules.iter().filter_map(|rule| match rule.find {
                 Find::Digits(shape, _) => Some(shape),
@@ -147,63 +152,65 @@ impl Prefilter {
             })),
             blind: own.iter().any(|own| !own.is_anchored()),
             long_max: u64::try_from(config.value_bytes_max.as_usize()).unwrap_or(u64::MAX),
-        })
+        }
     }
 
-    /// Notes the suspicious places of a record; true when there is one.
+    /// Notes the suspicious places of a record; true when there is one. The caller settles what the words are.
     pub(super) fn scan(&self, raw: &[u8], places: &mut Places) -> bool {
         places.clear();
         if self.blind || raw.len() as u64 > self.long_max {
             places.everywhere = true;
             return true;
         }
-        scan_encoded(raw, places);
-        if self.at_sign {
-            memchr_iter(b'@', raw).take(HITS_MAX + 1).for_each(|at| places.add(at..at + 1));
-        }
-        let mut folded = std::mem::take(&mut places.folded);
-        folded.clear();
-        folded.extend(raw.iter().map(|byte| fold(*byte)));
-        self.groups.iter().for_each(|group| group.scan(raw, &folded, places));
-        places.folded = folded;
-        if self.cards {
-            Self::scan_digits(raw, places);
-        }
-        let mut classes = std::mem::take(&mut places.classes);
-        self.shapes.scan(raw, &mut classes, &mut |place| places.add(place));
-        places.classes = classes;
+        self.literals.each(raw, |found| {
+            let at = found.range();
+            let agreed = || self.checks[found.index].iter().filter(|check| check.agrees(raw, &at));
+            match agreed().map(Check::digits_min).min() {
+                Some(0) => places.add(at),
+                Some(digits_min) => places.add_word(at, digits_min),
+                None => {}
+            }
+        });
+        self.scan_marks(raw, places);
+        self.scan_runs(raw, places);
+        self.shapes.by_class(raw, &mut |place| places.add(place));
         places.any()
     }
 
-    /// Whatever has eleven digits and separators in a row fills two words of four bytes in a row, at multiples of four.
-    fn scan_digits(raw: &[u8], places: &mut Places) {
-        let mut parts = std::mem::take(&mut places.parts);
-        parts.clear();
-        parts.extend(raw.iter().map(|byte| if is_number_part(*byte) { 0xff } else { 0 }));
-        let words = parts.as_chunks::<4>().0;
-        let mut passed = 0;
-        for start in (0..words.len()).step_by(BLOCK_WORDS) {
-            let block = &words[start..words.len().min(start + BLOCK_WORDS + 1)];
-            if has_two_words(block) {
-                Self::look_at_words(raw, start * 4..(start + block.len()) * 4, &mut passed, places);
+    /// What is found by a single byte.
+    fn scan_marks(&self, raw: &[u8], places: &mut Places) {
+        let scheme = LazyCell::new(|| scheme_end(raw));
+        let means_something = |at: &usize| {
+            (self.addresses && email::may_be(raw, *at)) || (self.urls && scheme.is_some_and(|end| end < *at))
+        };
+        memchr_iter(b'@', raw).filter(means_something).take(HITS_MAX + 1).for_each(|at| places.add(at..at + 1));
+        for at in memchr_iter(b'%', raw) {
+            if decode::encoded(&raw[at..]).is_some() && !places.everywhere {
+                places.add(at..at + 3);
             }
         }
-        places.parts = parts;
+        for at in memchr2_iter(INT_TAG, DOUBLE_TAG, raw) {
+            if is_long_number(&raw[at..]) {
+                places.add(at..at + 1);
+            }
+        }
+        self.shapes.at_marks(raw, &mut |place| places.add(place));
     }
 
-    fn look_at_words(raw: &[u8], block: Range<usize>, passed: &mut usize, places: &mut Places) {
-        for at in block.step_by(4) {
-            if at < *passed || !raw[at..at + 4].iter().all(|byte| is_number_part(*byte)) {
-                continue;
-            }
-            let head = raw[*passed..at].iter().rev().take_while(|byte| is_number_part(**byte)).count();
-            let tail = raw[at..].iter().take_while(|byte| is_number_part(**byte)).count();
-            let run = at - head..at + tail;
-            *passed = run.end;
-            if Self::may_be_number(&raw[run.clone()]) {
+    /// What is found by runs of a kind of bytes: numbers and base64.
+    fn scan_runs(&self, raw: &[u8], places: &mut Places) {
+        const NUMBER: [bool; 256] = decode::kinds!(is_number_part);
+        decode::each_run(raw, &NUMBER, NUMBER_LEN_MIN, |run| {
+            self.shapes.in_number(raw, run.clone(), &mut |place| places.add(place));
+            if self.cards && Self::may_be_number(&raw[run.clone()]) {
                 places.add(run);
             }
-        }
+        });
+        decode::each_base64(raw, |run| {
+            if decode::may_hold_text(raw, &run) {
+                places.add(run);
+            }
+        });
     }
 
     fn may_be_number(run: &[u8]) -> bool {
@@ -221,28 +228,15 @@ impl Prefilter {
     }
 }
 
-/// Places at which another writing may hide what the anchors look for: URL encoding, base64, numbers that are no text.
-fn scan_encoded(raw: &[u8], places: &mut Places) {
-    for at in memchr_iter(b'%', raw) {
-        if decode::encoded(&raw[at..]).is_some() && !places.everywhere {
-            places.add(at..at + 3);
-        }
-    }
-    decode::each_base64(raw, |run| {
-        if decode::may_hold_text(raw, &run) {
-            places.add(run);
-        }
-    });
-    for at in memchr2_iter(INT_TAG, DOUBLE_TAG, raw) {
-        if is_long_number(&raw[at..]) {
-            places.add(at..at + 1);
-        }
-    }
+/// Where the first scheme of a URL ends; in JSON a backslash may stand before the slashes.
+fn scheme_end(raw: &[u8]) -> Option<usize> {
+    memchr_iter(b':', raw).find(|at| matches!(raw.get(at + 1), Some(b'/' | b'\\')))
 }
 
 /// The tags of `AnyValue.int_value` and `AnyValue.double_value`.
 const INT_TAG: u8 = 0x18;
 const DOUBLE_TAG: u8 = 0x21;
+
 /// A varint of less than six bytes has ten digits at most.
 const INT_BYTES_MIN: usize = 5;
 /// The least number that a detector finds by its looks has eleven digits.
@@ -268,66 +262,8 @@ pub(super) fn may_be_long(number: f64) -> bool {
     (LONG_MIN..1e20).contains(&number) && number.fract() == 0.0 && !moment
 }
 
-/// Lower case for letters; other bytes change too, in the anchors as in the record.
-const fn fold(byte: u8) -> u8 {
-    byte | 0x20
-}
-
 const fn is_number_part(byte: u8) -> bool {
     byte.is_ascii_digit() || byte == b'-' || byte == b' '
-}
-
-/// True when two words in a row are parts of numbers; a loop without branches, which the compiler turns into SIMD.
-fn has_two_words(words: &[[u8; 4]]) -> bool {
-    let (Some((_, heads)), Some((_, tails))) = (words.split_last(), words.split_first()) else { return false };
-    let both = |(head, tail): (&[u8; 4], &[u8; 4])| u32::from_ne_bytes(*head) & u32::from_ne_bytes(*tail) == u32::MAX;
-    heads.iter().zip(tails).fold(false, |any, pair| any | both(pair))
-}
-
-impl Group {
-    fn new(hints: Vec<Hint>) -> Result<Self, BuildError> {
-        Ok(Self { search: Search::new(&hints)?, hints })
-    }
-
-    fn scan(&self, raw: &[u8], folded: &[u8], places: &mut Places) {
-        self.search.each(folded, &mut |start, index| {
-            let hint = &self.hints[index];
-            if hint.checks.iter().any(|(literal, check)| check.agrees(raw, start, literal)) {
-                places.add(start..start + hint.literal.len());
-            }
-            !places.everywhere
-        });
-    }
-}
-
-impl Search {
-    fn new(hints: &[Hint]) -> Result<Self, aho_corasick::BuildError> {
-        let literals = || hints.iter().map(|hint| &hint.literal);
-        if let Some(searcher) = packed::Config::new().builder().extend(literals()).build() {
-            return Ok(Self::Packed(searcher));
-        }
-        let kind = Some(AhoCorasickKind::DFA);
-        AhoCorasick::builder().kind(kind).build(literals()).map(Self::Automaton)
-    }
-
-    /// Hands over where each literal starts, and which it is, until told to stop. No literal begins another, so a place
-    /// has one. The automaton finds them all in one pass.
-    fn each(&self, folded: &[u8], found: &mut dyn FnMut(usize, usize) -> bool) {
-        match self {
-            Self::Packed(searcher) => {
-                let mut at = 0;
-                while let Some(hit) = searcher.find_in(folded, Span::from(at..folded.len()))
-                    && found(hit.start(), hit.pattern().as_usize())
-                {
-                    at = hit.start() + 1;
-                }
-            }
-            Self::Automaton(automaton) => {
-                let mut hits = automaton.find_overlapping_iter(folded);
-                while hits.next().is_some_and(|hit| found(hit.start(), hit.pattern().as_usize())) {}
-            }
-        }
-    }
 }
 
 /// The literals of a detector, and what to ask where they stand.
@@ -337,7 +273,7 @@ fn checked(detector: &Detector) -> Vec<(String, Check)> {
         Find::Formats(formats) => {
             literals.into_iter().zip(formats.iter().map(|format| Check::Format(Format::new(format)))).collect()
         }
-        Find::Near(_) => literals.into_iter().map(|literal| (literal, Check::Around(may_be_word))).collect(),
+        Find::Near(_) => literals.into_iter().map(|literal| (literal, Check::Word(detector.digits_min()))).collect(),
         Find::Anchors(..) | Find::Digits(..) | Find::Key => {
             let check = |literal: &String| confirm(&literal.to_ascii_lowercase());
             literals.into_iter().map(|literal| (literal.clone(), check(&literal))).collect()
@@ -345,19 +281,13 @@ fn checked(detector: &Detector) -> Vec<(String, Check)> {
     }
 }
 
-fn hints(mut literals: Vec<(String, Check)>) -> Vec<Hint> {
-    literals.iter_mut().for_each(|(literal, _)| literal.make_ascii_lowercase());
-    literals.sort_by_cached_key(|(literal, _)| literal.bytes().map(fold).collect::<Vec<_>>());
-    let mut hints: Vec<Hint> = Vec::new();
+/// The checks by literal, in lower case.
+fn grouped(literals: Vec<(String, Check)>) -> BTreeMap<String, Vec<Check>> {
+    let mut checks: BTreeMap<String, Vec<Check>> = BTreeMap::new();
     for (literal, check) in literals {
-        // What a longer literal leads to, a shorter one at the same place leads to as well: `sk-` for `sk-ant-`.
-        let folded: Vec<u8> = literal.bytes().map(fold).collect();
-        match hints.last_mut().filter(|shorter| folded.starts_with(&shorter.literal)) {
-            Some(shorter) => shorter.checks.push((literal, check)),
-            None => hints.push(Hint { literal: folded, checks: vec![(literal, check)] }),
-        }
+        checks.entry(literal.to_ascii_lowercase()).or_default().push(check);
     }
-    hints
+    checks
 }
 
 /// What must follow or precede an anchor for its rules to have a chance.
@@ -389,7 +319,7 @@ fn ends_word(raw: &[u8], end: usize, plural: bool) -> bool {
 }
 
 /// False when a word of context at this range is certainly a part of a longer one, as `pan` of `span` or `fin` of `find`.
-fn may_be_word(raw: &[u8], at: Range<usize>) -> bool {
+fn may_be_word(raw: &[u8], at: &Range<usize>) -> bool {
     may_start_word(raw, at.start) && may_end_word(raw, at.end)
 }
 
@@ -424,11 +354,12 @@ mod tests {
 
     use super::*;
 
-    static PREFILTER: LazyLock<Prefilter> = LazyLock::new(|| Prefilter::new(&Config::default()).unwrap());
+    static PREFILTER: LazyLock<Prefilter> = LazyLock::new(|| Prefilter::new(&Config::default()));
 
     fn places(raw: &[u8]) -> Vec<Range<usize>> {
         let mut places = Places::default();
         PREFILTER.scan(raw, &mut places);
+        places.settle(|_| None);
         places.hits
     }
 
@@ -483,7 +414,7 @@ mod tests {
     #[test]
     fn a_configured_key_that_starts_like_an_anchor_is_found() {
         let keys = ["tokens_internal", "keyring", "basic_pin", "Id"].map(str::to_owned);
-        let prefilter = Prefilter::new(&Config { secret_names: keys.to_vec(), ..Config::default() }).unwrap();
+        let prefilter = Prefilter::new(&Config { secret_names: keys.to_vec(), ..Config::default() });
         for key in ["x.Tokens_Internal", "keyring", "BASIC_PIN", "ID"] {
             assert!(prefilter.scan(key.as_bytes(), &mut Places::default()), "{key}");
         }
@@ -492,25 +423,7 @@ mod tests {
     #[test]
     fn a_record_with_many_places_is_looked_at_everywhere() {
         let mut places = Places::default();
-        assert!(PREFILTER.scan("a@".repeat(100).as_bytes(), &mut places));
+        assert!(PREFILTER.scan("a@b.io ".repeat(100).as_bytes(), &mut places));
         assert!(places.touch(&(1000..1001)));
-    }
-
-    #[test]
-    fn the_automaton_finds_what_the_packed_search_finds() {
-        let hints = hints(["token", "key", "api"].map(|text| (text.to_owned(), Check::Always)).to_vec());
-        let automaton = AhoCorasick::new(hints.iter().map(|hint| &hint.literal)).unwrap();
-        let all = |search: &Search| {
-            let mut found = Vec::new();
-            search.each(b"the api key, apikey, keytoken", &mut |start, index| {
-                found.push((start, index));
-                true
-            });
-            found.sort_unstable();
-            found
-        };
-        let packed = Search::new(&hints).unwrap();
-        assert_eq!(all(&packed), [(4, 0), (8, 1), (13, 0), (16, 1), (21, 1), (24, 2)]);
-        assert_eq!(all(&Search::Automaton(automaton)), all(&packed));
     }
 }

@@ -2,7 +2,7 @@
 
 use bumpalo::Bump;
 
-use crate::otlp::model::Entity;
+use crate::otlp::model::{Attribute, Entity};
 use crate::otlp::value::Value;
 use crate::otlp::wire::put_bytes;
 use crate::processor::redact::detector::Id;
@@ -100,14 +100,13 @@ pub(super) struct Provenance;
 impl Provenance {
     /// Removes what a sender claims about redaction. What this process wrote itself, in an earlier step, stays.
     pub(super) fn remove_claims(entity: &mut Entity<'_>) {
+        if !entity.attributes().iter().any(|own| own.key.starts_with(PREFIX)) {
+            return;
+        }
         let raw = entity.raw().as_ptr_range();
-        let claimed = |key: &str| key.starts_with(PREFIX) && [COUNT, RULES, POLICY].contains(&key);
         for key in [COUNT, RULES, POLICY] {
-            let received = entity
-                .attributes()
-                .iter()
-                .any(|own| claimed(own.key) && own.key == key && raw.contains(&own.key.as_ptr()));
-            if received {
+            let received = |own: &Attribute<'_>| own.key == key && raw.contains(&own.key.as_ptr());
+            if entity.attributes().iter().any(received) {
                 entity.remove(key);
             }
         }

@@ -94,7 +94,8 @@ impl<'a> Pass<'a> {
             changed = removed > 0;
         }
         self.raw = entity.raw();
-        let found = self.rules.prefilter.scan(self.raw, &mut self.places) || self.strict.is_some();
+        let found = self.rules.prefilter.scan(self.raw, &mut self.places) && self.settle(entity)?;
+        let found = found || self.strict.is_some();
         if found || (entity.is_edited() && self.is_edit_suspicious(entity)) {
             self.option = None;
             changed |= entity.rewrite(self.arena, self)?;
@@ -105,6 +106,21 @@ impl<'a> Pass<'a> {
             }
         }
         Ok(changed)
+    }
+
+    /// Asks what the words of context stand in; true when there is still a suspicious place.
+    fn settle(&mut self, entity: &Entity<'a>) -> Result<bool, DecodeError> {
+        let mut places = std::mem::take(&mut self.places);
+        let body = if places.has_words() { entity.body()?.as_str() } else { None };
+        let any = places.settle(|word| {
+            let values = entity.attributes().iter().filter_map(|attribute| attribute.value.as_str());
+            let holds = |text: &&str| {
+                self.place(text.as_bytes()).is_some_and(|place| place.start <= word.start && word.end <= place.end)
+            };
+            body.into_iter().chain(values).find(holds)
+        });
+        self.places = places;
+        Ok(any)
     }
 
     /// From here on every string is scanned, wherever it lies.

@@ -67,13 +67,13 @@ impl Rule {
 
 impl Rulebook {
     /// # Errors
-    /// When the automatons would be too large, or an expression or a key cannot be used.
+    /// When an expression or a key cannot be used.
     pub(super) fn new(config: &Config) -> Result<Self, BuildError> {
         let built_in = DETECTORS.iter().map(|detector| Rule::new(detector.id, detector.class, config));
         let own = config.detectors.iter().map(|own| Rule::new(&own.id, own.class.into(), config));
         Ok(Self {
             scanner: Scanner::new(config)?,
-            prefilter: Prefilter::new(config)?,
+            prefilter: Prefilter::new(config),
             policy: config.digest(),
             secret_names: config.secret_names.clone(),
             rules: built_in.chain(own).collect(),

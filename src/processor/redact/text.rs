@@ -6,20 +6,21 @@ mod near;
 
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
-
 use crate::processor::redact::BuildError;
 use crate::processor::redact::config::Config;
 use crate::processor::redact::detector::format::Format;
 use crate::processor::redact::detector::{DETECTORS, Find, Finder, Id, Verdict};
+use crate::processor::redact::literals::Literals;
 use crate::processor::redact::user::Compiled;
+
+use near::Near;
 
 pub(super) use near::spellings;
 
 /// The detectors in force, ready to run.
 #[derive(Debug)]
 pub(super) struct Scanner {
-    anchors: AhoCorasick,
+    anchors: Literals,
     /// Whose each anchor is.
     owners: Vec<Owner>,
     digits: Vec<(Id, Finder)>,
@@ -72,7 +73,7 @@ enum Look {
     At(Finder),
     Format(Format),
     /// The anchor is a word of context.
-    Near(Finder),
+    Near(Near),
 }
 
 /// What was found where.
@@ -80,6 +81,24 @@ enum Look {
 pub(super) struct Finding {
     pub(super) span: Range<usize>,
     pub(super) id: Id,
+}
+
+/// From where on a detector looks again; few of them ever say so in one text.
+#[derive(Debug, Default)]
+struct Resume(Vec<(Id, usize)>);
+
+impl Resume {
+    fn of(&self, id: Id) -> usize {
+        self.0.iter().find(|(own, _)| *own == id).map_or(0, |(_, at)| *at)
+    }
+
+    fn set(&mut self, id: Id, at: usize) {
+        match self.0.iter_mut().find(|(own, _)| *own == id) {
+            Some((_, until)) => *until = at,
+            None if at > 0 => self.0.push((id, at)),
+            None => {}
+        }
+    }
 }
 
 impl Owner {
@@ -90,7 +109,7 @@ impl Owner {
 
 impl Scanner {
     /// # Errors
-    /// When the automaton would be too large.
+    /// When the expression of a detector of the user's own cannot be used.
     pub(super) fn new(config: &Config) -> Result<Self, BuildError> {
         let (mut literals, mut owners, mut digits) = (Vec::new(), Vec::new(), Vec::new());
         let mut in_force = vec![false; DETECTORS.len() + config.detectors.len()];
@@ -102,15 +121,15 @@ impl Scanner {
                     owners.extend(anchors.iter().map(|_| Owner { id, look: Look::At(find) }))
                 }
                 Find::Near(find) => {
-                    owners.extend(detector.literals().iter().map(|_| Owner { id, look: Look::Near(find) }));
+                    let near = Near { find, digits_min: detector.digits_min() };
+                    owners.extend(detector.literals().iter().map(|_| Owner { id, look: Look::Near(near) }));
                 }
                 Find::Digits(_, find) => digits.push((id, find)),
                 Find::Key => continue,
             }
             literals.extend(detector.literals());
         }
-        let anchors =
-            AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(literals)?;
+        let anchors = Literals::new(literals.iter().map(String::as_str));
         let mut own = Vec::new();
         for (id, detector) in (0..).map(Id).skip(DETECTORS.len()).zip(&config.detectors) {
             if config.has_own(detector) {
@@ -137,11 +156,11 @@ impl Scanner {
         self.contexts(key).next().is_some()
     }
 
-    fn contexts(&self, key: &str) -> impl Iterator<Item = (Id, Finder)> {
-        self.anchors.find_overlapping_iter(key).filter_map(move |anchor| {
-            let owner = &self.owners[anchor.pattern().as_usize()];
+    fn contexts(&self, key: &str) -> impl Iterator<Item = (Id, Near)> {
+        self.anchors.sorted(key.as_bytes()).into_iter().filter_map(move |anchor| {
+            let owner = &self.owners[anchor.index];
             match owner.look {
-                Look::Near(find) if near::is_word(key.as_bytes(), &anchor.range()) => Some((owner.id, find)),
+                Look::Near(near) if near::is_word(key.as_bytes(), &anchor.range()) => Some((owner.id, near)),
                 _ => None,
             }
         })
@@ -155,8 +174,8 @@ impl Scanner {
         if !self.digits.is_empty() {
             self.at_digits(text.as_bytes(), &mut found);
         }
-        for (id, find) in &contexts {
-            near::under_key(text.as_bytes(), *find, |span| found.push(Finding { span, id: *id }));
+        for (id, near) in &contexts {
+            near.under_key(text.as_bytes(), |span| found.push(Finding { span, id: *id }));
         }
         for (id, own) in &self.own {
             own.each(text, |span| found.push(Finding { span, id: *id }));
@@ -168,31 +187,27 @@ impl Scanner {
     }
 
     fn at_anchors(&self, text: &str, found: &mut Vec<Finding>) {
-        let mut resume = Vec::new();
-        for anchor in self.anchors.find_overlapping_iter(text) {
-            let Owner { id, look } = &self.owners[anchor.pattern().as_usize()];
-            if resume.is_empty() {
-                resume = vec![0; self.in_force.len()];
-            }
-            let resume = &mut resume[id.index()];
+        let text = text.as_bytes();
+        let mut resume = Resume::default();
+        for anchor in self.anchors.sorted(text) {
+            let Owner { id, look } = &self.owners[anchor.index];
             let verdict = match look {
-                Look::Near(find) => {
-                    if near::is_word(text.as_bytes(), &anchor.range()) {
-                        let found = |span| found.push(Finding { span, id: *id });
-                        near::around(text.as_bytes(), &anchor.range(), *find, found);
+                Look::Near(near) => {
+                    if near::is_word(text, &anchor.range()) {
+                        near.around(text, &anchor.range(), |span| found.push(Finding { span, id: *id }));
                     }
                     continue;
                 }
-                _ if anchor.start() < *resume => continue,
-                Look::At(find) => find(text.as_bytes(), anchor.start()),
-                Look::Format(format) => format.find(text.as_bytes(), anchor.start()),
+                _ if anchor.start < resume.of(*id) => continue,
+                Look::At(find) => find(text, anchor.start),
+                Look::Format(format) => format.find(text, anchor.start),
             };
             match verdict {
                 Verdict::Hit(span) => {
-                    *resume = span.end;
+                    resume.set(*id, span.end);
                     found.push(Finding { span, id: *id });
                 }
-                Verdict::Miss(until) => *resume = until,
+                Verdict::Miss(until) => resume.set(*id, until),
             }
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 use crate::http::server::{Tls, UNIX_PATH_BYTES_MAX, UNIX_SCHEME, unix_path};
+use crate::receiver::Limits;
 use crate::stdx::bytesize::ByteSize;
 use crate::stdx::duration::Span;
 use crate::stdx::problem::{At, Problems};
@@ -44,6 +45,14 @@ pub enum Transport {
     Unix,
 }
 
+/// Who may send.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    /// The id of the extension that recognises senders. Required.
+    pub authenticator: String,
+}
+
 /// OTLP over gRPC (HTTP/2).
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -56,6 +65,10 @@ pub struct Grpc {
     /// TLS and client certificates. Default: plain text.
     #[serde(deserialize_with = "present")]
     pub tls: Option<Tls>,
+    /// Who may send. Default: whoever can connect.
+    pub auth: Option<Auth>,
+    /// What each tenant may send. Default: no limits.
+    pub tenant_limits: Limits,
     /// The largest message in MiB, both as it arrives and after decompression. A larger one is refused with
     /// `INVALID_ARGUMENT`. Default 20, the same as for HTTP.
     pub max_recv_msg_size_mib: u64,
@@ -111,6 +124,10 @@ pub struct Http {
     /// TLS and client certificates. Default: plain text.
     #[serde(deserialize_with = "present")]
     pub tls: Option<Tls>,
+    /// Who may send. Default: whoever can connect.
+    pub auth: Option<Auth>,
+    /// What each tenant may send. Default: no limits.
+    pub tenant_limits: Limits,
     /// The path for traces. Default `/v1/traces`.
     pub traces_url_path: String,
     /// The path for metrics. Default `/v1/metrics`.
@@ -139,6 +156,8 @@ impl Default for Grpc {
             endpoint: "127.0.0.1:4317".to_owned(),
             transport: Transport::Tcp,
             tls: None,
+            auth: None,
+            tenant_limits: Limits::default(),
             max_recv_msg_size_mib: 20,
             max_concurrent_streams: 1024,
             max_concurrent_requests: 4096,
@@ -168,6 +187,8 @@ impl Default for Http {
             endpoint: "127.0.0.1:4318".to_owned(),
             transport: Transport::Tcp,
             tls: None,
+            auth: None,
+            tenant_limits: Limits::default(),
             traces_url_path: "/v1/traces".to_owned(),
             metrics_url_path: "/v1/metrics".to_owned(),
             logs_url_path: "/v1/logs".to_owned(),
@@ -213,6 +234,7 @@ impl Grpc {
         if let Some(tls) = &self.tls {
             tls.check(&at.key("tls"), problems);
         }
+        self.tenant_limits.check(&at.key("tenant_limits"), problems);
         let max = MESSAGE_MAX.0 >> 20;
         if !(1..=max).contains(&self.max_recv_msg_size_mib) {
             problems.add(&at.key("max_recv_msg_size_mib"), format!("must be between 1 and {max}"));
@@ -239,6 +261,12 @@ impl Grpc {
         );
     }
 
+    /// Whether senders prove who they are.
+    #[must_use]
+    pub fn identifies(&self) -> bool {
+        self.auth.is_some() || self.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some())
+    }
+
     /// The address to listen on, with the scheme of a unix socket.
     #[must_use]
     pub fn address(&self) -> String {
@@ -258,6 +286,7 @@ impl Http {
         if let Some(tls) = &self.tls {
             tls.check(&at.key("tls"), problems);
         }
+        self.tenant_limits.check(&at.key("tenant_limits"), problems);
         if self.max_request_body_size == ByteSize(0) || self.max_request_body_size > MESSAGE_MAX {
             problems.add(&at.key("max_request_body_size"), format!("must be between 1 B and {MESSAGE_MAX}"));
         }
@@ -272,6 +301,12 @@ impl Http {
             problems,
         );
         self.check_paths(at, problems);
+    }
+
+    /// Whether senders prove who they are.
+    #[must_use]
+    pub fn identifies(&self) -> bool {
+        self.auth.is_some() || self.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some())
     }
 
     /// The address to listen on, with the scheme of a unix socket.

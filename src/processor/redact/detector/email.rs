@@ -1,7 +1,7 @@
 //! `email`: addresses. An address ends in a domain with a dot and a top-level domain of letters; `git@` remotes, package
 //! versions (`left-pad@1.3.0`) and image files (`logo@2x.png`) are none.
 
-use crate::processor::redact::detector::bytes::{run_end, run_start_within};
+use crate::processor::redact::detector::bytes::{before, run_end, run_end_within, run_start_within};
 use crate::processor::redact::detector::{Class, Confidence, Detector, Family, Find, PERSONAL, Verdict};
 
 pub(super) static DETECTOR: Detector = Detector {
@@ -26,6 +26,8 @@ const FILES: &[&str] = &[
 ];
 
 const USERINFO_LEN_MAX: usize = 256;
+/// How far the prefilter looks for a domain's dot.
+const DOMAIN_LOOK_LEN: usize = 256;
 
 /// The `@` stops both walks, so addresses in a row are walked once.
 fn find(text: &[u8], at: usize) -> Verdict {
@@ -41,6 +43,13 @@ fn find(text: &[u8], at: usize) -> Verdict {
     }
 }
 
+/// False when no address can have its `@` here, whatever stands before and behind the text: the prefilter's question.
+pub(in super::super) fn may_be(raw: &[u8], at: usize) -> bool {
+    let local = before(raw, at).is_some_and(is_local);
+    let end = run_end_within(raw, at + 1, DOMAIN_LOOK_LEN, |byte| is_label(byte) || byte == b'.');
+    local && (memchr::memchr(b'.', &raw[at + 1..end]).is_some_and(|dot| dot > 0) || end == at + 1 + DOMAIN_LOOK_LEN)
+}
+
 /// The `@` of `scheme://user:password@host`.
 fn is_userinfo(text: &[u8], at: usize) -> bool {
     let start = run_start_within(text, at, USERINFO_LEN_MAX, |byte| !matches!(byte, 0..=b' ' | b'/' | b'"' | b'\''));
@@ -48,15 +57,20 @@ fn is_userinfo(text: &[u8], at: usize) -> bool {
 }
 
 fn local_start(text: &[u8], at: usize) -> usize {
-    let start = run_start_within(text, at, at, |byte| {
-        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'%' | b'+' | b'-' | b'\'') || !byte.is_ascii()
-    });
+    let start = run_start_within(text, at, at, is_local);
     run_end(&text[..at], start, |byte| matches!(byte, b'.' | b'-' | b'\'' | b'%'))
 }
 
+const fn is_local(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'%' | b'+' | b'-' | b'\'') || !byte.is_ascii()
+}
+
+const fn is_label(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-' || !byte.is_ascii()
+}
+
 fn domain_end(text: &[u8], at: usize) -> Option<usize> {
-    let label = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || !byte.is_ascii();
-    let mut end = run_end(text, at, |byte| label(byte) || byte == b'.');
+    let mut end = run_end(text, at, |byte| is_label(byte) || byte == b'.');
     // Dots and dashes after the address belong to the sentence.
     while end > at && matches!(text[end - 1], b'.' | b'-') {
         end -= 1;

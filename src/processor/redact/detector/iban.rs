@@ -116,15 +116,20 @@ const GROUP_LEN: usize = 4;
 /// `at` is the start of a run of digits: the check digits, behind the country.
 fn find(text: &[u8], at: usize) -> Verdict {
     let Some(start) = at.checked_sub(2) else { return Verdict::NO };
-    let country = COUNTRIES.iter().find(|(country, _)| text[start..].starts_with(*country));
-    let Some((_, len)) = country.filter(|_| word_starts(text, start)) else { return Verdict::NO };
-    Verdict::of(end(text, start, *len).map(|end| start..end))
+    let Some(len) = country_len(text, start).filter(|_| word_starts(text, start)) else { return Verdict::NO };
+    Verdict::of(end(text, start, len).map(|end| start..end))
 }
 
 /// False when no number starts at `start`, whatever stands around it: the prefilter's question.
 pub(in super::super) fn may_be(raw: &[u8], start: usize) -> bool {
-    let country = COUNTRIES.iter().find(|(country, _)| raw[start..].starts_with(*country));
-    country.is_some_and(|(_, len)| valid_end(raw, start, *len).is_some())
+    country_len(raw, start).is_some_and(|len| valid_end(raw, start, len).is_some())
+}
+
+/// The length of the numbers of the country whose code stands at `start`.
+fn country_len(text: &[u8], start: usize) -> Option<usize> {
+    let code: &[u8; 2] = text.get(start..)?.first_chunk()?;
+    let index = COUNTRIES.binary_search_by_key(&code, |(country, _)| country).ok()?;
+    Some(COUNTRIES[index].1)
 }
 
 /// Where the number of this length ends, when it is no part of a longer run.

@@ -69,7 +69,7 @@ pub(super) static NEAR: Detector = Detector {
 const DIGITS_MIN: usize = 8;
 const DIGITS_MAX: usize = 15;
 /// The shortest number in a country's own form.
-const LOCAL_DIGITS_MIN: usize = 7;
+pub(super) const LOCAL_DIGITS_MIN: usize = 7;
 const LEN_MAX: usize = 26;
 /// Fewer digits are no international number.
 const GROUPED_DIGITS_MIN: usize = 9;

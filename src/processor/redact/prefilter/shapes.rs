@@ -1,7 +1,4 @@
 //! Shapes of numbers, such as `999-99-9999` or `AA99`, found in wire bytes without a look at what they mean.
-//!
-//! A shape with a character of its own is found by that one; a shape of digits and capital letters by a loop without
-//! branches over classes of bytes, which the compiler turns into SIMD.
 
 use std::ops::Range;
 
@@ -9,15 +6,20 @@ use memchr::memchr_iter;
 
 use crate::processor::redact::detector::{Shape, iban, phone};
 
-const BLOCK_LEN: usize = 64;
+/// The shortest run of digits, dashes and spaces that holds a shape.
+pub(super) const NUMBER_LEN_MIN: usize = 8;
 
-/// The shapes of the detectors in force.
+/// The shapes of the detectors in force, by how they are found.
 #[derive(Debug, Default)]
 pub(super) struct Shapes {
-    by_byte: Vec<(u8, usize, &'static [u8])>,
-    by_class: Vec<&'static [u8]>,
+    /// Digits and dashes: within runs of those and spaces.
+    numbers: Vec<&'static [u8]>,
+    /// Digits and capital letters.
+    classes: Vec<Classes>,
+    /// All others: by the character, and its place in the shape.
+    marks: Vec<(u8, usize, &'static [u8])>,
     /// Every digit deserves a look.
-    pub(super) any: bool,
+    any: bool,
 }
 
 impl Shapes {
@@ -34,59 +36,89 @@ impl Shapes {
     }
 
     fn add(&mut self, pattern: &'static [u8]) {
+        let number = pattern.len() >= NUMBER_LEN_MIN && pattern.iter().all(|kind| matches!(kind, b'9' | b'-'));
         match pattern.iter().position(|kind| !matches!(kind, b'9' | b'A')) {
-            Some(at) => self.by_byte.push((pattern[at], at, pattern)),
-            None => self.by_class.push(pattern),
+            None => self.classes.push(Classes::new(pattern)),
+            Some(_) if number => self.numbers.push(pattern),
+            Some(at) => self.marks.push((pattern[at], at, pattern)),
         }
     }
 
-    /// Hands over the places in which a shape stands. `classes` is scratch.
-    pub(super) fn scan(&self, raw: &[u8], classes: &mut Vec<u8>, found: &mut impl FnMut(Range<usize>)) {
+    /// Hands over the shapes that are found by a character of their own.
+    pub(super) fn at_marks(&self, raw: &[u8], found: &mut impl FnMut(Range<usize>)) {
+        for (byte, offset, pattern) in &self.marks {
+            memchr_iter(*byte, raw)
+                .filter_map(|at| at.checked_sub(*offset))
+                .for_each(|at| look(raw, at, pattern, found));
+        }
+    }
+
+    /// Hands over every digit where that is asked for, and the shapes of digits and capital letters.
+    pub(super) fn by_class(&self, raw: &[u8], found: &mut impl FnMut(Range<usize>)) {
         if self.any {
             raw.iter().enumerate().filter(|(_, byte)| byte.is_ascii_digit()).for_each(|(at, _)| found(at..at + 1));
         }
-        for (byte, offset, pattern) in &self.by_byte {
-            for at in memchr_iter(*byte, raw) {
-                let span = at.checked_sub(*offset).map(|start| start..start + pattern.len());
-                span.filter(|span| has(raw, span, pattern) && may_be(raw, span, pattern))
-                    .into_iter()
-                    .for_each(&mut *found);
-            }
+        self.classes.iter().for_each(|classes| classes.scan(raw, found));
+    }
+
+    /// Hands over the shapes within a run of digits, dashes and spaces.
+    pub(super) fn in_number(&self, raw: &[u8], run: Range<usize>, found: &mut impl FnMut(Range<usize>)) {
+        for pattern in &self.numbers {
+            run.clone().for_each(|at| look(raw, at, pattern, found));
         }
-        if self.by_class.is_empty() {
-            return;
-        }
-        classes.clear();
-        classes.extend(raw.iter().map(|byte| class(*byte)));
-        self.by_class.iter().for_each(|pattern| blocks(raw, classes, pattern, found));
     }
 }
 
-/// One bit for digits, one for capital letters.
-const fn class(byte: u8) -> u8 {
-    byte.is_ascii_digit() as u8 | (byte.is_ascii_uppercase() as u8) << 1
+/// Hands over the place when the shape stands there and may mean something.
+fn look(raw: &[u8], at: usize, pattern: &[u8], found: &mut impl FnMut(Range<usize>)) {
+    let span = at..at + pattern.len();
+    if has(raw, &span, pattern) && may_be(raw, &span, pattern) {
+        found(span);
+    }
 }
 
-fn has(raw: &[u8], span: &Range<usize>, pattern: &[u8]) -> bool {
-    let fits = |(byte, kind): (&u8, &u8)| match kind {
+/// A shape of digits and capital letters. It is looked for by its last byte, and what stands there instead says how far
+/// the next one may end (Horspool's search).
+#[derive(Debug)]
+struct Classes {
+    pattern: &'static [u8],
+    skips: [u8; 256],
+}
+
+impl Classes {
+    fn new(pattern: &'static [u8]) -> Self {
+        let last = pattern.len().saturating_sub(1);
+        let skip = |byte: u8| {
+            let before = pattern[..last].iter().rposition(|kind| is(*kind, byte));
+            u8::try_from(before.map_or(pattern.len(), |at| last - at)).unwrap_or(1)
+        };
+        Self { pattern, skips: std::array::from_fn(|byte| u8::try_from(byte).map_or(1, skip)) }
+    }
+
+    fn scan(&self, raw: &[u8], found: &mut impl FnMut(Range<usize>)) {
+        let Some((kind, head)) = self.pattern.split_last() else { return };
+        let mut last = head.len();
+        while let Some(byte) = raw.get(last) {
+            if is(*kind, *byte) {
+                look(raw, last - head.len(), self.pattern, found);
+            }
+            last += usize::from(self.skips[usize::from(*byte)]);
+        }
+    }
+}
+
+/// True for a byte of the kind that this character of a pattern means.
+#[inline]
+const fn is(kind: u8, byte: u8) -> bool {
+    match kind {
         b'9' => byte.is_ascii_digit(),
         b'A' => byte.is_ascii_uppercase(),
         other => byte == other,
-    };
-    raw.get(span.clone()).is_some_and(|found| found.iter().zip(pattern).all(fits))
+    }
 }
 
-fn blocks(raw: &[u8], classes: &[u8], pattern: &[u8], found: &mut impl FnMut(Range<usize>)) {
-    for start in (0..raw.len()).step_by(BLOCK_LEN) {
-        let end = (start + BLOCK_LEN).min((raw.len() + 1).saturating_sub(pattern.len()));
-        if start >= end || !any(&classes[start..end + pattern.len() - 1], pattern) {
-            continue;
-        }
-        (start..end)
-            .map(|at| at..at + pattern.len())
-            .filter(|span| has(raw, span, pattern) && may_be(raw, span, pattern))
-            .for_each(&mut *found);
-    }
+fn has(raw: &[u8], span: &Range<usize>, pattern: &[u8]) -> bool {
+    raw.get(span.clone()).is_some_and(|found| found.iter().zip(pattern).all(|(byte, kind)| is(*kind, *byte)))
 }
 
 /// False when the bytes around a shape rule out the detector that looks for it, wherever its string starts and ends.
@@ -99,26 +131,16 @@ fn may_be(raw: &[u8], span: &Range<usize>, pattern: &[u8]) -> bool {
     }
 }
 
-/// True when the pattern may stand somewhere in these classes.
-fn any(classes: &[u8], pattern: &[u8]) -> bool {
-    let len = (classes.len() + 1).saturating_sub(pattern.len()).min(BLOCK_LEN);
-    let mut fits = [1_u8; BLOCK_LEN];
-    for (offset, kind) in pattern.iter().enumerate() {
-        let shift = u8::from(*kind == b'A');
-        for (fit, class) in fits[..len].iter_mut().zip(&classes[offset..]) {
-            *fit &= class >> shift;
-        }
-    }
-    fits[..len].iter().any(|fit| fit & 1 == 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn places(shape: Shape, raw: &str) -> Vec<Range<usize>> {
-        let mut found = vec![];
-        Shapes::new([shape].into_iter()).scan(raw.as_bytes(), &mut vec![], &mut |place| found.push(place));
+        let (shapes, raw, mut found) = (Shapes::new([shape].into_iter()), raw.as_bytes(), vec![]);
+        let mut found_one = |place| found.push(place);
+        shapes.at_marks(raw, &mut found_one);
+        shapes.in_number(raw, 0..raw.len(), &mut found_one);
+        shapes.by_class(raw, &mut found_one);
         found
     }
 

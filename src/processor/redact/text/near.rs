@@ -43,30 +43,41 @@ fn ends_word(text: &[u8], at: usize) -> bool {
     }
 }
 
-/// Hands over what the detector finds near the word at this range.
-pub(super) fn around(text: &[u8], word: &Range<usize>, find: Finder, found: impl FnMut(Range<usize>)) {
-    let start = word.start.saturating_sub(BEFORE_LEN);
-    let end = text.len().min(word.end + AFTER_LEN);
-    let mut found = found;
-    starts(text, start..word.start, find, &mut found);
-    starts(text, word.end..end, find, &mut found);
+/// How a detector finds near a word.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Near {
+    pub(super) find: Finder,
+    /// What it finds has at least so many digits. The prefilter relies on it.
+    pub(super) digits_min: usize,
 }
 
-/// Hands over what the detector finds in a text whose key is a word of context.
-pub(super) fn under_key(text: &[u8], find: Finder, mut found: impl FnMut(Range<usize>)) {
-    starts(text, 0..text.len().min(AFTER_LEN), find, &mut found);
-}
+impl Near {
+    /// Hands over what the detector finds near the word at this range.
+    pub(super) fn around(self, text: &[u8], word: &Range<usize>, mut found: impl FnMut(Range<usize>)) {
+        let start = word.start.saturating_sub(BEFORE_LEN);
+        let end = text.len().min(word.end + AFTER_LEN);
+        self.starts(text, start..word.start, &mut found);
+        self.starts(text, word.end..end, &mut found);
+    }
 
-fn starts(text: &[u8], range: Range<usize>, find: Finder, found: &mut impl FnMut(Range<usize>)) {
-    let mut at = range.start;
-    while at < range.end {
-        let candidate = text[at].is_ascii_alphanumeric() || matches!(text[at], b'+' | b'(');
-        match if candidate { find(text, at) } else { Verdict::NO } {
-            Verdict::Hit(span) => {
-                at = span.end.max(at + 1);
-                found(span);
+    /// Hands over what the detector finds in a text whose key is a word of context.
+    pub(super) fn under_key(self, text: &[u8], mut found: impl FnMut(Range<usize>)) {
+        self.starts(text, 0..text.len().min(AFTER_LEN), &mut found);
+    }
+
+    fn starts(self, text: &[u8], range: Range<usize>, found: &mut impl FnMut(Range<usize>)) {
+        let mut at = range.start;
+        while at < range.end {
+            let candidate = text[at].is_ascii_alphanumeric() || matches!(text[at], b'+' | b'(');
+            match if candidate { (self.find)(text, at) } else { Verdict::NO } {
+                Verdict::Hit(span) => {
+                    at = span.end.max(at + 1);
+                    if text[span.clone()].iter().filter(|byte| byte.is_ascii_digit()).count() >= self.digits_min {
+                        found(span);
+                    }
+                }
+                Verdict::Miss(until) => at = until.max(at + 1),
             }
-            Verdict::Miss(until) => at = until.max(at + 1),
         }
     }
 }
