@@ -11,8 +11,9 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::exporter::{ExportError, Payload, Refusal};
 
-/// Plans that are kept at once: one a pipeline that names the exporter. More than anybody has.
-const KEPT_MAX: usize = 64;
+/// Plans that are kept at once, each with its payload: one a pipeline that names the exporter. One more replaces the oldest, and
+/// what that had settled is then sent again. A payload that was given up leaves its plan behind.
+const KEPT_MAX: usize = 8;
 
 /// A payload that is encoded, record by record.
 pub(super) trait Parcel: Sync {

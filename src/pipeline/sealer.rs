@@ -31,18 +31,23 @@ impl Sealer {
 
     /// Seals a group, and behind it a checkpoint that is due as a record; waits for the disk once.
     pub(super) fn append(&mut self, mut group: Vec<Processed>) -> Result<(), LedgerError> {
-        let checkpoint = self.checkpoints.as_mut().and_then(|checkpoints| checkpoints.next(&self.ledger));
+        let checkpoint = self.due_checkpoint();
         let made = checkpoint.as_ref().map_or(0, Processed::records);
         group.extend(checkpoint);
-        self.seal_group(group)?;
-        self.made(made);
-        Ok(())
+        self.seal_with(group, made)
     }
 
-    fn made(&self, records: u64) {
+    fn due_checkpoint(&mut self) -> Option<Processed> {
+        self.checkpoints.as_mut()?.next(&self.ledger)
+    }
+
+    /// Seals a group of which so many records were made here.
+    fn seal_with(&mut self, group: Vec<Processed>, made: u64) -> Result<(), LedgerError> {
+        self.seal_group(group)?;
         if let Some(checkpoints) = &self.checkpoints {
-            checkpoints.stored(records);
+            checkpoints.stored(made);
         }
+        Ok(())
     }
 
     fn seal_group(&mut self, group: Vec<Processed>) -> Result<(), LedgerError> {
@@ -95,8 +100,11 @@ impl Sealer {
         if let Err(error) = self.ledger.serve_requests() {
             tracing::warn!(%error, "cannot read the requests to this ledger");
         }
-        if let Err(error) = self.append(Vec::new()) {
-            tracing::warn!(%error, "cannot seal the checkpoint that is due as a record");
+        if let Some(checkpoint) = self.due_checkpoint() {
+            let made = checkpoint.records();
+            if let Err(error) = self.seal_with(vec![checkpoint], made) {
+                tracing::warn!(%error, "cannot seal the checkpoint that is due as a record");
+            }
         }
     }
 
@@ -108,8 +116,7 @@ impl Sealer {
         self.seal_later(open);
         if let Some(last) = self.checkpoints.as_mut().and_then(|checkpoints| checkpoints.last(&self.ledger)) {
             let made = last.records();
-            self.seal_group(vec![last])?;
-            self.made(made);
+            self.seal_with(vec![last], made)?;
         }
         self.ledger.finish()
     }

@@ -101,12 +101,8 @@ impl Job {
         if plan.drafts.is_empty() {
             return Ok(State::Rest);
         }
-        let pending = pending(ledger.dir()).map_err(|error| error.to_string())?;
-        for Draft { kind, order } in &plan.drafts {
-            ledger.append_order(*kind, order).map_err(|error| error.to_string())?;
-        }
+        let (segments, pending) = seal_orders(ledger, &plan)?;
         let (dir, cancelled) = (ledger.dir().to_owned(), self.cancelled.clone());
-        let segments = plan.segments.iter().map(|(first, _)| ledger.segments.to_retire(*first)).collect();
         let records = plan.records;
         let delete = move || delete(&dir, segments, &pending, &cancelled).map(|()| records);
         tasks::thread("retention-delete", delete).map(State::Deleting).map_err(|error| error.to_string())
@@ -168,6 +164,15 @@ fn plan(dir: &Path, retention: &Retention, keep: Position, packed_only: bool) ->
     retention.plan_but(&survey, stays).map_err(|error| error.to_string())
 }
 
+/// The orders are on disk and signed when this returns. What is to be deleted, and the file that says so.
+fn seal_orders(ledger: &mut Ledger, plan: &Plan) -> Result<(Vec<Retiring>, PathBuf), String> {
+    let pending = pending(ledger.dir()).map_err(|error| error.to_string())?;
+    for Draft { kind, order } in &plan.drafts {
+        ledger.append_order(*kind, order).map_err(|error| error.to_string())?;
+    }
+    Ok((plan.segments.iter().map(|(first, _)| ledger.segments.to_retire(*first)).collect(), pending))
+}
+
 /// Says on disk that something may be unfinished.
 fn pending(dir: &Path) -> durable::Result<PathBuf> {
     let orders = dir.join(ORDERS_DIR);
@@ -199,6 +204,7 @@ mod tests {
     use super::super::tests::{draft, fast_dir, options};
     use super::*;
     use crate::ledger::Options;
+    use crate::stdx::durable::faults::{kill_at, revive};
 
     const POLICY: Duration = Duration::from_secs(3600);
 
@@ -288,5 +294,38 @@ mod tests {
         assert_eq!(bodies_gone(dir.path()), 0);
         ledger.finish().unwrap();
         verify(dir.path(), &VerifyOptions::default()).unwrap();
+    }
+
+    /// One retention that is killed at its effect number `at`. How many bodies are gone after the next start, of how many, and
+    /// whether it came to its end.
+    fn killed(at: u64) -> (u64, u64, bool) {
+        let dir = fast_dir();
+        let (mut ledger, ..) = Ledger::open(dir.path(), &plain()).unwrap();
+        (0..12).for_each(|n| drop(ledger.append(&[draft(n)]).unwrap()));
+        let all = Retention { before_ns: u64::MAX, actor: ACTOR.to_owned(), ..Retention::default() };
+        let plan = plan(dir.path(), &all, ledger.end(), false).unwrap();
+        kill_at(at, false);
+        let done = seal_orders(&mut ledger, &plan)
+            .and_then(|(segments, pending)| delete(dir.path(), segments, &pending, &AtomicBool::new(false)));
+        revive();
+        drop(ledger);
+        let (ledger, ..) = Ledger::open(dir.path(), &plain()).unwrap();
+        ledger.finish().unwrap();
+        (bodies_gone(dir.path()), plan.records, done.is_ok())
+    }
+
+    #[test]
+    fn a_kill_at_any_effect_leaves_all_bodies_or_none_after_the_next_start() {
+        let (mut at, mut kept, mut went) = (1, 0, 0);
+        loop {
+            let (gone, records, is_done) = killed(at);
+            assert!(records > 0 && (gone == 0 || gone == records), "killed at {at}: {gone} of {records}");
+            (kept, went) = (kept + u64::from(gone == 0), went + u64::from(gone > 0));
+            if is_done {
+                break;
+            }
+            at += 1;
+        }
+        assert!(kept > 3 && went > 10, "{kept}, {went}");
     }
 }
