@@ -3,6 +3,8 @@
 //! An exporter sends one payload and reports what came of it. It knows neither the log it was read from nor when
 //! to try again: `pipeline::delivery` retries, pauses, bisects and dead-letters for all of them alike.
 
+#[cfg(feature = "s3")]
+pub mod awss3;
 pub mod classify;
 pub mod datadog;
 pub mod debug;
@@ -11,11 +13,13 @@ pub mod loki;
 pub mod otlp_grpc;
 pub mod otlp_http;
 pub mod outbound;
+pub mod partition;
 mod parts;
 pub mod prom;
 pub mod prometheus;
 pub mod prometheusremotewrite;
 mod rejections;
+pub mod roll;
 mod shapes;
 pub mod splunk_hec;
 
@@ -27,9 +31,12 @@ use bytes::{Bytes, BytesMut};
 use memchr::memchr_iter;
 use thiserror::Error;
 
+pub use roll::{Log, Roll};
+
 use crate::otlp::line::LineWriter;
 use crate::otlp::model::{Batch, Entity};
 use crate::otlp::{self, DecodeError, Signal};
+use crate::stdx::segments::Position;
 
 /// A destination. One delivery task drives it, one payload at a time.
 pub trait Exporter: Send + Sync + 'static {
@@ -45,6 +52,34 @@ pub trait Exporter: Send + Sync + 'static {
     /// True when it asks payloads for OTLP and never for lines: a sealed pipeline can then spare reading lines back.
     fn wants_otlp(&self) -> bool {
         false
+    }
+
+    /// For a destination that takes many payloads as one thing: how long it may be gathered for at most. Such an exporter
+    /// gets [`Exporter::resume`], [`Exporter::gather`], [`Exporter::confirm`] and [`Exporter::settled`] called instead of
+    /// [`Exporter::export`]; see [`roll`].
+    fn rolls_every(&self) -> Option<Duration> {
+        None
+    }
+
+    /// At the start: the roll that an earlier run has begun to send from this very place, whose end only `confirm` is to be
+    /// called for. Whatever else is left from then is forgotten.
+    fn resume(&self, _log: &Log, _from: Position) -> impl Future<Output = Result<Option<Roll>, ExportError>> + Send {
+        ready(Ok(None))
+    }
+
+    /// Adds a payload to the roll. `Ok(true)`: it is large enough. After an error nothing of the payload is in it.
+    fn gather(&self, _log: &Log, _payload: &Payload) -> impl Future<Output = Result<bool, ExportError>> + Send {
+        ready(Ok(true))
+    }
+
+    /// Sends what was gathered. `Ok` means that the destination has confirmed all of it. Called again after an error.
+    fn confirm(&self, _log: &Log, _roll: &Roll) -> impl Future<Output = Result<(), ExportError>> + Send {
+        ready(Ok(()))
+    }
+
+    /// The cursor is on disk behind the roll: nothing of it is needed any more.
+    fn settled(&self, _log: &Log) -> impl Future<Output = ()> + Send {
+        ready(())
     }
 
     /// Orderly shutdown: write out, close, rename into place. Nothing is exported afterwards.

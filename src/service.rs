@@ -30,6 +30,7 @@ use crate::config::Config;
 use crate::extension::Authenticator;
 use crate::http::server;
 use crate::pipeline::{Budget, Pipeline};
+use crate::receiver::otlp_file::OtlpFile;
 use crate::receiver::{Routes, otlp};
 use crate::stdx::durable::Lock;
 use crate::stdx::tasks::Tasks;
@@ -42,6 +43,7 @@ pub struct StartError(pub(crate) String);
 /// A built graph: everything is open and bound, nothing is accepted yet.
 pub struct Service {
     receivers: Vec<(String, otlp::Bound, Routes)>,
+    files: Vec<(OtlpFile, Routes)>,
     pipelines: Vec<Pipeline>,
     exporters: Vec<(String, exporters::AnyExporter)>,
     admin: Option<(server::Bound, PrometheusHandle)>,
@@ -110,6 +112,11 @@ impl Service {
         self.authenticators.into_iter().for_each(|authenticator| reloading.spawn(authenticator.stay_fresh()));
         for (_, receiver, routes) in self.receivers {
             // Nobody sends new routes yet; a reload will.
+            let (_, routes) = watch::channel(Arc::new(routes));
+            let (budget, stop, drain) = (self.budget.clone(), stopped.clone(), self.shutdown_timeout);
+            listening.spawn(receiver.serve(otlp::Surroundings { routes, budget, stop, drain }));
+        }
+        for (receiver, routes) in self.files {
             let (_, routes) = watch::channel(Arc::new(routes));
             let (budget, stop, drain) = (self.budget.clone(), stopped.clone(), self.shutdown_timeout);
             listening.spawn(receiver.serve(otlp::Surroundings { routes, budget, stop, drain }));

@@ -17,6 +17,9 @@ mod sender;
 mod datadog_in_victoria;
 #[path = "backends/loki_in_victoria_logs.rs"]
 mod loki_in_victoria_logs;
+#[cfg(feature = "s3")]
+#[path = "backends/s3.rs"]
+mod s3;
 #[path = "backends/victoria_logs.rs"]
 mod victoria_logs;
 #[path = "backends/victoria_metrics.rs"]

@@ -5,6 +5,9 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by failing")]
 
+#[cfg(feature = "s3")]
+#[path = "conformance/awss3.rs"]
+mod awss3;
 #[path = "conformance/datadog.rs"]
 mod datadog;
 #[path = "conformance/grpc.rs"]

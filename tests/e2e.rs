@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helpers fail the test")]
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "tests write files and show what telseal said")]
 
+#[path = "e2e/airgap.rs"]
+mod airgap;
 #[path = "e2e/anchors.rs"]
 mod anchors;
 #[path = "e2e/books.rs"]

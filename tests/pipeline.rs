@@ -21,6 +21,8 @@ mod disk;
 mod memory;
 #[path = "pipeline/rig.rs"]
 mod rig;
+#[path = "pipeline/rolling.rs"]
+mod rolling;
 #[path = "pipeline/sequencer.rs"]
 mod sequencer;
 #[path = "pipeline/shutdown.rs"]

@@ -42,19 +42,19 @@ macro_rules! family {
         impl Family for $family {
             const SECTION: &'static str = $section;
             const NAME: &'static str = $name;
-            const KINDS: &'static [&'static str] = &[$($kind),*];
+            const KINDS: &'static [&'static str] = &[$($(#[$row])* $kind),*];
             const SHARED_KEYS: &'static [&'static str] = $shared;
 
             fn read(kind: &str, reading: &mut Reading<'_>) -> Option<Option<Self>> {
                 match kind {
-                    $($kind $(| $alias)? => Some(reading.read().map(Self::$variant)),)*
+                    $($(#[$row])* $kind $(| $alias)? => Some(reading.read().map(Self::$variant)),)*
                     _ => None,
                 }
             }
 
             fn check(&self, at: &At, problems: &mut Problems) {
                 match self {
-                    $(Self::$variant(config) => config.check(at, problems),)*
+                    $($(#[$row])* Self::$variant(config) => config.check(at, problems),)*
                 }
             }
         }
@@ -64,7 +64,8 @@ macro_rules! family {
 family! {
     /// A receiver of any kind.
     ReceiverConfig { section: "receivers", name: "receiver", shared: &[] }
-    Otlp(crate::receiver::otlp::Config) = "otlp",
+    Otlp(Box<crate::receiver::otlp::Config>) = "otlp",
+    OtlpFile(crate::receiver::otlp_file::Config) = "otlp_file",
 }
 
 family! {
@@ -93,6 +94,8 @@ family! {
     File(crate::exporter::file::Config) = "file",
     SplunkHec(Box<crate::exporter::splunk_hec::Config>) = "splunk_hec",
     Debug(crate::exporter::debug::Config) = "debug",
+    #[cfg(feature = "s3")]
+    AwsS3(Box<crate::exporter::awss3::Config>) = "awss3" also "s3",
 }
 
 family! {
@@ -128,10 +131,22 @@ impl ProcessorConfig {
     }
 }
 
+impl ExporterConfig {
+    /// True when it gathers in files below the data directory, whatever the pipeline does.
+    #[must_use]
+    pub const fn gathers(&self) -> bool {
+        match self {
+            #[cfg(feature = "s3")]
+            Self::AwsS3(_) => true,
+            _ => false,
+        }
+    }
+}
+
 impl ReceiverConfig {
     /// The addresses it listens at, each with the path of its key.
     pub(super) fn listeners(&self) -> Vec<(&'static str, String)> {
-        let Self::Otlp(otlp) = self;
+        let Self::Otlp(otlp) = self else { return Vec::new() };
         let grpc = otlp.protocols.grpc.as_ref().map(|grpc| ("protocols.grpc.endpoint", grpc.address()));
         let http = otlp.protocols.http.as_ref().map(|http| ("protocols.http.endpoint", http.address()));
         grpc.into_iter().chain(http).collect()
@@ -139,7 +154,7 @@ impl ReceiverConfig {
 
     /// The authenticators it names, each with the path of its key.
     pub(super) fn authenticators(&self) -> Vec<(&'static str, String)> {
-        let Self::Otlp(otlp) = self;
+        let Self::Otlp(otlp) = self else { return Vec::new() };
         let grpc = otlp.protocols.grpc.as_ref().and_then(|grpc| grpc.auth.as_ref());
         let http = otlp.protocols.http.as_ref().and_then(|http| http.auth.as_ref());
         let grpc = grpc.map(|auth| ("protocols.grpc.auth.authenticator", auth.authenticator.clone()));
@@ -150,14 +165,15 @@ impl ReceiverConfig {
 
     /// Whether its senders prove who they are, whichever protocol they take.
     pub(super) fn identifies(&self) -> bool {
-        let Self::Otlp(otlp) = self;
+        // Nobody sends a file.
+        let Self::Otlp(otlp) = self else { return false };
         let (grpc, http) = (&otlp.protocols.grpc, &otlp.protocols.http);
         grpc.as_ref().is_none_or(|grpc| grpc.identifies()) && http.as_ref().is_none_or(|http| http.identifies())
     }
 
     /// The largest request it takes.
     pub(super) fn message_bytes_max(&self) -> ByteSize {
-        let Self::Otlp(otlp) = self;
+        let Self::Otlp(otlp) = self else { return ByteSize::default() };
         let grpc = otlp.protocols.grpc.as_ref().map(|grpc| ByteSize(grpc.message_bytes_max() as u64));
         let http = otlp.protocols.http.as_ref().map(|http| http.max_request_body_size);
         grpc.max(http).unwrap_or_default()

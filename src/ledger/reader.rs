@@ -6,9 +6,14 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::entry::is_stub;
-use super::{LINE_BYTES_MAX, OWN_LINE};
+use super::{LINE_BYTES_MAX, OWN_LINE, note};
 use crate::stdx::durable::{Error, Result};
 use crate::stdx::segments::{Piece, Position, SegmentsReader, path_of};
+
+/// A signed note is about 300 bytes long; one with many cosignatures is still shorter than this.
+const NOTE_BYTES_MAX: usize = 16 << 10;
+/// No group is larger: twice what the sequencer takes at once, since lines are longer than what they are made from.
+const GROUP_BYTES_MAX: usize = 32 << 20;
 
 /// Record lines, each ended by a line end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +66,32 @@ impl LedgerReader {
                 return Ok(Some(chunk));
             }
             (at, size) = (chunk.next, bytes_max.max(1));
+        }
+        Ok(None)
+    }
+
+    /// The first signed checkpoint that covers all entries before `to`: the one that stands there, or the next one.
+    ///
+    /// # Errors
+    /// When the disk refuses or the segment is gone.
+    pub fn checkpoint_over(&mut self, to: Position) -> Result<Option<String>> {
+        let start = Position { offset: to.offset.saturating_sub(NOTE_BYTES_MAX as u64), ..to };
+        let before = self.segments.read(start, usize::try_from(to.offset - start.offset).unwrap_or(0))?;
+        let last = before.as_ref().and_then(|piece| {
+            let text = piece.bytes.strip_suffix(b"\n")?;
+            note::parse_checkpoint_line(&text[memchr::memrchr(b'\n', text).map_or(0, |end| end + 1)..])
+        });
+        if last.is_some() {
+            return Ok(last);
+        }
+        let mut size = 1 << 18;
+        while let Some(piece) = self.segments.read(to, size)? {
+            // A group ends with its checkpoint.
+            let found = piece.bytes.split(|byte| *byte == b'\n').find_map(note::parse_checkpoint_line);
+            if found.is_some() || piece.left_bytes == 0 || size > GROUP_BYTES_MAX {
+                return Ok(found);
+            }
+            size *= 4;
         }
         Ok(None)
     }

@@ -85,6 +85,12 @@ impl Place {
         self.position
     }
 
+    /// The end of what was read and is under way; where it is, when nothing is.
+    #[must_use]
+    pub fn ahead(&self) -> Position {
+        self.next
+    }
+
     /// How many records it went past since the start.
     #[must_use]
     pub fn passed(&self) -> u64 {

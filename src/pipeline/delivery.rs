@@ -7,9 +7,13 @@
 //! - `Permanent`: the payload is halved until the bad record stands alone; that one is put aside with the cause.
 //! - `Partial`: the destination said which records it refuses; those are put aside, the rest is delivered.
 //!
+//! An exporter of rolls (objects in a bucket) is driven by `delivery/rolling.rs` with the same verdicts.
+//!
 //! A slow exporter slows no other. Delivery is at least once: after a crash the last payloads may go out again. At
 //! shutdown a loop over records on disk ends with the first failure, since they stay; one over records in memory uses
 //! the time there is.
+
+mod rolling;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -18,12 +22,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::exporter::{ExportError, Exporter, Payload, Refusal, refused_records};
+use crate::exporter::{ExportError, Exporter, Payload, Refusal, Roll, refused_records};
 use crate::pipeline::account::ExportAccount;
 use crate::pipeline::cursor::Place;
 use crate::pipeline::lens::Lens;
 use crate::pipeline::rejected::Rejected;
 use crate::pipeline::store::{Chunk, ReadError, Reader};
+
+pub use self::rolling::Rolling;
 use crate::stdx::backoff::Backoff;
 use crate::stdx::clock;
 
@@ -81,6 +87,8 @@ pub struct Delivery<E> {
     pub rejected: Rejected,
     /// The books.
     pub account: Arc<ExportAccount>,
+    /// Where it gathers, if it is an exporter of rolls.
+    pub rolling: Option<Rolling>,
     /// Set when telseal shuts down: the moment at which the loop must end.
     pub stop: watch::Receiver<Option<Instant>>,
 }
@@ -101,6 +109,30 @@ enum Verdict {
     Stopped,
 }
 
+/// What an exporter is asked to do.
+#[derive(Clone, Copy)]
+enum Call<'p> {
+    Export(&'p Payload),
+    Gather(&'p Payload),
+    Confirm(&'p Roll),
+}
+
+impl<'p> Call<'p> {
+    fn of(payload: &'p Payload, rolls: bool) -> Self {
+        if rolls { Self::Gather(payload) } else { Self::Export(payload) }
+    }
+
+    /// True when it was a payload with which the roll is large enough.
+    async fn make<E: Exporter>(self, exporter: &E, rolling: Option<&Rolling>) -> Result<bool, ExportError> {
+        match (self, rolling) {
+            (Self::Gather(payload), Some(rolling)) => exporter.gather(&rolling.log, payload).await,
+            (Self::Confirm(roll), Some(rolling)) => exporter.confirm(&rolling.log, roll).await.map(|()| false),
+            (Self::Export(payload) | Self::Gather(payload), _) => exporter.export(payload).await.map(|()| false),
+            (Self::Confirm(_), None) => Ok(false),
+        }
+    }
+}
+
 /// A loop that dies takes its exporter out of service until the next start. Nothing is lost, but somebody must know.
 impl<E> Drop for Delivery<E> {
     fn drop(&mut self) {
@@ -118,6 +150,10 @@ impl<E: Exporter> Delivery<E> {
     /// Runs until the log is closed and read to its end, or the shutdown deadline.
     pub async fn run(mut self) {
         self.begin().await;
+        if let Some(every) = self.exporter.rolls_every() {
+            self.run_rolls(every).await;
+            return self.place.store_durably().await;
+        }
         while self.wait_for_records().await {
             if !self.step().await {
                 break;
@@ -250,7 +286,7 @@ impl<E: Exporter> Delivery<E> {
     async fn deliver(&mut self, payload: Payload) -> bool {
         let mut pending = vec![payload];
         while let Some(payload) = pending.pop() {
-            let (cause, halves) = match self.attempt(&payload).await {
+            let (cause, halves) = match self.attempt(Call::of(&payload, self.rolling.is_some())).await {
                 Verdict::Delivered => continue,
                 Verdict::Partial { refused, rejected_before }
                     if self.put_aside_some(&payload, &refused, rejected_before).await =>
@@ -272,7 +308,7 @@ impl<E: Exporter> Delivery<E> {
     }
 
     /// Exports until there is an answer that is final.
-    async fn attempt(&mut self, payload: &Payload) -> Verdict {
+    async fn attempt(&mut self, call: Call<'_>) -> Verdict {
         let Settings { initial_wait, max_wait, multiplier, .. } = self.settings;
         let mut backoff = Backoff::new(initial_wait, max_wait, multiplier, clock::unix_nanos());
         let began = Instant::now();
@@ -281,13 +317,12 @@ impl<E: Exporter> Delivery<E> {
             let answer = tokio::select! {
                 // An answer that has come counts, even at the last moment.
                 biased;
-                answer = self.exporter.export(payload) => answer,
+                answer = call.make(&*self.exporter, self.rolling.as_ref()) => answer,
                 () = deadline(&mut self.stop) => return Verdict::Stopped,
             };
             let wait = match answer {
-                Ok(()) => {
-                    self.answered();
-                    self.count_delivered(payload.records(), rejected_before);
+                Ok(is_full) => {
+                    self.taken(call, is_full, rejected_before);
                     return Verdict::Delivered;
                 }
                 Err(ExportError::Permanent { cause }) => {
@@ -312,6 +347,22 @@ impl<E: Exporter> Delivery<E> {
             self.catch_up();
             if !self.pause_for(wait).await {
                 return Verdict::Stopped;
+            }
+        }
+    }
+
+    /// A call has ended well.
+    fn taken(&mut self, call: Call<'_>, is_full: bool, rejected_before: u64) {
+        match (call, &mut self.rolling) {
+            // The destination knows nothing of it yet.
+            (Call::Gather(payload), Some(rolling)) => rolling.add(payload, is_full),
+            (Call::Confirm(roll), _) => {
+                self.answered();
+                self.settle(&self.account.delivered, roll.records);
+            }
+            (Call::Export(payload) | Call::Gather(payload), _) => {
+                self.answered();
+                self.count_delivered(payload.records(), rejected_before);
             }
         }
     }

@@ -10,12 +10,12 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::exporter::Exporter;
+use crate::exporter::{Exporter, Log};
 use crate::otlp::Signal;
 use crate::pipeline::account::{Account, ExportAccount};
 use crate::pipeline::chain::{Chain, Ran};
 use crate::pipeline::cursor::{Cursors, Place};
-use crate::pipeline::delivery::{self, Delivery};
+use crate::pipeline::delivery::{self, Delivery, Rolling};
 use crate::pipeline::rejected::Rejected;
 use crate::pipeline::store::{self, Reader, Store};
 use crate::pipeline::{Intake, Receipt, Refused, Request, Submit, Submitting};
@@ -113,11 +113,23 @@ impl Pipeline {
         self.exports.push(account.clone());
         let rejected = Rejected::new(self.settings.dir.join("rejected"), id);
         let reader = self.reader.of_exporter(exporter.wants_otlp());
-        let delivery = Delivery { exporter, settings, reader, place, rejected, account, stop };
+        let rolling = exporter.rolls_every().map(|_| self.rolling(id));
+        let delivery = Delivery { exporter, settings, reader, place, rejected, account, rolling, stop };
         if let Some(deliveries) = &mut self.running().deliveries {
             deliveries.spawn(delivery.run());
         }
         Ok(())
+    }
+
+    /// Where an exporter of rolls gathers. It holds up the log for as long as it gathers, so it may not wait until the log is
+    /// full.
+    fn rolling(&self, exporter: &str) -> Rolling {
+        let log = Log {
+            pipeline: self.settings.id.clone(),
+            dir: self.settings.dir.join("rolls").join(exporter.replace('/', "-")),
+            is_durable: self.reader.is_durable(),
+        };
+        Rolling::new(log, self.settings.hold_bytes_max / 4)
     }
 
     fn place(&self, exporter: &str) -> Result<Place, OpenError> {

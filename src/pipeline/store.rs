@@ -344,6 +344,12 @@ impl Reader {
         }
     }
 
+    /// The signed checkpoint over the records before `position`, where the log is a ledger.
+    pub async fn checkpoint(&mut self, position: Position) -> Option<String> {
+        let Self::Ledger(reader, ..) = self else { return None };
+        on_disk(reader, move |reader| reader.checkpoint_over(position)).await.ok().flatten()
+    }
+
     /// The oldest place that can be read.
     #[must_use]
     pub fn oldest(&self) -> Position {
@@ -373,6 +379,15 @@ impl Reader {
         let records = end.record.saturating_sub(position.record);
         // A ledger's own lines behind the last record are nobody's to deliver.
         (records, if records == 0 { 0 } else { bytes })
+    }
+
+    /// How much of the log lies between two places.
+    #[must_use]
+    pub fn bytes_between(&self, from: Position, to: Position) -> u64 {
+        match self {
+            Self::Memory(reader, _) => reader.bytes_between(from, to),
+            _ => self.segments().map_or(0, |segments| segments.bytes_between(from, to)),
+        }
     }
 
     /// How many bytes the slowest exporter has before it.

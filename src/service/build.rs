@@ -22,6 +22,7 @@ use crate::processor::{
     Processor, enrich::Enrich, enrich::Findings, filter::Filter, redact::Redact, redaction::Redaction, seal,
 };
 use crate::receiver::otlp::Otlp;
+use crate::receiver::otlp_file::OtlpFile;
 use crate::receiver::{Route, Routes};
 use crate::service::applied;
 use crate::service::exporters::{self, AnyExporter};
@@ -49,16 +50,24 @@ pub(super) fn build(mut config: Config, metrics: Option<PrometheusHandle>) -> Re
         pipelines.insert(id.clone(), pipeline(id, &config, &findings, &exporters, &deadlines, &mut keepers)?);
     }
     let authenticators = extensions::build(&config)?;
-    let mut receivers = Vec::new();
-    for (id, ReceiverConfig::Otlp(settings)) in &config.receivers {
+    let (mut receivers, mut files) = (Vec::new(), Vec::new());
+    for (id, written) in &config.receivers {
         let name = id.to_string();
-        let bound = Otlp::bind(&name, settings).map_err(failed)?;
         let routes = Routes { authenticators: authenticators.clone(), ..routes(id, &config, &pipelines) };
-        receivers.push((name, bound, routes));
+        match written {
+            ReceiverConfig::Otlp(own) => {
+                let bound = Otlp::bind(&name, own).map_err(failed)?;
+                receivers.push((name, bound, routes));
+            }
+            ReceiverConfig::OtlpFile(own) => {
+                files.push((OtlpFile::open(&name, own, &config.service.data_dir).map_err(failed)?, routes));
+            }
+        }
     }
     let admin = admin(&config, metrics)?;
     Ok(Service {
         receivers,
+        files,
         pipelines: pipelines.into_values().collect(),
         exporters: exporters.into_iter().map(|(id, exporter)| (id.to_string(), exporter)).collect(),
         admin,
@@ -91,7 +100,9 @@ pub(super) fn failed(error: impl std::fmt::Display) -> StartError {
 /// One process a data directory; a configuration that stores nothing on disk needs none.
 fn lock_data_dir(config: &Config) -> Result<Option<Lock>, StartError> {
     let on_disk = |pipeline: &config::Pipeline| pipeline.storage == config::Storage::Disk;
-    if !config.service.pipelines.values().any(on_disk) {
+    let gathers = config.exporters.values().any(|(exporter, _)| exporter.gathers());
+    let replays = config.receivers.values().any(|receiver| matches!(receiver, ReceiverConfig::OtlpFile(_)));
+    if !gathers && !replays && !config.service.pipelines.values().any(on_disk) {
         return Ok(None);
     }
     let dir = &config.service.data_dir;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::{Config, ExporterConfig, Id};
+#[cfg(feature = "s3")]
+use crate::exporter::awss3::AwsS3;
 use crate::exporter::{
     ExportError, Exporter, Payload, datadog::Datadog, debug::Debug, file::File, loki::Loki, otlp_grpc::OtlpGrpc,
     otlp_http::OtlpHttp, prometheus::Prometheus, prometheusremotewrite::PrometheusRemoteWrite, splunk_hec::SplunkHec,
@@ -12,16 +14,16 @@ use crate::pipeline::{OpenError, Pipeline, delivery};
 use crate::service::{StartError, build::Deadline, build::failed};
 
 macro_rules! exporters {
-    ($($kind:ident => $new:expr;)*) => {
+    ($($(#[$row:meta])* $kind:ident => $new:expr;)*) => {
         /// An exporter, built once however many pipelines name it.
         pub(super) enum AnyExporter {
-            $($kind(Arc<$kind>),)*
+            $($(#[$row])* $kind(Arc<$kind>),)*
         }
 
         impl AnyExporter {
             fn new(id: &str, config: &ExporterConfig) -> Result<Self, StartError> {
                 match config {
-                    $(ExporterConfig::$kind(own) => {
+                    $($(#[$row])* ExporterConfig::$kind(own) => {
                         let new: fn(&str, &_) -> Result<$kind, StartError> = $new;
                         Ok(Self::$kind(Arc::new(new(id, own)?)))
                     })*
@@ -31,7 +33,7 @@ macro_rules! exporters {
             /// True when it asks for OTLP only.
             pub(super) fn wants_otlp(&self) -> bool {
                 match self {
-                    $(Self::$kind(it) => it.wants_otlp(),)*
+                    $($(#[$row])* Self::$kind(it) => it.wants_otlp(),)*
                 }
             }
 
@@ -44,7 +46,7 @@ macro_rules! exporters {
                 stop: Deadline,
             ) -> Result<(), OpenError> {
                 match self {
-                    $(Self::$kind(it) => pipeline.attach(id, it.clone(), settings, stop),)*
+                    $($(#[$row])* Self::$kind(it) => pipeline.attach(id, it.clone(), settings, stop),)*
                 }
             }
 
@@ -58,7 +60,7 @@ macro_rules! exporters {
             /// Lets the exporter finish what it has open.
             pub(super) async fn close(&self) -> Result<(), ExportError> {
                 match self {
-                    $(Self::$kind(it) => it.close().await,)*
+                    $($(#[$row])* Self::$kind(it) => it.close().await,)*
                 }
             }
         }
@@ -75,6 +77,8 @@ exporters! {
     File => |_, own| Ok(File::new(own));
     SplunkHec => |id, own| SplunkHec::new(id, own).map_err(failed);
     Debug => |id, own| Ok(Debug::new(id, own));
+    #[cfg(feature = "s3")]
+    AwsS3 => |_, own| AwsS3::new(own).map_err(failed);
 }
 
 /// One exporter of a configuration.

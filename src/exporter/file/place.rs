@@ -42,7 +42,11 @@ impl Place {
         loop {
             let moment = calendar::compact(unix_millis);
             let path = self.folder.join(format!("{}-{moment}.{}", self.stem, self.extension));
-            if !path.try_exists().map_err(|cause| Error::new("look for", &path, cause))? {
+            let is_taken = |end: &str| {
+                let path = super::handover::with_end(&path, end);
+                path.try_exists().map_err(|cause| Error::new("look for", &path, cause))
+            };
+            if !is_taken("")? && !is_taken(".zst")? && !is_taken(".gz")? {
                 return Ok(path);
             }
             unix_millis += 1;
@@ -56,8 +60,16 @@ impl Place {
         Ok(found)
     }
 
+    /// Closed files that are not compressed, oldest first.
+    pub(super) fn plain(&self) -> durable::Result<Vec<PathBuf>> {
+        let mut found = self.finished()?;
+        found.retain(|path| path.to_string_lossy().ends_with(&format!(".{}", self.extension)));
+        Ok(found)
+    }
+
     /// Strict, because what it finds may be removed.
     fn is_finished(&self, name: &str) -> bool {
+        let name = name.strip_suffix(".zst").or_else(|| name.strip_suffix(".gz")).unwrap_or(name);
         let moment = name
             .strip_prefix(&self.stem)
             .and_then(|rest| rest.strip_prefix('-'))
@@ -88,6 +100,8 @@ mod tests {
     fn only_files_of_the_series_are_its_own() {
         let place = Place::in_folder(Path::new("out"), "logs", "json");
         assert!(place.is_finished("logs-20260131T101500.123Z.json"));
+        assert!(place.is_finished("logs-20260131T101500.123Z.json.zst"));
+        assert!(!place.is_finished("logs-20260131T101500.123Z.json.zst.sha256"));
         for name in
             ["logs.json.part", "logs-mine.json", "logs-20260131T101500.123Z.ndjson", "alogs-20260131T101500.123Z.json"]
         {

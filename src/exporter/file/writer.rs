@@ -9,6 +9,7 @@ use std::time::UNIX_EPOCH;
 use bytes::Bytes;
 use tracing::{info, warn};
 
+use crate::exporter::file::handover::{HASH_EXTENSION, Handover, with_end};
 use crate::exporter::file::place::Place;
 use crate::exporter::file::{Format, Rotation};
 use crate::stdx::clock;
@@ -25,6 +26,7 @@ pub(super) struct Writer {
     bytes_max: u64,
     nanos_max: u64,
     backups_max: usize,
+    handover: Handover,
     active: Option<Active>,
 }
 
@@ -39,7 +41,7 @@ struct Active {
 }
 
 impl Writer {
-    pub(super) fn new(place: Place, format: Format, rotation: &Rotation) -> Self {
+    pub(super) fn new(place: Place, format: Format, rotation: &Rotation, handover: Handover) -> Self {
         let nanos = u64::try_from(rotation.max_age.0.as_nanos()).unwrap_or(u64::MAX);
         Self {
             place,
@@ -47,6 +49,7 @@ impl Writer {
             bytes_max: rotation.max_megabytes.saturating_mul(1 << 20),
             nanos_max: if nanos == 0 { u64::MAX } else { nanos },
             backups_max: rotation.max_backups,
+            handover,
             active: None,
         }
     }
@@ -106,8 +109,18 @@ impl Writer {
         durable::rename(active.file.path(), &path)?;
         info!(path = %path.display(), bytes = active.len, "file closed");
         self.active = None;
+        self.hand_over();
         self.prune();
         Ok(())
+    }
+
+    /// Also what an earlier try has left. A file that cannot be compressed stays plain; it is whole as it is.
+    fn hand_over(&self) {
+        let plain = self.place.plain();
+        let done = plain.and_then(|files| files.iter().try_for_each(|path| self.handover.finish(path)));
+        if let Err(error) = done {
+            warn!(%error, "a closed file is not compressed or hashed yet");
+        }
     }
 
     /// A file that cannot be removed does not keep new data from being written.
@@ -119,6 +132,10 @@ impl Writer {
             let too_many = files.len().saturating_sub(self.backups_max);
             files.iter().take(too_many).try_for_each(|path| {
                 info!(path = %path.display(), "file removed: more than rotation.max_backups");
+                let hash = with_end(path, HASH_EXTENSION);
+                if hash.exists() {
+                    durable::remove(&hash)?;
+                }
                 durable::remove(path)
             })
         });
@@ -235,12 +252,14 @@ fn whole_frames(file: &ReadFile, len: u64) -> durable::Result<u64> {
 
 #[cfg(test)]
 mod tests {
+    use crate::exporter::file::Compression;
     use crate::stdx::durable::faults::{ROOM_BYTES, TRUNCATE_FAILS};
 
     use super::*;
 
     fn writer(folder: &Path) -> Writer {
-        Writer::new(Place::in_folder(folder, "logs", "ndjson"), Format::Ndjson, &Rotation::default())
+        let handover = Handover { compression: Compression::None, sha256: false };
+        Writer::new(Place::in_folder(folder, "logs", "ndjson"), Format::Ndjson, &Rotation::default(), handover)
     }
 
     fn content(folder: &Path) -> String {

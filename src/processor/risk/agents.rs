@@ -31,7 +31,7 @@ pub struct Table {
     /// Kinds by event name, without the prefix. Kinds: `command`, `file`, `network`, `permission`, `prompt`, `mcp`, `session`, `git`,
     /// `config`, `hook`, `model`, and `tool` for a call whose tool tells.
     pub events: BTreeMap<String, Vec<String>>,
-    /// Fields by attribute: names of fields, or `arguments`, `program`, `patch`, `content`, `ignore`.
+    /// Fields by attribute: names of fields, or `arguments`, `messages`, `program`, `patch`, `content`, `ignore`.
     pub attributes: BTreeMap<String, Vec<String>>,
     /// Conditions on attributes.
     pub when: Vec<When>,
@@ -118,6 +118,8 @@ pub(super) enum Target {
     Field(Field),
     /// Tool arguments: JSON in a string, a map, or plain text.
     Arguments,
+    /// Messages of a model, in which calls of tools may stand.
+    Messages,
     /// The name of a program: a command line only when there is no better one.
     Program,
     /// Text that may be a patch, which names files; else nothing is known about it.
@@ -136,6 +138,7 @@ impl Target {
     fn parse(word: &str) -> Option<Self> {
         Some(match word {
             "arguments" => Self::Arguments,
+            "messages" => Self::Messages,
             "program" => Self::Program,
             "patch" => Self::Patch,
             "content" => Self::Content,

@@ -7,6 +7,7 @@
 
 mod arguments;
 mod derive;
+mod messages;
 pub(super) mod plan;
 
 use bumpalo::Bump;
@@ -175,6 +176,8 @@ pub(super) struct View<'v: 'a, 'e, 'a> {
     arena: &'a Bump,
     /// Arguments as they come, until the tool is known.
     arguments: Vec<Value<'a>>,
+    /// Calls found in messages.
+    calls: Vec<messages::Call<'a>>,
     program: Option<&'a str>,
     content: Option<&'a str>,
     /// Command lines given as lists of words.
@@ -213,6 +216,7 @@ impl<'v> Reader<'v, '_> {
             event,
             arena,
             arguments: vec![],
+            calls: vec![],
             program: None,
             content: None,
             words: vec![],
@@ -254,6 +258,7 @@ impl<'a> View<'_, '_, 'a> {
                 self.arguments.push(value);
             }
             (Target::When(place), value) => self.when(place, value),
+            (Target::Messages, value) => self.messages(value)?,
             (Target::Field(Field::CommandLine), Value::Array(_)) => self.take_words(value)?,
             (_, Value::Array(_)) => {
                 let depth = depth.checked_sub(1).ok_or(DecodeError::TooDeep)?;
@@ -287,7 +292,7 @@ impl<'a> View<'_, '_, 'a> {
             Target::Program => self.program = self.program.or(Some(text)),
             Target::Patch => patch::read(self.event, text),
             Target::Content => self.content = Some(text),
-            Target::Arguments | Target::Ignore | Target::When(_) | Target::Own => {}
+            Target::Arguments | Target::Messages | Target::Ignore | Target::When(_) | Target::Own => {}
         }
     }
 

@@ -67,6 +67,12 @@ impl<'a> Walker<'a, '_> {
                 parent.map_or(Out::UNKNOWN, |(parent, _)| Out::known(if parent.is_empty() { "/" } else { parent }))
             }
             "find" => self.found(words),
+            // The folders themselves, not what is in them.
+            "ls" if words.iter().any(|word| word.starts_with('-') && !word.starts_with("--") && word.contains('d')) => {
+                let named: Vec<&str> =
+                    words.iter().filter(|word| !word.starts_with('-')).map(|word| word.trim_end_matches('/')).collect();
+                Out { text: self.join(&named, "\n"), complete: false }
+            }
             _ => self.filtered(program, words, stdin),
         }
     }

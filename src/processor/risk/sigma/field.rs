@@ -99,7 +99,7 @@ of_command! {
     Parents = "parents", "Programs that run this one: `sudo`, `sh`, `xargs`.";
     Children = "children", "Programs that this one runs, or whose output it takes as text.";
     Redirects = "redirects", "Redirections as operator and target: `>/etc/passwd`.";
-    Writes = "writes", "Files that redirections write.";
+    Writes = "writes", "Files that redirections, `tee` and `dd` write.";
     Reads = "reads", "Files that redirections read, and the texts of here-documents.";
     ParentText = "parent.command", "The command that runs this one, as text.";
     ParentPath = "parent.path", "The program that runs this one, as `program.path`.";
@@ -237,7 +237,8 @@ fn each_of_command(field: OfCommand, unit: Unit<'_, '_>, command: &Command<'_>, 
         }
         OfCommand::Writes => {
             let mut writes = command.redirects.iter().filter(|to| to.operator.contains('>'));
-            writes.try_for_each(|to| visit(to.target))
+            writes.try_for_each(|to| visit(to.target))?;
+            written(command, visit)
         }
         OfCommand::Reads => {
             let mut reads = command.redirects.iter().filter(|from| from.operator.contains('<'));
@@ -245,6 +246,16 @@ fn each_of_command(field: OfCommand, unit: Unit<'_, '_>, command: &Command<'_>, 
         }
         OfCommand::ParentText => parent.map_or(ControlFlow::Continue(()), |parent| visit(parent.text)),
         OfCommand::ParentPath => parent.map_or(ControlFlow::Continue(()), |parent| path(parent, visit)),
+    }
+}
+
+/// Files that a program writes whose whole purpose that is: `tee FILE`, `dd of=FILE`.
+fn written(command: &Command<'_>, visit: Visit<'_>) -> ControlFlow<()> {
+    let words = command.argv.iter().skip(1);
+    match command.program {
+        "tee" | "sponge" => words.filter(|word| !word.starts_with('-')).copied().try_for_each(visit),
+        "dd" => words.filter_map(|word| word.strip_prefix("of=")).try_for_each(visit),
+        _ => ControlFlow::Continue(()),
     }
 }
 

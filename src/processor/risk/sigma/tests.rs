@@ -37,8 +37,10 @@ fn fired(rules: &Ruleset, line: &str) -> Vec<String> {
 
 #[test]
 fn rules_for_process_creation_run_as_they_are() {
-    let rules = compiled(include_str!("../../../../tests/processor/risk/process_creation.yml"));
-    assert!(rules.rules().len() >= 30, "{}", rules.rules().len());
+    let few = include_str!("../../../../tests/processor/risk/process_creation.yml");
+    let many = include_str!("../../../../tests/processor/risk/process_creation_many.yml");
+    let rules = compiled(&format!("{few}\n---\n{many}"));
+    assert!(rules.rules().len() >= 240, "{}", rules.rules().len());
     let examined = rules.examine();
     assert_eq!(examined.findings, [], "{:#?}", examined.findings);
 }

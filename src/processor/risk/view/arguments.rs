@@ -40,6 +40,19 @@ impl<'a> View<'_, '_, 'a> {
         }
     }
 
+    /// Arguments that stand in a larger JSON text: an object, or JSON in a string.
+    pub(super) fn json_arguments(&mut self, reader: &mut Reader<'a>, shell: Shell) {
+        if let Ok(json::Value::Str(text)) = reader.clone().value() {
+            let text = self.unescaped(&text);
+            self.event.push(Field::Arguments, text);
+            return self.argument_text(text, shell);
+        }
+        let text = std::str::from_utf8(reader.rest()).unwrap_or_default();
+        if self.json(reader, &[], DEPTH_MAX).is_err() {
+            self.argument_text(text, shell);
+        }
+    }
+
     fn argument_map(&mut self, value: Value<'a>, targets: Option<&[Target]>, depth: usize) -> Result<(), DecodeError> {
         let depth = depth.checked_sub(1).ok_or(DecodeError::TooDeep)?;
         let agents = self.agents;
@@ -108,7 +121,7 @@ impl<'a> View<'_, '_, 'a> {
         Ok(())
     }
 
-    fn unescaped(&self, text: &json::Text<'a>) -> &'a str {
+    pub(super) fn unescaped(&self, text: &json::Text<'a>) -> &'a str {
         match text.plain() {
             Some(plain) => plain,
             None => {

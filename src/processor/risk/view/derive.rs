@@ -40,17 +40,18 @@ impl<'a> View<'_, '_, 'a> {
     /// Completes the event.
     pub(super) fn derive(&mut self, sender: &Sender<'_, 'a>) -> Result<(), DecodeError> {
         self.event_name();
+        let has_calls = !self.calls.is_empty();
+        let called = self.event.first(Field::ToolName).unwrap_or_default();
+        let mut kind = if called.is_empty() { None } else { self.see_tool(called) };
+        let of_calls = self.open_calls()?;
         let tool = self.event.first(Field::ToolName).unwrap_or_default();
-        let mut kind = self.agents.tool_kind(tool);
-        if let Some((server, name)) = mcp_tool(tool) {
-            kind = Some("mcp");
-            self.event.push(Field::McpServer, server);
-            self.event.push(Field::McpTool, name);
+        if called.is_empty() || of_calls == Some("command") {
+            kind = of_calls;
         }
         let arguments = std::mem::take(&mut self.arguments);
         let shell = match kind {
             Some("command") => Shell::Is,
-            None if !tool.is_empty() => Shell::MayBe,
+            None if !called.is_empty() => Shell::MayBe,
             _ => Shell::IsNot,
         };
         arguments.into_iter().try_for_each(|value| self.arguments(value, shell))?;
@@ -59,7 +60,7 @@ impl<'a> View<'_, '_, 'a> {
             self.event.push(Field::McpTool, tool);
         }
         self.only_program();
-        self.kinds(tool, kind);
+        self.kinds(tool, kind, has_calls);
         self.files(kind);
         self.hosts();
         self.words_of_decision();
@@ -73,12 +74,24 @@ impl<'a> View<'_, '_, 'a> {
         Ok(())
     }
 
+    /// A tool: what it does, and its server and name there if it is one of an MCP server.
+    pub(super) fn see_tool(&mut self, tool: &'a str) -> Option<&'a str> {
+        self.event.push(Field::ToolName, tool);
+        let Some((server, name)) = mcp_tool(tool) else { return self.agents.tool_kind(tool) };
+        self.event.push(Field::McpServer, server);
+        self.event.push(Field::McpTool, name);
+        Some("mcp")
+    }
+
     fn event_name(&mut self) {
         if let Some(name) = self.event.first(Field::EventName) {
             let name = self.vendor.bare(name);
             self.event.set(Field::EventName, self.vendor.event(name));
         }
-        let known = self.known || self.event.first(Field::ToolName).is_some() || !self.arguments.is_empty();
+        let known = self.known
+            || self.event.first(Field::ToolName).is_some()
+            || !self.arguments.is_empty()
+            || !self.calls.is_empty();
         if known {
             self.event.push(Field::Vendor, &self.vendor.name);
         }
@@ -93,12 +106,12 @@ impl<'a> View<'_, '_, 'a> {
     }
 
     /// The kinds of the event: those of its name, and for a tool those of what it does.
-    fn kinds(&mut self, tool: &'a str, tool_kind: Option<&'a str>) {
+    fn kinds(&mut self, tool: &'a str, tool_kind: Option<&'a str>, has_calls: bool) {
         let name = self.event.first(Field::EventName).unwrap_or_default();
         let from_condition: Vec<&str> = self.event.values(Field::Kind).to_vec();
         self.event.clear_field(Field::Kind);
         let named = self.vendor.kinds(name);
-        let mut is_tool = !tool.is_empty() && named.is_empty();
+        let mut is_tool = !tool.is_empty() && (named.is_empty() || has_calls);
         for kind in named.iter().map(String::as_str).chain(from_condition) {
             if kind == "tool" {
                 is_tool = true;
