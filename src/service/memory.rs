@@ -40,7 +40,7 @@ pub(super) fn fit(config: &mut Config, limit: u64) {
 
 fn shrink_messages(config: &mut Config, message: u64, limit: ByteSize) {
     for (id, receiver) in &mut config.receivers {
-        let ReceiverConfig::Otlp(otlp) = receiver;
+        let ReceiverConfig::Otlp(otlp) = receiver else { continue };
         let key = format!("receivers.{id}.protocols");
         if let Some(http) = &mut otlp.protocols.http {
             shrink(&format!("{key}.http.max_request_body_size"), &mut http.max_request_body_size, message, limit);
@@ -81,7 +81,7 @@ service:
     }
 
     fn sizes(config: &Config) -> (u64, u64, u64) {
-        let ReceiverConfig::Otlp(otlp) = config.receivers.values().next().unwrap();
+        let Some(ReceiverConfig::Otlp(otlp)) = config.receivers.values().next() else { panic!("no otlp") };
         let http = otlp.protocols.http.as_ref().unwrap().max_request_body_size.0;
         (
             config.service.in_flight_bytes_max.0 >> 20,
