@@ -8,7 +8,7 @@ pub mod cursor;
 pub mod delivery;
 pub mod lens;
 mod open;
-mod recent;
+pub mod recent;
 pub mod rejected;
 mod sealer;
 mod sequencer;

@@ -16,12 +16,21 @@ use crate::stdx::segments::Position;
 /// How many bytes of requests are kept at most, with their seals: a flood that outruns its exporter for some tenths of a
 /// second. What every exporter has passed is let go at once, so that a quiet pipeline keeps nothing.
 const BYTES_MAX: usize = 32 << 20;
+/// Where memory is limited it may take a sixteenth of that.
+const SHARE: u64 = 16;
+
+/// How much a sealed pipeline keeps at most in a process that may take `memory` bytes.
+#[must_use]
+pub fn bytes_max(memory: Option<u64>) -> usize {
+    memory.map_or(BYTES_MAX, |limit| usize::try_from(limit / SHARE).unwrap_or(BYTES_MAX).min(BYTES_MAX))
+}
 
 /// Clones share the requests.
 #[derive(Debug, Clone)]
 pub struct Recent {
     signal: Signal,
     stream: Arc<str>,
+    bytes_max: usize,
     kept: Arc<Mutex<Kept>>,
 }
 
@@ -75,8 +84,8 @@ impl Request {
 impl Recent {
     /// Nothing yet, of the ledger with the id `stream`.
     #[must_use]
-    pub fn new(signal: Signal, stream: &str) -> Self {
-        Self { signal, stream: stream.into(), kept: Arc::default() }
+    pub fn new(signal: Signal, stream: &str, bytes_max: usize) -> Self {
+        Self { signal, stream: stream.into(), bytes_max, kept: Arc::default() }
     }
 
     /// Keeps a request that was just sealed, and lets go of the oldest.
@@ -85,7 +94,7 @@ impl Recent {
         let request = Request { otlp, sealed };
         kept.bytes += request.bytes();
         kept.requests.push_back(Arc::new(request));
-        kept.let_go(|kept, _| kept.bytes > BYTES_MAX);
+        kept.let_go(|kept, _| kept.bytes > self.bytes_max);
     }
 
     /// Lets go of what lies before `passed`.

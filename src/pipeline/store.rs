@@ -14,12 +14,13 @@ use crate::pipeline::chain::Processed;
 use crate::pipeline::checkpoints::Checkpoints;
 use crate::pipeline::cursor::Cursors;
 use crate::pipeline::open::{RETRY_AFTER, Settings};
-use crate::pipeline::recent::Recent;
+use crate::pipeline::recent::{self, Recent};
 use crate::pipeline::sealer::Sealer;
 use crate::pipeline::sequencer::Sequencer;
 use crate::spool::disk::{Disk, DiskReader, SpoolError};
 use crate::spool::{Item, Memory};
 use crate::stdx::durable;
+use crate::stdx::host;
 use crate::stdx::segments::{Position, SegmentsReader};
 use crate::stdx::tasks;
 
@@ -136,7 +137,8 @@ fn open_ledger(
 ) -> Result<(Writer, Reader), LedgerError> {
     let (ledger, reader, recovery) = Ledger::open(&settings.dir.join("ledger"), options)?;
     say_cut(&settings.id, &recovery.cuts);
-    let recent = keep_otlp.then(|| Recent::new(settings.signal, &ledger.stream().to_string()));
+    let room = recent::bytes_max(host::memory_limit());
+    let recent = keep_otlp.then(|| Recent::new(settings.signal, &ledger.stream().to_string(), room));
     let reader = Reader::Ledger(reader, settings.signal, recent.clone());
     let every = checkpoint_records.filter(|_| settings.signal == Signal::Logs);
     let checkpoints = every.map(|every| Checkpoints::new(every, &ledger, *keep_otlp, account.clone()));

@@ -4,12 +4,11 @@
 //! Limits of the configuration that do not fit are made smaller, and a warning says so; nothing is ever made larger.
 
 use crate::config::{Config, ReceiverConfig, Storage};
+use crate::pipeline::recent;
 use crate::stdx::bytesize::ByteSize;
 
 /// What the process takes without any load: code, rules, threads, buffers of connections.
 const IDLE_BYTES: u64 = 24 << 20;
-/// What a sealed pipeline keeps of its newest records for exporters that want OTLP.
-const SEALED_BYTES: u64 = 8 << 20;
 /// A request in a chain of all processors takes about so many times its size: the request, the index over it, the edited one,
 /// its lines, and what an exporter makes of it.
 const COPIES: u64 = 8;
@@ -21,7 +20,8 @@ pub(super) fn fit(config: &mut Config, limit: u64) {
     let pipelines = config.service.pipelines.values();
     let sealed = pipelines.clone().filter(|pipeline| pipeline.sealed).count() as u64;
     let rings = pipelines.filter(|pipeline| pipeline.storage == Storage::Memory).count() as u64;
-    let spare = limit.saturating_sub(IDLE_BYTES + SEALED_BYTES * sealed);
+    // Sealed pipelines keep their newest records for exporters that want OTLP.
+    let spare = limit.saturating_sub(IDLE_BYTES + sealed * recent::bytes_max(Some(limit)) as u64);
     // Rings hold what is stored, requests under way what is not yet: half of the spare memory each, where there are rings.
     let for_requests = if rings > 0 { spare / 2 } else { spare };
     let in_flight = (for_requests / COPIES).max(IN_FLIGHT_MIN);
@@ -110,7 +110,7 @@ service:
         fit(&mut config, 64 << 20);
         let pipelines = config.service.pipelines.values();
         let held: Vec<u64> = pipelines.map(|pipeline| pipeline.hold_bytes_max.0 >> 20).collect();
-        assert_eq!((sizes(&config).0, held), (2, vec![4096, 8, 8]));
+        assert_eq!((sizes(&config).0, held), (2, vec![4096, 9, 9]));
     }
 
     #[test]
