@@ -11,6 +11,7 @@ mod detect;
 pub mod dry;
 mod exporters;
 mod extensions;
+mod memory;
 pub mod notify;
 pub mod rules;
 pub mod single;

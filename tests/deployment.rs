@@ -3,7 +3,7 @@
 //! A tool that is not there skips its check, with the reason; `TELSEAL_REQUIRE_DEPLOYMENT=1` makes that a failure. Python's
 //! `kubernetes-validate`, which has the schemas of Kubernetes with it, is installed on first use into `target`.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail the test")]
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "tests write files and say why they are skipped")]
 
 use std::fs;

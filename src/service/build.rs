@@ -27,15 +27,20 @@ use crate::receiver::{Route, Routes};
 use crate::service::applied;
 use crate::service::exporters::{self, AnyExporter};
 use crate::service::extensions;
+use crate::service::memory;
 use crate::service::rules::Keeper;
 use crate::service::surroundings::{self, Surroundings};
 use crate::service::{Service, StartError};
 use crate::stdx::durable::{self, Lock};
+use crate::stdx::host;
 
 /// When everything must have ended, once that is known.
 pub(super) type Deadline = watch::Receiver<Option<Instant>>;
 
-pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result<Service, StartError> {
+pub(super) fn build(mut config: Config, metrics: Option<PrometheusHandle>) -> Result<Service, StartError> {
+    if let Some(limit) = host::memory_limit() {
+        memory::fit(&mut config, limit);
+    }
     let (deadline, deadlines) = watch::channel(None);
     let data_dir = lock_data_dir(&config)?;
     let exporters = exporters::build(&config)?;
