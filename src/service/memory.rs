@@ -8,10 +8,12 @@ use crate::pipeline::recent;
 use crate::stdx::bytesize::ByteSize;
 
 /// What the process takes without any load: code, rules, threads, buffers of connections.
-const IDLE_BYTES: u64 = 24 << 20;
+const IDLE_BYTES: u64 = 28 << 20;
+/// Payloads under way to destinations, with the forms they are sent in.
+const DELIVERY_BYTES: u64 = 8 << 20;
 /// A request in a chain of all processors takes about so many times its size: the request, the index over it, the edited one,
 /// its lines, and what an exporter makes of it.
-const COPIES: u64 = 8;
+const COPIES: u64 = 12;
 /// Less than this would refuse ordinary requests of SDKs.
 const IN_FLIGHT_MIN: u64 = 2 << 20;
 
@@ -21,7 +23,7 @@ pub(super) fn fit(config: &mut Config, limit: u64) {
     let sealed = pipelines.clone().filter(|pipeline| pipeline.sealed).count() as u64;
     let rings = pipelines.filter(|pipeline| pipeline.storage == Storage::Memory).count() as u64;
     // Sealed pipelines keep their newest records for exporters that want OTLP.
-    let spare = limit.saturating_sub(IDLE_BYTES + sealed * recent::bytes_max(Some(limit)) as u64);
+    let spare = limit.saturating_sub(IDLE_BYTES + DELIVERY_BYTES + sealed * recent::bytes_max(Some(limit)) as u64);
     // Rings hold what is stored, requests under way what is not yet: half of the spare memory each, where there are rings.
     let for_requests = if rings > 0 { spare / 2 } else { spare };
     let in_flight = (for_requests / COPIES).max(IN_FLIGHT_MIN);
@@ -94,7 +96,7 @@ service:
 
     #[test]
     fn a_small_container_gets_small_limits_and_a_large_one_those_of_the_configuration() {
-        for (limit, wanted) in [(64, (4, 2, 2)), (16, (2, 1, 1)), (512, (32, 20, 20)), (1 << 20, (32, 20, 20))] {
+        for (limit, wanted) in [(64, (2, 1, 1)), (16, (2, 1, 1)), (512, (32, 20, 20)), (1 << 20, (32, 20, 20))] {
             let mut config = config(
                 "logs: {receivers: [otlp], processors: [seal], exporters: [debug]}, traces: {receivers: [otlp], processors: [], exporters: [debug], storage: disk}",
             );
@@ -110,7 +112,7 @@ service:
         fit(&mut config, 64 << 20);
         let pipelines = config.service.pipelines.values();
         let held: Vec<u64> = pipelines.map(|pipeline| pipeline.hold_bytes_max.0 >> 20).collect();
-        assert_eq!((sizes(&config).0, held), (2, vec![4096, 9, 9]));
+        assert_eq!((sizes(&config).0, held), (2, vec![4096, 6, 6]));
     }
 
     #[test]

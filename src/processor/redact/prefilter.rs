@@ -163,6 +163,10 @@ impl Prefilter {
             return true;
         }
         self.literals.each(raw, |found| {
+            // Nothing more to learn: text made of literals shall not cost a check for each.
+            if places.everywhere {
+                return;
+            }
             let at = found.range();
             let agreed = || self.checks[found.index].iter().filter(|check| check.agrees(raw, &at));
             match agreed().map(Check::digits_min).min() {
