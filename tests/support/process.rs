@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::Read;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
 
 use crate::sender::{self, Answer};
 
@@ -38,6 +39,9 @@ pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T
 }
 
 /// A port that nobody listens on now.
+///
+/// The socket that tries it never listens: a child that another test forks at this moment holds a copy of it until it
+/// executes its program, and a copy that listens would keep the port from its user.
 pub(crate) fn free_port() -> u16 {
     const FIRST: u32 = 12_000;
     const COUNT: u32 = 20_000;
@@ -47,7 +51,13 @@ pub(crate) fn free_port() -> u16 {
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
         u16::try_from(FIRST + begin.wrapping_add(next) % COUNT).expect("below 32000")
     });
-    candidates.into_iter().find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
+    candidates.into_iter().find(|port| can_be_bound(*port)).expect("a free port")
+}
+
+fn can_be_bound(port: u16) -> bool {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_reuseaddr(true).expect("an option");
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).is_ok()
 }
 
 /// The binary with these arguments, run to its end.
