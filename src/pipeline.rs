@@ -7,6 +7,7 @@ mod checkpoints;
 pub mod cursor;
 pub mod delivery;
 pub mod lens;
+mod lull;
 mod open;
 pub mod recent;
 pub mod rejected;

@@ -26,7 +26,8 @@ pub struct Config {
     /// value can be erased, or kept from one exporter, while the record still verifies. `body` means the body of a log
     /// record as well. Costs one random salt and one hash a field, and OTLP exporters read the ledger. Default: none.
     pub erasable: Vec<String>,
-    /// What becomes of closed segments that every exporter has passed. Default: `zstd`.
+    /// What becomes of closed segments that every exporter has passed, when less than 8 MiB/s is written or more than 1 GiB of
+    /// them waits. Default: `zstd`.
     pub compression: Compression,
     /// Folders, best on other volumes, that keep copies of checkpoints (see `docs/seal-format.md`, anchors), and witnesses that
     /// cosign them (`telseal witness`). At every start the ledger is compared with them: one that was cut off or set back
