@@ -223,9 +223,14 @@ fn ledger_options(id: &PipelineId, seal: &seal::Config, config: &Config) -> Resu
         rules: concat!("builtin ", env!("CARGO_PKG_VERSION")).to_owned(),
         processors: applied::processors(id, config),
         rule_sets: applied::rule_sets(id, config)?,
+        encryption: encryption(&seal.encryption)?,
         retention: retention(&seal.retention),
         ..ledger::Options::new(id.to_string())
     })
+}
+
+fn encryption(own: &seal::Encryption) -> Result<ledger::Keyring, StartError> {
+    own.key_file.as_deref().map_or_else(|| Ok(ledger::Keyring::default()), ledger::Keyring::read).map_err(failed)
 }
 
 fn retention(own: &seal::Retention) -> Option<ledger::retain::Policy> {
