@@ -35,7 +35,7 @@ pub struct LedgerReader {
     segments: SegmentsReader,
     keyring: Keyring,
     /// What opened the last encrypted record, and of which segment that was.
-    opener: Option<(u64, Opener)>,
+    opener: Option<(u64, Box<Opener>)>,
 }
 
 impl LedgerReader {
@@ -91,7 +91,7 @@ impl LedgerReader {
         let path = path_of(self.segments.dir(), segment, super::EXTENSION);
         let mut opener = match self.opener.take().filter(|(open, _)| *open == segment) {
             Some((_, opener)) => opener,
-            None => self.opener_of(segment, &path)?,
+            None => Box::new(self.opener_of(segment, &path)?),
         };
         let unreadable = |shut| match shut {
             Shut::File(error) => error,

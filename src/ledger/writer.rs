@@ -1,5 +1,7 @@
 //! The one writer of a ledger: numbers, chains, signs, and waits for the disk once per group.
 
+mod facts;
+
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,8 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::anchor::Publisher;
-use super::bodies::{KeyId, Keyring, Locker, Place};
-use super::cert::Cert;
+use super::bodies::{KeyId, Locker, Place};
 use super::chain::Chain;
 use super::checker::key_rotate;
 use super::control::Control;
@@ -17,11 +18,10 @@ use super::drafts::{Draft, Drafts, random16};
 use super::entry::{ENTRY_BYTES, Entry, Kind, SEAL_BYTES_MAX, Stream, push_sealed_line};
 use super::header::push_header_line;
 use super::keys::{Keys, Root};
-use super::note::{CHECKPOINT_LINE_BYTES_MAX, Signer, VerifyingKey, push_checkpoint_line, sign_note};
+use super::note::{CHECKPOINT_LINE_BYTES_MAX, Signer, push_checkpoint_line, sign_note};
 use super::options::Options;
 use super::reader::LedgerReader;
 use super::recover::Recover;
-use super::request::Answer;
 use super::run::{Counters, DeclaredGap};
 use super::{EXTENSION, close, files, order, retain, run};
 use crate::stdx::durable;
@@ -315,12 +315,6 @@ impl Ledger {
         locker.rewrap(dir, self.segments.end().segment)
     }
 
-    /// What a command is told that asked for something.
-    #[must_use]
-    pub fn answer(&self) -> Answer {
-        Answer { entries: self.entries(), epoch: self.epoch().epoch, body_key: self.options.encryption.in_use() }
-    }
-
     /// Says that the ledger lives though nothing was sealed for a while.
     ///
     /// # Errors
@@ -344,18 +338,6 @@ impl Ledger {
     pub fn finish(mut self) -> Result<(), LedgerError> {
         self.root_signed_ns = 0;
         self.append_control(Control::new(Kind::End))
-    }
-
-    /// The wall clock, as entries tell it.
-    #[must_use]
-    pub fn now_ns(&self) -> u64 {
-        (self.options.clock)()
-    }
-
-    /// After how long without an entry a heartbeat is due, in seconds.
-    #[must_use]
-    pub fn heartbeat_seconds(&self) -> u64 {
-        self.options.heartbeat_seconds
     }
 
     /// Seals an order over bodies: retention, erasure, hold. `order` is a JSON object with its members in the order of
@@ -409,90 +391,6 @@ impl Ledger {
             self.segments.roll(self.chain.size())?;
         }
         Ok(())
-    }
-
-    /// The folder.
-    #[must_use]
-    pub fn dir(&self) -> &Path {
-        self.segments.dir()
-    }
-
-    /// True when the root key is at hand: without it nothing can be ordered.
-    #[must_use]
-    pub fn has_root_key(&self) -> bool {
-        self.keys.root.is_some()
-    }
-
-    /// True when closed segments are packed.
-    #[must_use]
-    pub fn packs(&self) -> bool {
-        self.options.compression
-    }
-
-    /// The keys under which bodies rest encrypted.
-    #[must_use]
-    pub fn encryption(&self) -> &Keyring {
-        &self.options.encryption
-    }
-
-    /// How many of the entries are records.
-    #[must_use]
-    pub fn records(&self) -> u64 {
-        self.chain.records
-    }
-
-    /// The last checkpoint of this run, as a signed note; empty before the first.
-    #[must_use]
-    pub fn checkpoint(&self) -> &str {
-        &self.checkpoint
-    }
-
-    /// Which bodies it is to delete by itself.
-    #[must_use]
-    pub fn retention(&self) -> Option<&retain::Policy> {
-        self.options.retention.as_ref()
-    }
-
-    /// How many entries there are.
-    #[must_use]
-    pub fn entries(&self) -> u64 {
-        self.chain.size()
-    }
-
-    /// The leaf of the last entry.
-    #[must_use]
-    pub fn head(&self) -> [u8; 32] {
-        self.chain.prev_leaf
-    }
-
-    /// Where the committed bytes end.
-    #[must_use]
-    pub fn end(&self) -> segments::Position {
-        self.segments.end()
-    }
-
-    /// The id of this ledger.
-    #[must_use]
-    pub fn stream(&self) -> Stream {
-        self.chain.stream
-    }
-
-    /// The public root key.
-    #[must_use]
-    pub fn verifying_key(&self) -> &VerifyingKey {
-        &self.keys.root_key
-    }
-
-    /// The certificate of the key that signs now.
-    #[must_use]
-    pub fn epoch(&self) -> &Cert {
-        &self.chain.epoch
-    }
-
-    /// Another reader from the same files.
-    #[must_use]
-    pub fn reader(&self) -> LedgerReader {
-        LedgerReader::new(self.segments.reader(), &self.options.encryption)
     }
 
     /// Where bodies rest encrypted, each segment has a key of its own, which is on disk before the first body.
