@@ -47,6 +47,17 @@ pub struct Options {
     pub retention: Option<Policy>,
 }
 
+/// What of that a reload changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// As [`Options::config_digest`].
+    pub config_digest: String,
+    /// As [`Options::processors`].
+    pub processors: Vec<Named>,
+    /// As [`Options::rule_sets`].
+    pub rule_sets: Vec<Named>,
+}
+
 /// Something with a name, and what it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {

@@ -17,7 +17,7 @@ use super::entry::{ENTRY_BYTES, Entry, Kind, SEAL_BYTES_MAX, Stream, push_sealed
 use super::header::push_header_line;
 use super::keys::{Keys, Root};
 use super::note::{CHECKPOINT_LINE_BYTES_MAX, Signer, VerifyingKey, push_checkpoint_line, sign_note};
-use super::options::Options;
+use super::options::{Applied, Options};
 use super::reader::LedgerReader;
 use super::recover::Recover;
 use super::run::{Counters, DeclaredGap};
@@ -296,6 +296,16 @@ impl Ledger {
     /// As [`Ledger::append`].
     pub fn gap(&mut self, gap: &DeclaredGap) -> Result<(), LedgerError> {
         self.append_control(run::gap(gap))
+    }
+
+    /// Says that another configuration is in force from here on.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`].
+    pub fn configure(&mut self, applied: Applied) -> Result<(), LedgerError> {
+        let Applied { config_digest, processors, rule_sets } = applied;
+        self.options = Options { config_digest, processors, rule_sets, ..self.options.clone() };
+        self.append_control(run::config(&self.options, true))
     }
 
     /// Ends the run in order. Nothing can be appended afterwards.
