@@ -68,6 +68,12 @@ pub struct Named {
 }
 
 impl Options {
+    /// Another configuration is in force.
+    pub(super) fn apply(&mut self, applied: Applied) {
+        (self.config_digest, self.processors, self.rule_sets) =
+            (applied.config_digest, applied.processors, applied.rule_sets);
+    }
+
     /// The defaults for a pipeline.
     #[must_use]
     pub fn new(pipeline: impl Into<String>) -> Self {

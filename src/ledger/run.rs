@@ -3,7 +3,8 @@
 
 use super::control::Control;
 use super::entry::Kind;
-use super::options::{Named, Options};
+use super::options::{Applied, Named, Options};
+use super::writer::{Ledger, LedgerError};
 use crate::stdx::json::write_str;
 use crate::stdx::segments::Cut;
 
@@ -45,7 +46,7 @@ pub(super) fn beginning(cuts: &[Cut], was_orderly: bool, options: &Options) -> V
 }
 
 /// What is in force from here on: since the start, or since a reload.
-pub(super) fn config(options: &Options, is_reload: bool) -> Control {
+fn config(options: &Options, is_reload: bool) -> Control {
     let mut config = Control::new(Kind::Config)
         .text("binary", concat!("telseal ", env!("CARGO_PKG_VERSION")))
         .text("config", &options.config_digest)
@@ -55,6 +56,17 @@ pub(super) fn config(options: &Options, is_reload: bool) -> Control {
         config = config.number("reload", 1);
     }
     config.json("rule_sets", &list(&options.rule_sets)).text("rules", &options.rules)
+}
+
+impl Ledger {
+    /// Says that another configuration is in force from here on.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`].
+    pub fn configure(&mut self, applied: Applied) -> Result<(), LedgerError> {
+        self.options.apply(applied);
+        self.append_control(config(&self.options, true))
+    }
 }
 
 /// `[{"name":..,"sha256":..},..]`.

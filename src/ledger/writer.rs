@@ -17,7 +17,7 @@ use super::entry::{ENTRY_BYTES, Entry, Kind, SEAL_BYTES_MAX, Stream, push_sealed
 use super::header::push_header_line;
 use super::keys::{Keys, Root};
 use super::note::{CHECKPOINT_LINE_BYTES_MAX, Signer, VerifyingKey, push_checkpoint_line, sign_note};
-use super::options::{Applied, Options};
+use super::options::Options;
 use super::reader::LedgerReader;
 use super::recover::Recover;
 use super::run::{Counters, DeclaredGap};
@@ -84,7 +84,7 @@ impl LedgerError {
         Self::Key { path: path.to_owned(), what: what.into() }
     }
 
-    /// True when the disk is full: the same call works again when there is room.
+    /// True when the disk is full: the same call may work later.
     #[must_use]
     pub fn is_full(&self) -> bool {
         matches!(self, Self::File(error) if error.is_full())
@@ -131,7 +131,7 @@ pub struct Seal {
 /// The writer of one ledger folder.
 #[derive(Debug)]
 pub struct Ledger {
-    options: Options,
+    pub(super) options: Options,
     pub(super) segments: Segments,
     chain: Chain,
     keys: Keys,
@@ -296,16 +296,6 @@ impl Ledger {
     /// As [`Ledger::append`].
     pub fn gap(&mut self, gap: &DeclaredGap) -> Result<(), LedgerError> {
         self.append_control(run::gap(gap))
-    }
-
-    /// Says that another configuration is in force from here on.
-    ///
-    /// # Errors
-    /// As [`Ledger::append`].
-    pub fn configure(&mut self, applied: Applied) -> Result<(), LedgerError> {
-        let Applied { config_digest, processors, rule_sets } = applied;
-        self.options = Options { config_digest, processors, rule_sets, ..self.options.clone() };
-        self.append_control(run::config(&self.options, true))
     }
 
     /// Ends the run in order. Nothing can be appended afterwards.
