@@ -15,6 +15,8 @@ mod sender;
 
 #[path = "backends/datadog_in_victoria.rs"]
 mod datadog_in_victoria;
+#[path = "backends/hec_in_victoria_logs.rs"]
+mod hec_in_victoria_logs;
 #[path = "backends/loki_in_victoria_logs.rs"]
 mod loki_in_victoria_logs;
 #[path = "backends/rsyslog.rs"]
