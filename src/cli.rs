@@ -19,7 +19,6 @@ mod pipe;
 mod progress;
 mod prove;
 mod reconcile;
-mod record;
 mod redact;
 mod request;
 mod retain;

@@ -48,6 +48,7 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
     ("telseal_exporter_lag_records", Kind::Gauge, "records stored and not yet delivered"),
     ("telseal_exporter_lag_bytes", Kind::Gauge, "their size as stored"),
     ("telseal_exporter_paused", Kind::Gauge, "1 while a credential or an address must be mended"),
+    ("telseal_syslog_cut_records_total", Kind::Counter, "records that a `syslog` exporter sent without their end"),
     ("telseal_prometheus_series", Kind::Gauge, "series that a `prometheus` exporter keeps"),
     ("telseal_prometheus_rejected_points_total", Kind::Counter, "data points not shown on the page, by reason"),
     ("telseal_prometheus_help_conflicts_total", Kind::Counter, "metrics described differently than the one shown"),

@@ -20,7 +20,6 @@ use clap::Args;
 
 use crate::cli::failed::{Failed, Result};
 use crate::cli::key::read_key;
-use crate::cli::record::Record;
 use crate::cli::select::{Select, SelectArgs};
 use crate::cli::{Exit, complain, failed, offline};
 use crate::ledger::entry::Kind;
@@ -31,6 +30,7 @@ use crate::ledger::verify::LedgerReport;
 use crate::ledger::walk::Folder;
 use crate::ledger::{Control, RootKey, VerifyOptions, verify};
 use crate::otlp::line::reveal;
+use crate::otlp::record::Record;
 use crate::stdx::durable::{self, Mode, NewFile};
 use format::{Exported, Format, FormatName};
 use proof::Digest;

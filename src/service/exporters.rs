@@ -9,6 +9,7 @@ use crate::exporter::awss3::AwsS3;
 use crate::exporter::{
     ExportError, Exporter, Payload, datadog::Datadog, debug::Debug, file::File, loki::Loki, otlp_grpc::OtlpGrpc,
     otlp_http::OtlpHttp, prometheus::Prometheus, prometheusremotewrite::PrometheusRemoteWrite, splunk_hec::SplunkHec,
+    syslog::Syslog,
 };
 use crate::pipeline::{OpenError, Pipeline, delivery};
 use crate::service::{StartError, build::Deadline, build::failed};
@@ -77,6 +78,7 @@ exporters! {
     PrometheusRemoteWrite => |id, own| PrometheusRemoteWrite::new(id, own).map_err(failed);
     File => |_, own| Ok(File::new(own));
     SplunkHec => |id, own| SplunkHec::new(id, own).map_err(failed);
+    Syslog => |id, own| Syslog::new(id, own).map_err(failed);
     Debug => |id, own| Ok(Debug::new(id, own));
     #[cfg(feature = "s3")]
     AwsS3 => |_, own| AwsS3::new(own).map_err(failed);
