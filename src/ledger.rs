@@ -62,7 +62,7 @@ pub use self::control::Control;
 pub use self::drafts::{Drafts, field_digest, random16};
 pub use self::entry::risk_of;
 pub use self::keys::RootKey;
-pub use self::options::{Named, Options};
+pub use self::options::{Applied, Named, Options};
 pub use self::reader::{Chunk, LedgerReader};
 pub use self::run::{Counters, DeclaredGap};
 pub use self::verify::{Anchor, Report, VerifyError, VerifyOptions, Violation, verify};

@@ -50,6 +50,17 @@ pub struct Options {
     pub retention: Option<Policy>,
 }
 
+/// What of that a reload changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// As [`Options::config_digest`].
+    pub config_digest: String,
+    /// As [`Options::processors`].
+    pub processors: Vec<Named>,
+    /// As [`Options::rule_sets`].
+    pub rule_sets: Vec<Named>,
+}
+
 /// Something with a name, and what it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
@@ -60,6 +71,12 @@ pub struct Named {
 }
 
 impl Options {
+    /// Another configuration is in force.
+    pub(super) fn apply(&mut self, applied: Applied) {
+        (self.config_digest, self.processors, self.rule_sets) =
+            (applied.config_digest, applied.processors, applied.rule_sets);
+    }
+
     /// The defaults for a pipeline.
     #[must_use]
     pub fn new(pipeline: impl Into<String>) -> Self {

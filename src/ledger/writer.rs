@@ -98,7 +98,7 @@ impl LedgerError {
         Self::Key { path: path.to_owned(), what: what.into() }
     }
 
-    /// True when the disk is full: the same call works again when there is room.
+    /// True when the disk is full: the same call may work later.
     #[must_use]
     pub fn is_full(&self) -> bool {
         matches!(self, Self::File(error) if error.is_full())
@@ -145,7 +145,7 @@ pub struct Seal {
 /// The writer of one ledger folder.
 #[derive(Debug)]
 pub struct Ledger {
-    options: Options,
+    pub(super) options: Options,
     pub(super) segments: Segments,
     chain: Chain,
     keys: Keys,
