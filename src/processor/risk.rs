@@ -196,6 +196,12 @@ impl RiskTag {
         }
     }
 
+    /// The same, but it goes on with what another one remembers.
+    #[must_use]
+    pub fn with_memory(self, memory: Arc<Memory>) -> Self {
+        Self { memory, ..self }
+    }
+
     /// Other rules from the next batch on.
     pub fn replace_rules(&self, engine: Arc<dyn RuleEngine>) {
         *self.ruling.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Ruling::new(engine));
