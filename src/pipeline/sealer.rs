@@ -17,8 +17,8 @@ use crate::stdx::segments::Position;
 #[derive(Debug)]
 pub(super) struct Sealer {
     pub(super) ledger: Ledger,
-    /// Where an exporter wants OTLP.
-    recent: Option<Recent>,
+    /// Empty where no exporter wants OTLP.
+    recent: Recent,
     sessions: Sessions,
     retention: Option<Job>,
     checkpoints: Option<Checkpoints>,
@@ -31,7 +31,7 @@ pub(super) struct Sealer {
 const UNPACKED_BYTES_MAX: u64 = 1 << 30;
 
 impl Sealer {
-    pub(super) fn new(ledger: Ledger, recent: Option<Recent>, checkpoints: Option<Checkpoints>) -> Self {
+    pub(super) fn new(ledger: Ledger, recent: Recent, checkpoints: Option<Checkpoints>) -> Self {
         let retention = ledger.retention().cloned().map(Job::new);
         Self {
             ledger,
@@ -73,11 +73,11 @@ impl Sealer {
                 _ => None,
             })
             .unzip();
-        let (recent, begin) = (self.recent.as_ref(), self.ledger.end());
+        let (recent, begin) = (&self.recent, self.ledger.end());
         // Exporters are woken after this: they shall find the requests here, and not have to read the ledger.
         let keep = |((otlp, marks), sealed): ((Option<Bytes>, Marks), Sealed)| {
             let first = sealed.first;
-            if let (Some(recent), Some(otlp)) = (recent, otlp) {
+            if let Some(otlp) = otlp {
                 recent.keep(otlp, sealed);
             }
             (marks, first)
@@ -95,9 +95,7 @@ impl Sealer {
 
     /// Every exporter has passed what lies before `keep`.
     pub(super) fn pass(&mut self, keep: Position) {
-        if let Some(recent) = &self.recent {
-            recent.pass(keep);
-        }
+        self.recent.pass(keep);
         self.keep = keep;
         if self.lull.is_on(Instant::now()) || self.ledger.unpacked_bytes() > UNPACKED_BYTES_MAX {
             self.ledger.close_behind(keep);
