@@ -431,7 +431,7 @@ mod tests {
         ];
         for (what, resource, scope, fields) in cases {
             let body = Bytes::from(request(&resource, &scope, &fields));
-            let step = Step { id: "nothing".to_owned(), processor: Box::new(Nothing) };
+            let step = Step { id: "nothing".to_owned(), processor: Arc::new(Nothing) };
             let (straight, opened) = (run(Vec::new(), &body), run(vec![step], &body));
             assert_eq!(straight, opened, "{what}");
             if let Ok((lines, _, otlp)) = straight {
