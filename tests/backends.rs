@@ -19,6 +19,8 @@ mod datadog_in_victoria;
 mod hec_in_victoria_logs;
 #[path = "backends/loki_in_victoria_logs.rs"]
 mod loki_in_victoria_logs;
+#[path = "backends/rsyslog.rs"]
+mod rsyslog;
 #[cfg(feature = "s3")]
 #[path = "backends/s3.rs"]
 mod s3;

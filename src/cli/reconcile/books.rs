@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::copy::{self, Copied, Found, Grade, short};
 use crate::cli::Exit;
 use crate::cli::failed::Result;
-use crate::cli::record::Record;
 use crate::cli::select::Select;
 use crate::ledger::entry::Kind;
 use crate::ledger::replay::Seen;
+use crate::otlp::record::Record;
 
 /// How many ranges of numbers are listed under a heading.
 pub(super) const RANGES_MAX: usize = 20;
