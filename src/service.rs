@@ -17,6 +17,8 @@ pub mod rules;
 pub mod single;
 mod surroundings;
 
+pub(crate) use build::lens;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;

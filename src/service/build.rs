@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
@@ -139,7 +140,7 @@ fn pipeline(
     );
     let mut pipeline = Pipeline::open(settings, chain).map_err(failed)?;
     for exporter in &own.exporters {
-        let settings = delivery_settings(&config.exporters[exporter].1);
+        let settings = delivery_settings(&config.exporters[exporter].1)?;
         let name = exporter.to_string();
         let stop = deadlines.clone();
         exporters[exporter].attach(&name, &mut pipeline, settings, stop).map_err(failed)?;
@@ -252,20 +253,26 @@ fn witness(anchor: &seal::Anchor) -> Result<Peer, StartError> {
     Ok(Peer { url: anchor.witness.clone(), key })
 }
 
-fn delivery_settings(own: &Delivery) -> delivery::Settings {
+fn delivery_settings(own: &Delivery) -> Result<delivery::Settings, StartError> {
     let retry = &own.retry_on_failure;
-    delivery::Settings {
+    Ok(delivery::Settings {
         retry: retry.enabled,
         initial_wait: retry.initial_interval.0,
         max_wait: retry.max_interval.0,
         multiplier: retry.multiplier,
         give_up_after: Some(retry.max_elapsed_time.0).filter(|limit| !limit.is_zero()),
         batch_bytes_max: own.batch.max_bytes.as_usize(),
-        lens: Lens {
-            min_risk: own.min_risk.map_or(0, |risk| risk as u8),
-            withhold: Erasable::new(own.withhold.iter().map(String::as_str)),
-        },
-    }
+        lens: lens(own)?,
+    })
+}
+
+/// What an exporter gets to see.
+pub(crate) fn lens(own: &Delivery) -> Result<Lens, StartError> {
+    Ok(Lens {
+        min_risk: own.min_risk.map_or(0, |risk| risk as u8),
+        filter: own.filter.as_ref().map(Filter::new).transpose().map_err(failed)?.map(Arc::new),
+        withhold: Erasable::new(own.withhold.iter().map(String::as_str)),
+    })
 }
 
 /// Where a receiver's requests go.
