@@ -56,6 +56,12 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
     ("telseal_prometheus_series", Kind::Gauge, "series that a `prometheus` exporter keeps"),
     ("telseal_prometheus_rejected_points_total", Kind::Counter, "data points not shown on the page, by reason"),
     ("telseal_prometheus_help_conflicts_total", Kind::Counter, "metrics described differently than the one shown"),
+    ("telseal_config_reloads_total", Kind::Counter, "configurations read again, by outcome"),
+    (
+        "telseal_config_reload_failed",
+        Kind::Gauge,
+        "1 while the newest configuration was refused and an older one is in force",
+    ),
     ("telseal_in_flight_bytes", Kind::Gauge, "bytes of requests under way"),
     ("telseal_enrich_lookups_total", Kind::Counter, "keys looked up in a table, by result"),
     ("telseal_enrich_table_rows", Kind::Gauge, "rows of a lookup table in force"),

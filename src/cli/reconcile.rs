@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::cli::body_keys::BodyKeys;
 use crate::cli::failed::{Failed, Result};
 use crate::cli::key::read_key;
 use crate::cli::select::SelectArgs;
@@ -52,6 +53,8 @@ pub(super) struct ReconcileArgs {
     /// Trust only this key: the verifier key text, as in `key.pub`, or a file that holds it
     #[arg(long, value_name = "VKEY|FILE")]
     key: Option<String>,
+    #[command(flatten)]
+    bodies: BodyKeys,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -66,10 +69,11 @@ pub(super) fn reconcile(args: &ReconcileArgs) -> Exit {
 
 fn run(args: &ReconcileArgs) -> Result<Books> {
     let select = args.select.select()?;
-    let folder = Folder::find(&args.path)?;
+    let keyring = args.bodies.read()?;
+    let folder = Folder::find(&args.path)?.with_keys(keyring.clone());
     let target = if folder.is_one_file { &args.path } else { &folder.dir };
     let key = args.key.as_deref().map(read_key).transpose()?;
-    let report = verify(target, &VerifyOptions { key, ..VerifyOptions::default() })?;
+    let report = verify(target, &VerifyOptions { key, keyring, ..VerifyOptions::default() })?;
     let ledger = report.ledgers.into_iter().next().ok_or_else(|| Failed::inconclusive("no ledger"))?;
     let lens = args.config.as_ref().map(|path| lens(path, args.exporter.as_deref().unwrap_or_default())).transpose()?;
     let mut reasons = Reasons { select, lens: lens.unwrap_or_default(), delivered: None, refused: Vec::new() };

@@ -203,6 +203,14 @@ impl ExportAccount {
         self.passed.load(Relaxed).cast_signed() - known.cast_signed()
     }
 
+    /// Says a last time how it was, for an exporter that is taken away: nothing waits for it.
+    pub fn retire(&self) {
+        self.lag_records.store(0, Relaxed);
+        self.lag_bytes.store(0, Relaxed);
+        self.paused.store(false, Relaxed);
+        self.publish();
+    }
+
     /// Writes the numbers to the metrics.
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a double")]
     pub fn publish(&self) {

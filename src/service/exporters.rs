@@ -16,7 +16,8 @@ use crate::service::{StartError, build::Deadline, build::failed};
 
 macro_rules! exporters {
     ($($(#[$row:meta])* $kind:ident => $new:expr;)*) => {
-        /// An exporter, built once however many pipelines name it.
+        /// An exporter, built once however many pipelines name it. Clones are the same one.
+        #[derive(Clone)]
         pub(super) enum AnyExporter {
             $($(#[$row])* $kind(Arc<$kind>),)*
         }
@@ -42,7 +43,7 @@ macro_rules! exporters {
             pub(super) fn attach(
                 &self,
                 id: &str,
-                pipeline: &mut Pipeline,
+                pipeline: &Pipeline,
                 settings: delivery::Settings,
                 stop: Deadline,
             ) -> Result<(), OpenError> {
@@ -89,8 +90,19 @@ pub(super) fn one(config: &Config, id: &Id) -> Result<AnyExporter, StartError> {
     AnyExporter::new(&id.to_string(), own)
 }
 
-/// All exporters of a configuration. Nothing is connected yet.
-pub(super) fn build(config: &Config) -> Result<BTreeMap<Id, AnyExporter>, StartError> {
-    let new = |(id, (own, _)): (&Id, &(ExporterConfig, _))| Ok((id.clone(), AnyExporter::new(&id.to_string(), own)?));
+/// All exporters of a configuration. Nothing is connected yet. One with the same settings as `before` is taken over from there.
+pub(super) fn build(
+    config: &Config,
+    before: Option<(&Config, &BTreeMap<Id, AnyExporter>)>,
+) -> Result<BTreeMap<Id, AnyExporter>, StartError> {
+    let same = |id: &Id, own: &ExporterConfig| {
+        let (old, running) = before?;
+        let (same, _) = old.exporters.get(id)?;
+        running.get(id).filter(|_| same == own).cloned()
+    };
+    let new = |(id, (own, _)): (&Id, &(ExporterConfig, _))| {
+        let exporter = same(id, own).map_or_else(|| AnyExporter::new(&id.to_string(), own), Ok)?;
+        Ok((id.clone(), exporter))
+    };
     config.exporters.iter().map(new).collect()
 }
