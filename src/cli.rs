@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand, one table of exit codes for all.
 
 mod anchor;
+mod body_keys;
 mod bytes;
 mod cases;
 mod dead_letter;
@@ -19,7 +20,6 @@ mod pipe;
 mod progress;
 mod prove;
 mod reconcile;
-mod record;
 mod redact;
 mod request;
 mod retain;
@@ -77,7 +77,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Receive, process, seal and deliver telemetry until SIGTERM or SIGINT
+    /// Receive, process, seal and deliver telemetry until SIGTERM or SIGINT; SIGHUP reads the configuration again
     Run {
         /// The configuration file
         #[arg(long, short, value_name = "FILE")]
@@ -85,6 +85,9 @@ enum Command {
         /// Start although an anchor says that a ledger was set back; the reason is sealed
         #[arg(long, value_name = "REASON")]
         accept_rollback: Option<String>,
+        /// Take up the file again when it changes, as on SIGHUP
+        #[arg(long)]
+        watch_config: bool,
     },
     /// Check a configuration and print every problem
     Validate {
@@ -155,7 +158,7 @@ pub fn main() -> Exit {
         Err(error) => return usage(&error),
     };
     match command {
-        Command::Run { config, accept_rollback } => run::run(&config, accept_rollback),
+        Command::Run { config, accept_rollback, watch_config } => run::run(&config, accept_rollback, watch_config),
         Command::Validate { config } => validate::validate(&config),
         Command::Test(args) => cases::test(&args),
         Command::DeadLetter(command) => dead_letter::dead_letter(&command),

@@ -22,6 +22,7 @@ mod rejections;
 pub mod roll;
 mod shapes;
 pub mod splunk_hec;
+pub mod syslog;
 
 use std::future::{Future, ready};
 use std::time::Duration;

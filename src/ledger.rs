@@ -15,8 +15,11 @@
 //! {"audit.control":"..",..,"audit.seal":{..}}                                                the ledger's own events
 //! {"audit.checkpoint":"<C2SP checkpoint as a signed note>"}                                  after every group
 //! ```
+//!
+//! Bodies of records may rest encrypted: see [`bodies`].
 
 pub mod anchor;
+pub mod bodies;
 pub mod cert;
 pub mod control;
 pub mod cosign;
@@ -53,12 +56,13 @@ mod recover;
 mod run;
 mod scan;
 
+pub use self::bodies::Keyring;
 pub use self::control::Control;
 
 pub use self::drafts::{Drafts, field_digest, random16};
 pub use self::entry::risk_of;
 pub use self::keys::RootKey;
-pub use self::options::{Named, Options};
+pub use self::options::{Applied, Named, Options};
 pub use self::reader::{Chunk, LedgerReader};
 pub use self::run::{Counters, DeclaredGap};
 pub use self::verify::{Anchor, Report, VerifyError, VerifyOptions, Violation, verify};

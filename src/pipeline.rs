@@ -6,6 +6,7 @@ pub mod chain;
 mod checkpoints;
 pub mod cursor;
 pub mod delivery;
+mod exports;
 pub mod lens;
 mod open;
 pub mod recent;

@@ -7,16 +7,23 @@
 mod admin;
 mod applied;
 mod build;
+mod changes;
 mod detect;
 pub mod dry;
 mod exporters;
 mod extensions;
+mod graph;
 mod memory;
 pub mod notify;
+mod processors;
+pub mod reload;
 pub mod rules;
 pub mod single;
 mod surroundings;
 
+pub(crate) use build::lens;
+
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,14 +33,15 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::config::Config;
-use crate::extension::Authenticator;
+use crate::config::{Config, Id};
 use crate::http::server;
 use crate::pipeline::{Budget, Pipeline};
 use crate::receiver::otlp_file::OtlpFile;
 use crate::receiver::{Routes, otlp};
-use crate::stdx::durable::Lock;
 use crate::stdx::tasks::Tasks;
+use admin::Admin;
+use graph::{Graph, Upkeep};
+use reload::{Reloader, Reloads};
 
 /// Why the graph could not be built.
 #[derive(Debug, Error)]
@@ -42,18 +50,13 @@ pub struct StartError(pub(crate) String);
 
 /// A built graph: everything is open and bound, nothing is accepted yet.
 pub struct Service {
-    receivers: Vec<(String, otlp::Bound, Routes)>,
-    files: Vec<(OtlpFile, Routes)>,
-    pipelines: Vec<Pipeline>,
-    exporters: Vec<(String, exporters::AnyExporter)>,
+    graph: Graph,
+    receivers: Vec<(Id, otlp::Bound)>,
+    files: Vec<(Id, OtlpFile)>,
     admin: Option<(server::Bound, PrometheusHandle)>,
-    keepers: Vec<rules::Keeper>,
-    authenticators: Vec<Arc<Authenticator>>,
     budget: Budget,
     shutdown_timeout: Duration,
     deadline: watch::Sender<Option<Instant>>,
-    reloads: Vec<surroundings::Reload>,
-    _data_dir: Option<Lock>,
 }
 
 impl Service {
@@ -69,7 +72,8 @@ impl Service {
     #[must_use]
     pub fn addresses(&self) -> Vec<(String, &'static str, server::Local)> {
         let mut all = Vec::new();
-        for (id, receiver, _) in &self.receivers {
+        for (id, receiver) in &self.receivers {
+            let id = id.to_string();
             let otlp::Addresses { grpc, http } = receiver.addresses();
             all.extend(grpc.map(|address| (id.clone(), "grpc", address)));
             all.extend(http.map(|address| (id.clone(), "http", address)));
@@ -79,14 +83,35 @@ impl Service {
 
     /// Serves until `shutdown` resolves, then drains. Returns how many records no destination has confirmed.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> u64 {
-        let running = self.start();
+        let running = self.start(None).await;
         shutdown.await;
+        running.stop().await
+    }
+
+    /// The same; takes up its configuration again whenever it is asked to.
+    pub async fn run_with(self, mut reloads: Reloads, shutdown: impl Future<Output = ()>) -> u64 {
+        let mut running = self.start(Some(reloads.reloader())).await;
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            let ask = tokio::select! {
+                () = &mut shutdown => break,
+                ask = reloads.next() => ask,
+            };
+            let mut reload = std::pin::pin!(running.reload(&reloads, ask));
+            // Whoever waits for shutdown has other things to do as well, which must go on.
+            tokio::select! {
+                () = &mut reload => continue,
+                () = &mut shutdown => {}
+            }
+            reload.await;
+            break;
+        }
         running.stop().await
     }
 
     /// Says which listeners speak in plain text to more than this machine.
     fn warn_of_plain_text(&self) {
-        let receivers = self.receivers.iter().flat_map(|(id, receiver, _)| {
+        let receivers = self.receivers.iter().flat_map(|(id, receiver)| {
             receiver.exposed().into_iter().map(move |protocol| format!("receivers.{id}.protocols.{protocol}"))
         });
         let admin = self.admin.iter().filter(|(bound, _)| bound.is_exposed());
@@ -99,66 +124,57 @@ impl Service {
     }
 
     /// Takes requests from here on.
-    fn start(self) -> Running {
+    async fn start(self, reloader: Option<Reloader>) -> Running {
         for (receiver, protocol, address) in self.addresses() {
             tracing::info!(receiver, protocol, %address, "listening");
         }
         self.warn_of_plain_text();
-        let pipelines = Arc::new(self.pipelines);
+        let Self { mut graph, receivers, files, admin, budget, shutdown_timeout, deadline } = self;
         let (stop, stopped) = watch::channel(false);
+        let mut upkeep = Upkeep::default();
+        upkeep.follow(&mut graph).await;
+        let (mut listening, mut routes) = (Tasks::new(), BTreeMap::new());
+        let mut around = |id: Id| {
+            let (sender, receiver) = watch::channel(graph.routes(&id));
+            routes.insert(id, sender);
+            otlp::Surroundings {
+                routes: receiver,
+                budget: budget.clone(),
+                stop: stopped.clone(),
+                drain: shutdown_timeout,
+            }
+        };
+        for (id, receiver) in receivers {
+            listening.spawn(receiver.serve(around(id)));
+        }
+        for (id, receiver) in files {
+            listening.spawn(receiver.serve(around(id)));
+        }
+        let (all, pipelines) = watch::channel(graph.all());
         let (admin_stop, admin_stopped) = watch::channel(false);
-        let (mut listening, mut admin, mut reloading) = (Tasks::new(), Tasks::new(), Tasks::new());
-        self.reloads.into_iter().for_each(|reload| reloading.spawn(reload.run()));
-        self.authenticators.into_iter().for_each(|authenticator| reloading.spawn(authenticator.stay_fresh()));
-        for (_, receiver, routes) in self.receivers {
-            // Nobody sends new routes yet; a reload will.
-            let (_, routes) = watch::channel(Arc::new(routes));
-            let (budget, stop, drain) = (self.budget.clone(), stopped.clone(), self.shutdown_timeout);
-            listening.spawn(receiver.serve(otlp::Surroundings { routes, budget, stop, drain }));
+        let mut serving_admin = Tasks::new();
+        if let Some((bound, metrics)) = admin {
+            let state = Admin { metrics, pipelines, budget, stopping: stopped, reloader, is_local: bound.is_local() };
+            serving_admin.spawn(admin::serve(bound, state, admin_stopped));
         }
-        for (receiver, routes) in self.files {
-            let (_, routes) = watch::channel(Arc::new(routes));
-            let (budget, stop, drain) = (self.budget.clone(), stopped.clone(), self.shutdown_timeout);
-            listening.spawn(receiver.serve(otlp::Surroundings { routes, budget, stop, drain }));
-        }
-        let (mut keepers, (keepers_stop, keepers_stopped)) = (Tasks::new(), watch::channel(false));
-        self.keepers.into_iter().for_each(|keeper| keepers.spawn(keeper.run(keepers_stopped.clone())));
-        if let Some((bound, metrics)) = self.admin {
-            let state = admin::Admin::new(metrics, pipelines.clone(), self.budget, stopped);
-            admin.spawn(admin::serve(bound, state, admin_stopped));
-        }
-        Running {
-            listening,
-            stop,
-            pipelines,
-            exporters: self.exporters,
-            keepers,
-            keepers_stop,
-            admin,
-            admin_stop,
-            shutdown_timeout: self.shutdown_timeout,
-            deadline: self.deadline,
-            _reloading: reloading,
-            _data_dir: self._data_dir,
-        }
+        let admin = (serving_admin, admin_stop);
+        Running { graph, upkeep, listening, routes, all, stop, admin, shutdown_timeout, deadline }
     }
 }
 
 /// A graph that takes requests.
 struct Running {
+    graph: Graph,
+    upkeep: Upkeep,
     listening: Tasks,
+    /// By receiver. A receiver that has ended listens no more.
+    routes: BTreeMap<Id, watch::Sender<Arc<Routes>>>,
+    /// For the admin port.
+    all: watch::Sender<Arc<Vec<Arc<Pipeline>>>>,
     stop: watch::Sender<bool>,
-    pipelines: Arc<Vec<Pipeline>>,
-    exporters: Vec<(String, exporters::AnyExporter)>,
-    keepers: Tasks,
-    keepers_stop: watch::Sender<bool>,
-    admin: Tasks,
-    admin_stop: watch::Sender<bool>,
+    admin: (Tasks, watch::Sender<bool>),
     shutdown_timeout: Duration,
     deadline: watch::Sender<Option<Instant>>,
-    /// Ends when it is dropped.
-    _reloading: Tasks,
-    _data_dir: Option<Lock>,
 }
 
 /// How long an exporter may take to close after the deadline: long enough to rename a file, too short to hang on one.
@@ -177,18 +193,19 @@ impl Running {
         if cut_off > 0 {
             tracing::warn!(listeners = cut_off, "requests were cut off at the shutdown deadline");
         }
-        drop(self.listening);
+        // Nobody else may hold a door.
+        drop((self.listening, self.routes));
         let mut left = 0;
-        for pipeline in self.pipelines.iter() {
+        for pipeline in self.graph.pipelines.values() {
             left += pipeline.drain(at).await;
         }
-        let _ = self.keepers_stop.send(true);
-        self.keepers.join(CLOSE_GRACE).await;
-        for (id, exporter) in &self.exporters {
-            close(id, exporter).await;
+        self.upkeep.end().await;
+        for (id, exporter) in &self.graph.exporters {
+            close(&id.to_string(), exporter).await;
         }
-        let _ = self.admin_stop.send(true);
-        self.admin.join(ADMIN_GRACE).await;
+        let (mut admin, admin_stop) = self.admin;
+        let _ = admin_stop.send(true);
+        admin.join(ADMIN_GRACE).await;
         left
     }
 }

@@ -15,8 +15,12 @@ mod sender;
 
 #[path = "backends/datadog_in_victoria.rs"]
 mod datadog_in_victoria;
+#[path = "backends/hec_in_victoria_logs.rs"]
+mod hec_in_victoria_logs;
 #[path = "backends/loki_in_victoria_logs.rs"]
 mod loki_in_victoria_logs;
+#[path = "backends/rsyslog.rs"]
+mod rsyslog;
 #[cfg(feature = "s3")]
 #[path = "backends/s3.rs"]
 mod s3;

@@ -20,6 +20,12 @@ mod loki;
 mod remote_write;
 #[path = "conformance/splunk_hec.rs"]
 mod splunk_hec;
+#[path = "conformance/syslog.rs"]
+mod syslog;
+#[path = "conformance/syslog_fields.rs"]
+mod syslog_fields;
+#[path = "conformance/syslog_rfc.rs"]
+mod syslog_rfc;
 #[path = "conformance/tls.rs"]
 mod tls;
 

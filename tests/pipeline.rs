@@ -19,6 +19,8 @@ mod delivery;
 mod disk;
 #[path = "pipeline/memory.rs"]
 mod memory;
+#[path = "pipeline/reload.rs"]
+mod reload;
 #[path = "pipeline/rig.rs"]
 mod rig;
 #[path = "pipeline/rolling.rs"]

@@ -19,6 +19,8 @@ mod auth;
 mod clients;
 #[path = "security/pki.rs"]
 mod pki;
+#[path = "security/reload.rs"]
+mod reload;
 #[path = "security/tls.rs"]
 mod tls;
 

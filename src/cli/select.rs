@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::cli::failed::{Failed, Result};
 use crate::cli::moment;
-use crate::cli::record::{Record, plain};
+use crate::otlp::record::{Record, plain};
 
 /// The options of every command that takes a part of the records.
 #[derive(Debug, Clone, Default, Args)]

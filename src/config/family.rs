@@ -93,6 +93,7 @@ family! {
     PrometheusRemoteWrite(Box<crate::exporter::prometheusremotewrite::Config>) = "prometheusremotewrite",
     File(crate::exporter::file::Config) = "file",
     SplunkHec(Box<crate::exporter::splunk_hec::Config>) = "splunk_hec",
+    Syslog(Box<crate::exporter::syslog::Config>) = "syslog",
     Debug(crate::exporter::debug::Config) = "debug",
     #[cfg(feature = "s3")]
     AwsS3(Box<crate::exporter::awss3::Config>) = "awss3" also "s3",
@@ -110,6 +111,7 @@ impl ExporterConfig {
     pub(super) fn refuses(&self, signal: Signal) -> Option<&'static str> {
         match self {
             Self::Loki(_) => crate::exporter::loki::Config::refuses(signal),
+            Self::Syslog(_) => crate::exporter::syslog::Config::refuses(signal),
             Self::Prometheus(_) => crate::exporter::prometheus::Config::refuses(signal),
             Self::PrometheusRemoteWrite(_) => crate::exporter::prometheusremotewrite::Config::refuses(signal),
             _ => None,

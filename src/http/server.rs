@@ -175,6 +175,12 @@ impl Bound {
         &self.local
     }
 
+    /// Whether only this machine reaches it.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.local.is_local()
+    }
+
     /// Whether what it receives can be read on the way: it is not encrypted, and others than this machine reach it.
     #[must_use]
     pub fn is_exposed(&self) -> bool {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 
 use super::OWN_LINE;
+use super::bodies::{is_bodies, is_locked, parse_locked};
 use super::entry::{SealedLine, push_stub_line};
 use super::files::{PACKED_EXTENSION, STUBS_EXTENSION};
 use super::lines::Lines;
@@ -99,14 +100,18 @@ fn each_line(
             return Err(Error::content("close", path, "its last line is not whole"));
         }
         line_of(line.bytes)?;
-        if line.bytes.starts_with(OWN_LINE) {
-            stubs.line(line.bytes)?;
-        } else {
-            let sealed = SealedLine::parse(line.bytes);
-            let sealed = sealed.ok_or_else(|| Error::content("close", path, "a line has no whole seal"))?;
-            push_stub_line(&mut stubs.piece, &sealed.entry);
-            stubs.flush_from(FRAME_BYTES)?;
+        if is_bodies(line.bytes) {
+            continue;
         }
+        if line.bytes.starts_with(OWN_LINE) && !is_locked(line.bytes) {
+            stubs.line(line.bytes)?;
+            continue;
+        }
+        let sealed = SealedLine::parse(line.bytes).map(|sealed| sealed.entry);
+        let entry = sealed.or_else(|| parse_locked(line.bytes));
+        let entry = entry.ok_or_else(|| Error::content("close", path, "a line has no whole seal"))?;
+        push_stub_line(&mut stubs.piece, &entry);
+        stubs.flush_from(FRAME_BYTES)?;
     }
     stubs.finish()?;
     Ok(true)
@@ -150,11 +155,11 @@ impl Frames {
     }
 }
 
-/// Removes what an interrupted closing left.
+/// Removes what an interrupted closing, or an interrupted change of keys, left.
 pub(super) fn remove_unfinished(dir: &Path) -> Result<()> {
     for path in durable::list(dir)? {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if name.ends_with(".zst.tmp") {
+        if name.ends_with(".zst.tmp") || name.ends_with(".keys.tmp") {
             durable::remove(&path)?;
         }
     }

@@ -1,6 +1,7 @@
 //! What the owner of a ledger decides, with the defaults.
 
 use super::anchor;
+use super::bodies::Keyring;
 use super::keys::RootKey;
 use super::retain::Policy;
 use crate::stdx::clock::unix_nanos;
@@ -43,8 +44,21 @@ pub struct Options {
     pub processors: Vec<Named>,
     /// The rule sets they use, with digests of their texts.
     pub rule_sets: Vec<Named>,
+    /// The keys under which bodies rest encrypted; without keys they rest in clear.
+    pub encryption: Keyring,
     /// Which bodies the ledger deletes by itself.
     pub retention: Option<Policy>,
+}
+
+/// What of that a reload changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// As [`Options::config_digest`].
+    pub config_digest: String,
+    /// As [`Options::processors`].
+    pub processors: Vec<Named>,
+    /// As [`Options::rule_sets`].
+    pub rule_sets: Vec<Named>,
 }
 
 /// Something with a name, and what it was.
@@ -57,6 +71,12 @@ pub struct Named {
 }
 
 impl Options {
+    /// Another configuration is in force.
+    pub(super) fn apply(&mut self, applied: Applied) {
+        (self.config_digest, self.processors, self.rule_sets) =
+            (applied.config_digest, applied.processors, applied.rule_sets);
+    }
+
     /// The defaults for a pipeline.
     #[must_use]
     pub fn new(pipeline: impl Into<String>) -> Self {
@@ -75,6 +95,7 @@ impl Options {
             rules: String::new(),
             processors: Vec::new(),
             rule_sets: Vec::new(),
+            encryption: Keyring::default(),
             retention: None,
         }
     }

@@ -3,7 +3,8 @@
 
 use super::control::Control;
 use super::entry::Kind;
-use super::options::{Named, Options};
+use super::options::{Applied, Named, Options};
+use super::writer::{Ledger, LedgerError};
 use crate::stdx::json::write_str;
 use crate::stdx::segments::Cut;
 
@@ -40,15 +41,32 @@ pub(super) fn beginning(cuts: &[Cut], was_orderly: bool, options: &Options) -> V
         let nothing = Control::new(Kind::UncleanStart).number("cut_bytes", 0).number("offset", 0);
         controls.push(nothing.text("segment", ""));
     }
-    let config = Control::new(Kind::Config)
+    controls.push(config(options, false));
+    controls
+}
+
+/// What is in force from here on: since the start, or since a reload.
+fn config(options: &Options, is_reload: bool) -> Control {
+    let mut config = Control::new(Kind::Config)
         .text("binary", concat!("telseal ", env!("CARGO_PKG_VERSION")))
         .text("config", &options.config_digest)
         .number("heartbeat_seconds", options.heartbeat_seconds)
-        .json("processors", &list(&options.processors))
-        .json("rule_sets", &list(&options.rule_sets))
-        .text("rules", &options.rules);
-    controls.push(config);
-    controls
+        .json("processors", &list(&options.processors));
+    if is_reload {
+        config = config.number("reload", 1);
+    }
+    config.json("rule_sets", &list(&options.rule_sets)).text("rules", &options.rules)
+}
+
+impl Ledger {
+    /// Says that another configuration is in force from here on.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`].
+    pub fn configure(&mut self, applied: Applied) -> Result<(), LedgerError> {
+        self.options.apply(applied);
+        self.append_control(config(&self.options, true))
+    }
 }
 
 /// `[{"name":..,"sha256":..},..]`.

@@ -162,7 +162,7 @@ pub struct ExportAccount {
     pub retries: AtomicU64,
     /// Records put aside with their reason.
     pub dead_lettered: AtomicU64,
-    /// Records this exporter is not to see (`min_risk`).
+    /// Records this exporter is not to see (`min_risk`, `filter`).
     pub filtered: AtomicU64,
     /// Records given up because `hold_bytes_max` was reached and `when_full` is `drop_oldest`.
     pub overrun: AtomicU64,
@@ -201,6 +201,14 @@ impl ExportAccount {
             [&self.delivered, &self.rejected, &self.dead_lettered, &self.filtered, &self.overrun, &self.damaged];
         let known: u64 = fates.iter().map(|fate| fate.load(Relaxed)).sum();
         self.passed.load(Relaxed).cast_signed() - known.cast_signed()
+    }
+
+    /// Says a last time how it was, for an exporter that is taken away: nothing waits for it.
+    pub fn retire(&self) {
+        self.lag_records.store(0, Relaxed);
+        self.lag_bytes.store(0, Relaxed);
+        self.paused.store(false, Relaxed);
+        self.publish();
     }
 
     /// Writes the numbers to the metrics.

@@ -1,6 +1,8 @@
 //! From the bytes of a request to the bytes that are stored: all processors, then the canonical lines where the
 //! pipeline seals. One synchronous call on the request's own task; requests run it in parallel.
 
+use std::sync::Arc;
+
 use bumpalo::Bump;
 use bytes::Bytes;
 
@@ -34,7 +36,7 @@ pub struct Step {
     /// The id, for metrics.
     pub id: String,
     /// The processor.
-    pub processor: Box<dyn Processor>,
+    pub processor: Arc<dyn Processor>,
 }
 
 /// What is to be stored.

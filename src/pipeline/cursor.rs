@@ -14,34 +14,40 @@ use crate::stdx::tasks;
 /// delivered again.
 const STORE_EVERY: Duration = Duration::from_millis(100);
 
-/// The positions of all exporters of a pipeline. What lies before all of them is no longer needed.
+/// The positions of all exporters of a pipeline. What lies before all of them is no longer needed. An exporter that was taken
+/// away leaves an empty place.
 #[derive(Debug, Clone, Default)]
-pub struct Cursors(Arc<Mutex<Vec<Position>>>);
+pub struct Cursors(Arc<Mutex<Vec<Option<Position>>>>);
 
 impl Cursors {
     /// Adds an exporter at `position`.
     #[must_use]
     pub fn add(&self, position: Position) -> usize {
         let mut positions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        positions.push(position);
+        positions.push(Some(position));
         positions.len() - 1
+    }
+
+    /// The log no longer waits for the exporter that was added as number `index`. Gives back where it was.
+    pub fn remove(&self, index: usize) -> Option<Position> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index)?.take()
     }
 
     /// The position of the exporter that was added as number `index`.
     #[must_use]
     pub fn at(&self, index: usize) -> Option<Position> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(index).copied()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(index).copied().flatten()
     }
 
     /// The position of the slowest exporter.
     #[must_use]
     pub fn slowest(&self) -> Option<Position> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().min().copied()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().flatten().min().copied()
     }
 
     fn set(&self, index: usize, position: Position) {
         if let Some(place) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index) {
-            *place = position;
+            *place = Some(position);
         }
     }
 }
@@ -65,18 +71,13 @@ pub struct Place {
 }
 
 impl Place {
-    /// A place at `position`, where nothing is kept between runs: the log is in memory.
+    /// The place of the exporter number `index`, whose loop goes on at `position`; the first one began at `began`. It is kept
+    /// in `file`, unless the log is in memory.
     #[must_use]
-    pub fn new(cursors: Cursors, position: Position) -> Self {
-        let index = cursors.add(position);
-        let (next, began, stored_at) = (position, position, Instant::now());
-        Self { cursors, index, position, next, began, file: None, stored: None, stored_at, failing: false }
-    }
-
-    /// The same, kept in `file`, which now says `stored`.
-    #[must_use]
-    pub fn kept(cursors: Cursors, position: Position, file: CursorFile, stored: Option<Position>) -> Self {
-        Self { file: Some(file), stored, ..Self::new(cursors, position) }
+    pub fn new(cursors: Cursors, index: usize, position: Position, began: Position, file: Option<CursorFile>) -> Self {
+        cursors.set(index, position);
+        let (next, stored_at) = (position, Instant::now());
+        Self { cursors, index, position, next, began, file, stored: None, stored_at, failing: false }
     }
 
     /// Where it is.

@@ -14,12 +14,12 @@
 //! the time there is.
 
 mod rolling;
+mod stop;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::exporter::{ExportError, Exporter, Payload, Refusal, Roll, refused_records};
@@ -30,11 +30,13 @@ use crate::pipeline::rejected::Rejected;
 use crate::pipeline::store::{Chunk, ReadError, Reader};
 
 pub use self::rolling::Rolling;
+use self::stop::Begun;
+pub use self::stop::Stop;
 use crate::stdx::backoff::Backoff;
 use crate::stdx::clock;
 
 /// How a delivery loop tries again, and how much it takes at once.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// False: one try, then the payload is put aside.
     pub retry: bool,
@@ -89,8 +91,8 @@ pub struct Delivery<E> {
     pub account: Arc<ExportAccount>,
     /// Where it gathers, if it is an exporter of rolls.
     pub rolling: Option<Rolling>,
-    /// Set when telseal shuts down: the moment at which the loop must end.
-    pub stop: watch::Receiver<Option<Instant>>,
+    /// When it is to end.
+    pub stop: Stop,
 }
 
 /// How an attempt ended.
@@ -166,7 +168,7 @@ impl<E: Exporter> Delivery<E> {
     async fn begin(&mut self) {
         let answer = tokio::select! {
             answer = self.exporter.begin() => answer,
-            () = deadline(&mut self.stop) => return,
+            () = self.stop.deadline() => return,
         };
         if let Err(ExportError::Pause { cause }) = answer {
             self.alarm(&cause);
@@ -175,14 +177,15 @@ impl<E: Exporter> Delivery<E> {
 
     /// Waits for records behind the cursor; stores the cursor when there is a moment of rest.
     async fn wait_for_records(&mut self) -> bool {
-        loop {
+        while !self.stop.is_leaving() {
             let rest = self.place.rest_before_store();
             tokio::select! {
                 more = self.reader.wait(self.place.position()) => return more,
-                () = deadline(&mut self.stop) => return false,
+                () = self.stop.no_more() => return false,
                 () = tokio::time::sleep(rest.unwrap_or(Duration::MAX)), if rest.is_some() => self.place.store().await,
             }
         }
+        false
     }
 
     /// One payload. False when shutdown came first.
@@ -318,7 +321,7 @@ impl<E: Exporter> Delivery<E> {
                 // An answer that has come counts, even at the last moment.
                 biased;
                 answer = call.make(&*self.exporter, self.rolling.as_ref()) => answer,
-                () = deadline(&mut self.stop) => return Verdict::Stopped,
+                () = self.stop.deadline() => return Verdict::Stopped,
             };
             let wait = match answer {
                 Ok(is_full) => {
@@ -444,31 +447,24 @@ impl<E: Exporter> Delivery<E> {
     }
 
     /// Waits. False when the loop should end: at the deadline, or as soon as shutdown begins where the records are
-    /// on disk, since waiting for a destination that fails would gain nothing then. From memory there is a try at once.
+    /// on disk, since waiting for a destination that fails would gain nothing then; and when only this loop is to end, for
+    /// its records stay in the log. From memory there is a try at once.
     async fn pause_for(&mut self, wait: Duration) -> bool {
         let durable = self.reader.is_durable();
-        if self.stop.borrow().is_none() {
+        if self.stop.is_leaving() {
+            return false;
+        }
+        if !self.stop.is_shutdown() {
             return tokio::select! {
                 () = tokio::time::sleep(wait) => true,
-                begun = self.stop.wait_for(Option::is_some) => begun.is_ok() && !durable,
+                begun = self.stop.begun() => begun == Begun::Shutdown && !durable,
             };
         }
         tokio::select! {
             () = tokio::time::sleep(wait.min(LAST_WAIT)), if !durable => true,
-            () = deadline(&mut self.stop), if !durable => false,
+            () = self.stop.deadline(), if !durable => false,
             else => false,
         }
-    }
-}
-
-/// Resolves at the moment at which the loop must end; never, while nobody asked for it.
-async fn deadline(stop: &mut watch::Receiver<Option<Instant>>) {
-    let at = match stop.wait_for(Option::is_some).await {
-        Ok(at) => *at,
-        Err(_) => return,
-    };
-    if let Some(at) = at {
-        tokio::time::sleep_until(at).await;
     }
 }
 

@@ -1,6 +1,7 @@
 //! A pipeline at work: its door, its log, its exporters' loops.
 
 use std::fmt;
+use std::future::Future as _;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,15 +12,18 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::exporter::{Exporter, Log};
+use crate::ledger::Applied;
 use crate::otlp::Signal;
 use crate::pipeline::account::{Account, ExportAccount};
 use crate::pipeline::chain::{Chain, Ran};
-use crate::pipeline::cursor::{Cursors, Place};
-use crate::pipeline::delivery::{self, Delivery, Rolling};
+use crate::pipeline::cursor::Cursors;
+use crate::pipeline::delivery::{self, Delivery, Rolling, Stop};
+use crate::pipeline::exports::{Exports, Seat};
 use crate::pipeline::rejected::Rejected;
 use crate::pipeline::store::{self, Reader, Store};
 use crate::pipeline::{Intake, Receipt, Refused, Request, Submit, Submitting};
-use crate::stdx::segments::{Cursor, CursorFile};
+use crate::stdx::live::Live;
+use crate::stdx::segments::{Cursor, CursorFile, Position};
 use crate::stdx::tasks::Tasks;
 
 /// How long senders are asked to wait when exporters are too far behind.
@@ -56,13 +60,9 @@ pub struct Pipeline {
     account: Arc<Account>,
     reader: Reader,
     cursors: Cursors,
-    exports: Vec<Arc<ExportAccount>>,
-    running: Mutex<Running>,
-}
-
-struct Running {
-    door: Option<Intake>,
-    deliveries: Option<Tasks>,
+    exports: Exports,
+    /// Nothing when the pipeline drains.
+    door: Mutex<Option<Arc<Door>>>,
 }
 
 impl fmt::Debug for Pipeline {
@@ -85,7 +85,7 @@ impl Pipeline {
         let account = Arc::new(Account::new(&settings.id));
         let (store, reader) = Store::open(&settings, &cursors, &account).map_err(fail)?;
         let door = Door {
-            chain,
+            chain: Live::new(chain, None),
             store,
             reader: reader.clone(),
             cursors: cursors.clone(),
@@ -93,32 +93,84 @@ impl Pipeline {
             hold_bytes_max: settings.hold_bytes_max,
             drop_oldest: settings.drop_oldest,
         };
-        let running = Running { door: Some(Intake::new(door)), deliveries: Some(Tasks::new()) };
-        Ok(Self { settings, account, reader, cursors, exports: Vec::new(), running: Mutex::new(running) })
+        let door = Mutex::new(Some(Arc::new(door)));
+        Ok(Self { settings, account, reader, cursors, exports: Exports::default(), door })
     }
 
-    /// Starts the delivery loop of an exporter, at the place where it was when telseal ended.
+    /// Starts the delivery loop of an exporter, at the place where it was when telseal ended or when it was detached.
     ///
     /// # Errors
-    /// When the cursor's folder cannot be used.
+    /// When the cursor's folder cannot be used. Never after [`Pipeline::reserve`] or [`Pipeline::detach`].
     pub fn attach<E: Exporter>(
-        &mut self,
+        &self,
         id: &str,
         exporter: Arc<E>,
         settings: delivery::Settings,
-        stop: watch::Receiver<Option<Instant>>,
+        shutdown: watch::Receiver<Option<Instant>>,
     ) -> Result<(), OpenError> {
-        let place = self.place(id)?;
-        let account = Arc::new(ExportAccount::new(&self.settings.id, id));
-        self.exports.push(account.clone());
+        self.reserve(id)?;
+        let Some(Seat { account, place }) = self.exports.seat(id, &self.cursors) else { return Ok(()) };
         let rejected = Rejected::new(self.settings.dir.join("rejected"), id);
         let reader = self.reader.of_exporter(exporter.wants_otlp());
         let rolling = exporter.rolls_every().map(|_| self.rolling(id));
+        let (leave, left) = watch::channel(None);
+        let stop = Stop::new(shutdown, left);
         let delivery = Delivery { exporter, settings, reader, place, rejected, account, rolling, stop };
-        if let Some(deliveries) = &mut self.running().deliveries {
-            deliveries.spawn(delivery.run());
-        }
+        let mut task = Tasks::new();
+        task.spawn(delivery.run());
+        self.exports.attached(id, task, leave);
         Ok(())
+    }
+
+    /// Has the log wait for an exporter that will be attached.
+    ///
+    /// # Errors
+    /// When the cursor's folder cannot be used.
+    pub fn reserve(&self, id: &str) -> Result<(), OpenError> {
+        if self.exports.knows(id) {
+            self.exports.wait_again(id, &self.cursors);
+            return Ok(());
+        }
+        let (position, file) = self.place(id)?;
+        self.exports.add(ExportAccount::new(&self.settings.id, id), &self.cursors, position, file);
+        Ok(())
+    }
+
+    /// Ends the delivery loop of an exporter after the payload under way, or after `grace`. The log goes on waiting for it.
+    pub async fn detach(&self, id: &str, grace: Duration) {
+        self.exports.detach(id, &self.cursors, grace).await;
+    }
+
+    /// The log no longer waits for a detached exporter. On disk its cursor stays, for the day on which it comes back.
+    pub fn release(&self, id: &str) {
+        self.exports.release(id, &self.cursors);
+    }
+
+    /// Other processors from the next request on; requests under way finish with the old ones. Whether the pipeline seals
+    /// cannot be changed. A ledger is to say so first, by [`Pipeline::configure`].
+    ///
+    /// # Errors
+    /// When the pipeline drains, or would seal other records than before. Nothing has changed then.
+    pub fn rechain(&self, chain: Chain) -> Result<(), OpenError> {
+        let door = self.door().ok_or_else(|| self.failed("it is shutting down"))?;
+        if chain.is_sealed() != door.chain.current().is_sealed() {
+            return Err(self.failed("what is sealed stays sealed, and nothing else is, until the next start"));
+        }
+        door.chain.set(chain);
+        Ok(())
+    }
+
+    /// Has the ledger say that another configuration is in force from here on; other logs have nothing to say.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub async fn configure(&self, applied: Applied) -> Result<(), OpenError> {
+        let door = self.door().ok_or_else(|| self.failed("it is shutting down"))?;
+        door.store.configure(applied).await.map_err(|cause| self.failed(cause))
+    }
+
+    fn failed(&self, cause: impl fmt::Display) -> OpenError {
+        OpenError { pipeline: self.settings.id.clone(), cause: cause.to_string() }
     }
 
     /// Where an exporter of rolls gathers. It holds up the log for as long as it gathers, so it may not wait until the log is
@@ -132,32 +184,30 @@ impl Pipeline {
         Rolling::new(log, self.settings.hold_bytes_max / 4)
     }
 
-    fn place(&self, exporter: &str) -> Result<Place, OpenError> {
-        let (cursors, oldest) = (self.cursors.clone(), self.reader.oldest());
+    /// Where an exporter begins, and the file that knows.
+    fn place(&self, exporter: &str) -> Result<(Position, Option<CursorFile>), OpenError> {
+        let oldest = self.reader.oldest();
         if !self.reader.is_durable() {
-            return Ok(Place::new(cursors, oldest));
+            return Ok((oldest, None));
         }
-        let fail = |cause: crate::stdx::durable::Error| OpenError {
-            pipeline: self.settings.id.clone(),
-            cause: cause.to_string(),
-        };
         let dir = self.settings.dir.join("cursors");
-        crate::stdx::durable::create_dir(&dir).map_err(fail)?;
+        crate::stdx::durable::create_dir(&dir).map_err(|error| self.failed(error))?;
         let file = CursorFile::new(dir.join(exporter.replace('/', "-")));
-        Ok(match file.load().map_err(fail)? {
-            Cursor::At(position) => Place::kept(cursors, self.reader.seek(position), file, Some(position)),
-            Cursor::Missing => Place::kept(cursors, oldest, file, None),
+        let position = match file.load().map_err(|error| self.failed(error))? {
+            Cursor::At(position) => self.reader.seek(position),
+            Cursor::Missing => oldest,
             Cursor::Damaged => {
                 tracing::warn!(exporter, path = %file.path().display(), "cursor is damaged, delivering from the oldest record");
-                Place::kept(cursors, oldest, file, None)
+                oldest
             }
-        })
+        };
+        Ok((position, Some(file)))
     }
 
     /// The door. Clones of it keep the pipeline open.
     #[must_use]
     pub fn intake(&self) -> Option<Intake> {
-        self.running().door.clone()
+        self.door().map(|door| Intake::new(Arc::clone(&door)))
     }
 
     /// Which signal it carries.
@@ -174,32 +224,26 @@ impl Pipeline {
 
     /// The books of each exporter, in the order of [`Pipeline::attach`]; how far behind they are is up to date.
     #[must_use]
-    pub fn exports(&self) -> &[Arc<ExportAccount>] {
-        for (index, export) in self.exports.iter().enumerate() {
-            let position = self.cursors.at(index).unwrap_or_default();
-            let (records, bytes) = self.reader.behind(position);
+    pub fn exports(&self) -> Vec<Arc<ExportAccount>> {
+        let fresh = |(index, export): (usize, Arc<ExportAccount>)| {
+            let (records, bytes) = self.reader.behind(self.cursors.at(index).unwrap_or_default());
             export.lag_records.store(records, Relaxed);
             export.lag_bytes.store(bytes, Relaxed);
-        }
-        &self.exports
+            export
+        };
+        self.exports.accounts().into_iter().map(fresh).collect()
     }
 
     /// Closes the door, commits the last group, and waits for the delivery loops until `deadline`. Returns how many
     /// records no destination has confirmed, for the exporter that is furthest behind, and says what became of them.
     pub async fn drain(&self, deadline: Instant) -> u64 {
-        let deliveries = {
-            let mut running = self.running();
-            running.door = None;
-            running.deliveries.take()
-        };
+        drop(self.door.lock().unwrap_or_else(PoisonError::into_inner).take());
         let last = deadline + Duration::from_secs(1);
         // Loops that ended early, because their destination is down, do not say that the last group is on disk.
         if tokio::time::timeout_at(last, self.reader.clone().closed()).await.is_err() {
             tracing::warn!(pipeline = self.settings.id, "requests are still under way at the shutdown deadline");
         }
-        if let Some(mut deliveries) = deliveries {
-            deliveries.join(last.saturating_duration_since(Instant::now())).await;
-        }
+        self.exports.join(last).await;
         let left = self.exports().iter().map(|export| self.left(export)).max().unwrap_or(0);
         if left == 0 {
             tracing::info!(pipeline = self.settings.id, records = self.account.appended(), "drained");
@@ -225,6 +269,15 @@ impl Pipeline {
         left
     }
 
+    /// True when all is stored that ever will be, and nothing writes to the log any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        let mut reader = self.reader.clone();
+        let mut closed = std::pin::pin!(reader.closed());
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        closed.as_mut().poll(&mut context).is_ready()
+    }
+
     /// Writes the books to the metrics.
     pub fn publish(&self) {
         self.account.publish();
@@ -240,14 +293,14 @@ impl Pipeline {
         })
     }
 
-    fn running(&self) -> std::sync::MutexGuard<'_, Running> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    fn door(&self) -> Option<Arc<Door>> {
+        self.door.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 /// What stands behind a pipeline's [`Intake`].
 struct Door {
-    chain: Chain,
+    chain: Live<Chain>,
     store: Store,
     reader: Reader,
     cursors: Cursors,
@@ -256,7 +309,7 @@ struct Door {
     drop_oldest: bool,
 }
 
-impl Submit for Door {
+impl Submit for Arc<Door> {
     fn submit(&self, request: Request) -> Submitting<'_> {
         Box::pin(async move {
             let entry = self.account.receive(request.records);
@@ -272,8 +325,8 @@ impl Door {
     /// Through the processors and into the log. How many records were stored, and what to tell the sender.
     async fn store(&self, request: Request) -> Result<(u64, Receipt), Refused> {
         self.has_room()?;
-        let Ran { processed, added, dropped, rejected } = self
-            .chain
+        let chain = self.chain.current();
+        let Ran { processed, added, dropped, rejected } = chain
             .run(&request.body, request.records, &request.sender, &self.account)
             .map_err(|error| Refused::Invalid { reason: error.to_string() })?;
         let records = processed.records();

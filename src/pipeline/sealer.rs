@@ -14,8 +14,8 @@ use crate::stdx::segments::Position;
 #[derive(Debug)]
 pub(super) struct Sealer {
     pub(super) ledger: Ledger,
-    /// Where an exporter wants OTLP.
-    recent: Option<Recent>,
+    /// Empty where no exporter wants OTLP.
+    recent: Recent,
     sessions: Sessions,
     retention: Option<Job>,
     checkpoints: Option<Checkpoints>,
@@ -24,7 +24,7 @@ pub(super) struct Sealer {
 }
 
 impl Sealer {
-    pub(super) fn new(ledger: Ledger, recent: Option<Recent>, checkpoints: Option<Checkpoints>) -> Self {
+    pub(super) fn new(ledger: Ledger, recent: Recent, checkpoints: Option<Checkpoints>) -> Self {
         let retention = ledger.retention().cloned().map(Job::new);
         Self { ledger, recent, sessions: Sessions::default(), retention, checkpoints, keep: Position::default() }
     }
@@ -58,11 +58,11 @@ impl Sealer {
                 _ => None,
             })
             .unzip();
-        let recent = self.recent.as_ref();
+        let recent = &self.recent;
         // Exporters are woken after this: they shall find the requests here, and not have to read the ledger.
         let keep = |((otlp, marks), sealed): ((Option<Bytes>, Marks), Sealed)| {
             let first = sealed.first;
-            if let (Some(recent), Some(otlp)) = (recent, otlp) {
+            if let Some(otlp) = otlp {
                 recent.keep(otlp, sealed);
             }
             (marks, first)
@@ -79,9 +79,7 @@ impl Sealer {
 
     /// Every exporter has passed what lies before `keep`.
     pub(super) fn pass(&mut self, keep: Position) {
-        if let Some(recent) = &self.recent {
-            recent.pass(keep);
-        }
+        self.recent.pass(keep);
         self.keep = keep;
         self.ledger.close_behind(keep);
     }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::ledger::Applied;
 use crate::pipeline::Refused;
 use crate::pipeline::account::Account;
 use crate::pipeline::chain::Processed;
@@ -34,10 +35,17 @@ struct Append {
     done: oneshot::Sender<Result<(), Refused>>,
 }
 
+/// Another configuration is to be in force.
+struct Configure {
+    applied: Applied,
+    done: oneshot::Sender<Result<(), String>>,
+}
+
 enum Message {
     Append(Append),
     /// Records were dropped: a ledger says so within a second.
     Dropped,
+    Configure(Configure),
 }
 
 /// The way to the sequencer. When all clones are gone it commits the last group and ends.
@@ -73,6 +81,18 @@ impl Sequencer {
         if !self.knows_drops.swap(true, Relaxed) && self.sender.try_send(Message::Dropped).is_err() {
             self.knows_drops.store(false, Relaxed);
         }
+    }
+
+    /// Has the ledger say that another configuration is in force; resolves when that is on disk. What is appended afterwards
+    /// stands behind it.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    pub(super) async fn configure(&self, applied: Applied) -> Result<(), String> {
+        let (done, answer) = oneshot::channel();
+        let ended = || "the sequencer has ended".to_owned();
+        self.sender.send(Message::Configure(Configure { applied, done })).await.map_err(|_| ended())?;
+        answer.await.unwrap_or_else(|_| Err(ended()))
     }
 
     /// Stores what one request left; resolves when it is on disk.
@@ -114,6 +134,10 @@ fn run(pipeline: &str, mut writer: Writer, cursors: &Cursors, mut waiting: Timed
                 ticks.dropped();
                 continue;
             }
+            Received::Message(Message::Configure(configure)) => {
+                configure.carry_out(&mut writer);
+                continue;
+            }
             Received::TimedOut => {
                 ticks.tick(&mut writer);
                 writer.trim(cursors, failing);
@@ -121,7 +145,7 @@ fn run(pipeline: &str, mut writer: Writer, cursors: &Cursors, mut waiting: Timed
             }
             Received::Closed => break,
         };
-        let Group { processed, senders, has_drops } = gather(first, &mut waiting);
+        let Group { processed, senders, has_drops, configure } = gather(first, &mut waiting);
         let written = writer.append(processed);
         if written.is_err() != failing {
             failing = written.is_err();
@@ -134,6 +158,7 @@ fn run(pipeline: &str, mut writer: Writer, cursors: &Cursors, mut waiting: Timed
         for sender in senders {
             let _ = sender.send(answer.clone());
         }
+        configure.into_iter().for_each(|configure| configure.carry_out(&mut writer));
         ticks.after_group(&mut writer, answer.is_ok(), has_drops);
         writer.trim(cursors, failing);
     }
@@ -148,18 +173,35 @@ struct Group {
     processed: Vec<Processed>,
     senders: Vec<oneshot::Sender<Result<(), Refused>>>,
     has_drops: bool,
+    configure: Vec<Configure>,
+}
+
+impl Configure {
+    fn carry_out(self, writer: &mut Writer) {
+        let sealer = writer.sealer();
+        let written = sealer.map_or(Ok(()), |sealer| sealer.ledger.configure(self.applied));
+        let _ = self.done.send(written.map_err(|error| error.to_string()));
+    }
 }
 
 /// The first request and all that wait behind it, up to the size of a group.
 fn gather(first: Append, waiting: &mut TimedReceiver<Message>) -> Group {
     let mut bytes = first.processed.bytes_len();
-    let mut group = Group { processed: vec![first.processed], senders: vec![first.done], has_drops: false };
+    let mut group =
+        Group { processed: vec![first.processed], senders: vec![first.done], has_drops: false, configure: Vec::new() };
     while bytes < GROUP_BYTES_MAX
         && let Some(next) = waiting.try_recv()
     {
-        let Message::Append(next) = next else {
-            group.has_drops = true;
-            continue;
+        let next = match next {
+            Message::Append(next) => next,
+            Message::Dropped => {
+                group.has_drops = true;
+                continue;
+            }
+            Message::Configure(configure) => {
+                group.configure.push(configure);
+                continue;
+            }
         };
         bytes += next.processed.bytes_len();
         group.processed.push(next.processed);

@@ -81,6 +81,14 @@ impl Store {
         }
     }
 
+    /// Has a ledger say that another configuration is in force; other logs have nothing to say.
+    pub(super) async fn configure(&self, applied: ledger::Applied) -> Result<(), String> {
+        match self {
+            Self::Memory { .. } => Ok(()),
+            Self::Disk(sequencer) => sequencer.configure(applied).await,
+        }
+    }
+
     /// Stores what a request left; resolves as the pipeline's `ack` promises.
     pub(super) async fn append(&self, processed: Processed) -> Result<(), Refused> {
         match (self, processed) {
@@ -138,8 +146,9 @@ fn open_ledger(
     let (ledger, reader, recovery) = Ledger::open(&settings.dir.join("ledger"), options)?;
     say_cut(&settings.id, &recovery.cuts);
     let room = recent::bytes_max(host::memory_limit());
-    let recent = keep_otlp.then(|| Recent::new(settings.signal, &ledger.stream().to_string(), room));
-    let reader = Reader::Ledger(reader, settings.signal, recent.clone());
+    // Also where no exporter wants OTLP now: one that does may be added by a reload.
+    let recent = Recent::new(settings.signal, &ledger.stream().to_string(), room);
+    let reader = Reader::Ledger(reader, settings.signal, Some(recent.clone()));
     let every = checkpoint_records.filter(|_| settings.signal == Signal::Logs);
     let checkpoints = every.map(|every| Checkpoints::new(every, &ledger, *keep_otlp, account.clone()));
     Ok((Writer::Ledger(Box::new(Sealer::new(ledger, recent, checkpoints))), reader))

@@ -11,6 +11,7 @@
 mod agents;
 pub mod assess;
 pub mod context;
+mod effects;
 pub mod event;
 mod incident;
 mod memo;
@@ -193,6 +194,12 @@ impl RiskTag {
             modes: Modes::default(),
             memory: Arc::default(),
         }
+    }
+
+    /// The same, but it goes on with what another one remembers.
+    #[must_use]
+    pub fn with_memory(self, memory: Arc<Memory>) -> Self {
+        Self { memory, ..self }
     }
 
     /// Other rules from the next batch on.

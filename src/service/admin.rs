@@ -1,5 +1,5 @@
 //! The admin port, loopback by default: `/metrics` for Prometheus, `/healthz` (the process lives), `/readyz` (a record
-//! would be accepted now).
+//! would be accepted now), and `POST /reload`.
 
 use std::sync::Arc;
 
@@ -9,43 +9,64 @@ use http_body_util::Full;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
-use crate::http::server;
+use crate::http::server::{self, ClientCertificate};
 use crate::pipeline::{Budget, Pipeline};
+use crate::service::reload::Reloader;
 
 /// What the admin port tells about.
 #[derive(Clone)]
 pub(super) struct Admin {
-    metrics: PrometheusHandle,
-    pipelines: Arc<Vec<Pipeline>>,
-    budget: Budget,
-    stopping: watch::Receiver<bool>,
+    pub(super) metrics: PrometheusHandle,
+    pub(super) pipelines: watch::Receiver<Arc<Vec<Arc<Pipeline>>>>,
+    pub(super) budget: Budget,
+    pub(super) stopping: watch::Receiver<bool>,
+    /// The way to have the configuration read again, where there is one.
+    pub(super) reloader: Option<Reloader>,
+    /// Only this machine reaches the port.
+    pub(super) is_local: bool,
 }
 
 impl Admin {
-    pub(super) fn new(
-        metrics: PrometheusHandle,
-        pipelines: Arc<Vec<Pipeline>>,
-        budget: Budget,
-        stopping: watch::Receiver<bool>,
-    ) -> Self {
-        Self { metrics, pipelines, budget, stopping }
+    async fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        let (method, path) = (request.method(), request.uri().path());
+        match (method == Method::GET || method == Method::HEAD, path) {
+            (true, "/metrics") => text(StatusCode::OK, self.render()),
+            (true, "/healthz") => text(StatusCode::OK, "ok\n"),
+            (true, "/readyz") => self.ready(),
+            (_, "/reload") if method == Method::POST => self.reload(request).await,
+            (_, "/reload") => text(StatusCode::METHOD_NOT_ALLOWED, "only POST is answered here\n"),
+            (_, "/metrics" | "/healthz" | "/readyz") => {
+                text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n")
+            }
+            _ => text(StatusCode::NOT_FOUND, "there is /metrics, /healthz, /readyz and, by POST, /reload\n"),
+        }
     }
 
-    fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
-        if request.method() != Method::GET && request.method() != Method::HEAD {
-            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n");
+    /// Only for who is on this machine, or has shown a certificate that the port asks for; and never for a page in a browser.
+    async fn reload<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        let is_known = self.is_local || request.extensions().get::<Arc<ClientCertificate>>().is_some();
+        let is_page =
+            request.headers().contains_key(header::ORIGIN) || request.headers().contains_key("sec-fetch-site");
+        if !is_known || is_page {
+            let rule = "only this machine, or a client certificate that `tls` asks for, may do that\n";
+            return text(StatusCode::FORBIDDEN, rule);
         }
-        match request.uri().path() {
-            "/metrics" => text(StatusCode::OK, self.render()),
-            "/healthz" => text(StatusCode::OK, "ok\n"),
-            "/readyz" => self.ready(),
-            _ => text(StatusCode::NOT_FOUND, "there is /metrics, /healthz and /readyz\n"),
+        let Some(reloader) = &self.reloader else { return text(StatusCode::NOT_FOUND, "nothing to reload from\n") };
+        match reloader.ask("request to the admin port").await {
+            Ok(outcome) => text(StatusCode::OK, format!("{outcome}\n")),
+            Err(problems) => {
+                let problems = problems.trim_end();
+                text(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    format!("refused, the old configuration stays in force:\n{problems}\n"),
+                )
+            }
         }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a double")]
     fn render(&self) -> String {
-        self.pipelines.iter().for_each(Pipeline::publish);
+        self.pipelines.borrow().iter().for_each(|pipeline| pipeline.publish());
         metrics::gauge!("telseal_in_flight_bytes").set(self.budget.in_flight() as f64);
         self.metrics.render()
     }
@@ -54,7 +75,8 @@ impl Admin {
         if *self.stopping.borrow() {
             return text(StatusCode::SERVICE_UNAVAILABLE, "shutting down\n");
         }
-        let full: Vec<String> = self.pipelines.iter().filter_map(Pipeline::why_not_ready).collect();
+        let pipelines = Arc::clone(&self.pipelines.borrow());
+        let full: Vec<String> = pipelines.iter().filter_map(|pipeline| pipeline.why_not_ready()).collect();
         if full.is_empty() {
             text(StatusCode::OK, "ready\n")
         } else {
@@ -66,8 +88,8 @@ impl Admin {
 /// Answers until `stop`.
 pub(super) async fn serve(bound: server::Bound, admin: Admin, stop: watch::Receiver<bool>) {
     let handler = move |request: Request<hyper::body::Incoming>| {
-        let answer = admin.answer(&request);
-        async move { answer }
+        let admin = admin.clone();
+        async move { admin.answer(&request).await }
     };
     bound.serve(server::Options::default(), handler, stop).await;
 }

@@ -4,13 +4,22 @@
 use std::path::PathBuf;
 
 use crate::config::{Config, PipelineId, ProcessorConfig, digest};
-use crate::ledger::Named;
+use crate::ledger::{Applied, Named};
 use crate::processor::risk::packs;
 use crate::service::{StartError, rules};
 
+/// All of it for a pipeline.
+///
+/// # Errors
+/// When a file of the user's cannot be read.
+pub(super) fn of(id: &PipelineId, config: &Config) -> Result<Applied, StartError> {
+    let (processors, rule_sets) = (processors(id, config), rule_sets(id, config)?);
+    Ok(Applied { config_digest: config.digest.clone(), processors, rule_sets })
+}
+
 /// The processors in order. A digest is over the settings with all defaults, as this version of telseal holds them: equal
 /// settings of one version have equal digests, and secrets have no part in it.
-pub(super) fn processors(id: &PipelineId, config: &Config) -> Vec<Named> {
+fn processors(id: &PipelineId, config: &Config) -> Vec<Named> {
     let own = &config.service.pipelines[id].processors;
     let named = |id| Named { name: format!("{id}"), sha256: digest(&format!("{:?}", config.processors[id])) };
     own.iter().map(named).collect()
@@ -20,7 +29,7 @@ pub(super) fn processors(id: &PipelineId, config: &Config) -> Vec<Named> {
 ///
 /// # Errors
 /// When a file of the user's cannot be read.
-pub(super) fn rule_sets(id: &PipelineId, config: &Config) -> Result<Vec<Named>, StartError> {
+fn rule_sets(id: &PipelineId, config: &Config) -> Result<Vec<Named>, StartError> {
     let mut sets = Vec::new();
     for processor in &config.service.pipelines[id].processors {
         let ProcessorConfig::RiskTag(own) = &config.processors[processor] else { continue };

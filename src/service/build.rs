@@ -1,13 +1,14 @@
 //! Building the graph, from the end to the front.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::config::{self, Config, Delivery, Id, PipelineId, ProcessorConfig, ReceiverConfig};
+use crate::config::{self, Config, Delivery, Id, PipelineId, ReceiverConfig};
+use crate::extension::Authenticator;
 use crate::http::server;
 use crate::ledger;
 use crate::ledger::cosign::WitnessKey;
@@ -15,21 +16,20 @@ use crate::ledger::witness::Peer;
 use crate::otlp::Signal;
 use crate::otlp::line::Erasable;
 use crate::otlp::sender::Wanted;
-use crate::pipeline::chain::{Chain, Seal, Step};
+use crate::pipeline::chain::{Chain, Seal};
 use crate::pipeline::lens::Lens;
 use crate::pipeline::{Budget, Pipeline, Settings, delivery, store};
-use crate::processor::{
-    Processor, enrich::Enrich, enrich::Findings, filter::Filter, redact::Redact, redaction::Redaction, seal,
-};
+use crate::processor::filter::Filter;
+use crate::processor::seal;
 use crate::receiver::otlp::Otlp;
 use crate::receiver::otlp_file::OtlpFile;
 use crate::receiver::{Route, Routes};
 use crate::service::applied;
 use crate::service::exporters::{self, AnyExporter};
 use crate::service::extensions;
+use crate::service::graph::Graph;
 use crate::service::memory;
-use crate::service::rules::Keeper;
-use crate::service::surroundings::{self, Surroundings};
+use crate::service::processors::{Processors, seal_of};
 use crate::service::{Service, StartError};
 use crate::stdx::durable::{self, Lock};
 use crate::stdx::host;
@@ -37,48 +37,45 @@ use crate::stdx::host;
 /// When everything must have ended, once that is known.
 pub(super) type Deadline = watch::Receiver<Option<Instant>>;
 
-pub(super) fn build(mut config: Config, metrics: Option<PrometheusHandle>) -> Result<Service, StartError> {
-    if let Some(limit) = host::memory_limit() {
-        memory::fit(&mut config, limit);
-    }
+pub(super) fn build(config: Config, metrics: Option<PrometheusHandle>) -> Result<Service, StartError> {
+    let fitted = fit(&config);
     let (deadline, deadlines) = watch::channel(None);
-    let data_dir = lock_data_dir(&config)?;
-    let exporters = exporters::build(&config)?;
-    let Surroundings { findings, reloads } = surroundings::gather(&config)?;
-    let (mut pipelines, mut keepers) = (BTreeMap::new(), Vec::new());
-    for id in config.service.pipelines.keys() {
-        pipelines.insert(id.clone(), pipeline(id, &config, &findings, &exporters, &deadlines, &mut keepers)?);
+    let data_dir = lock_data_dir(&fitted)?;
+    let exporters = exporters::build(&fitted, None)?;
+    let processors = Processors::build(&fitted, &Processors::default(), true)?;
+    let mut pipelines = BTreeMap::new();
+    for id in fitted.service.pipelines.keys() {
+        let pipeline = pipeline(id, &fitted, &processors, &exporters)?;
+        attach(id, &fitted, &pipeline, &exporters, &deadlines)?;
+        pipelines.insert(id.clone(), Arc::new(pipeline));
     }
-    let authenticators = extensions::build(&config)?;
+    let authenticators = extensions::build(&fitted, None)?;
     let (mut receivers, mut files) = (Vec::new(), Vec::new());
-    for (id, written) in &config.receivers {
+    for (id, written) in &fitted.receivers {
         let name = id.to_string();
-        let routes = Routes { authenticators: authenticators.clone(), ..routes(id, &config, &pipelines) };
         match written {
-            ReceiverConfig::Otlp(own) => {
-                let bound = Otlp::bind(&name, own).map_err(failed)?;
-                receivers.push((name, bound, routes));
-            }
+            ReceiverConfig::Otlp(own) => receivers.push((id.clone(), Otlp::bind(&name, own).map_err(failed)?)),
             ReceiverConfig::OtlpFile(own) => {
-                files.push((OtlpFile::open(&name, own, &config.service.data_dir).map_err(failed)?, routes));
+                let opened = OtlpFile::open(&name, own, &fitted.service.data_dir).map_err(failed)?;
+                files.push((id.clone(), opened));
             }
         }
     }
-    let admin = admin(&config, metrics)?;
-    Ok(Service {
-        receivers,
-        files,
-        pipelines: pipelines.into_values().collect(),
-        exporters: exporters.into_iter().map(|(id, exporter)| (id.to_string(), exporter)).collect(),
-        admin,
-        keepers,
-        authenticators: authenticators.into_values().collect(),
-        budget: Budget::new(config.service.in_flight_bytes_max),
-        shutdown_timeout: config.service.shutdown_timeout.0,
-        deadline,
-        reloads,
-        _data_dir: data_dir,
-    })
+    let admin = admin(&fitted, metrics)?;
+    let (budget, shutdown_timeout) =
+        (Budget::new(fitted.service.in_flight_bytes_max), fitted.service.shutdown_timeout.0);
+    let ending = Vec::new();
+    let graph = Graph { config, exporters, processors, pipelines, authenticators, ending, data_dir, deadlines };
+    Ok(Service { graph, receivers, files, admin, budget, shutdown_timeout, deadline })
+}
+
+/// The configuration with limits that fit into the memory there is.
+pub(super) fn fit(config: &Config) -> Config {
+    let mut fitted = config.clone();
+    if let Some(limit) = host::memory_limit() {
+        memory::fit(&mut fitted, limit);
+    }
+    fitted
 }
 
 /// The admin port, unless it is turned off.
@@ -98,7 +95,7 @@ pub(super) fn failed(error: impl std::fmt::Display) -> StartError {
 }
 
 /// One process a data directory; a configuration that stores nothing on disk needs none.
-fn lock_data_dir(config: &Config) -> Result<Option<Lock>, StartError> {
+pub(super) fn lock_data_dir(config: &Config) -> Result<Option<Lock>, StartError> {
     let on_disk = |pipeline: &config::Pipeline| pipeline.storage == config::Storage::Disk;
     let gathers = config.exporters.values().any(|(exporter, _)| exporter.gathers());
     let replays = config.receivers.values().any(|receiver| matches!(receiver, ReceiverConfig::OtlpFile(_)));
@@ -110,85 +107,58 @@ fn lock_data_dir(config: &Config) -> Result<Option<Lock>, StartError> {
     durable::lock_dir(dir).map(Some).map_err(failed)
 }
 
-fn pipeline(
+/// Opens a pipeline. No exporter is attached to it yet.
+pub(super) fn pipeline(
     id: &PipelineId,
     config: &Config,
-    findings: &BTreeMap<Id, Findings>,
+    processors: &Processors,
     exporters: &BTreeMap<Id, AnyExporter>,
-    deadlines: &Deadline,
-    keepers: &mut Vec<Keeper>,
 ) -> Result<Pipeline, StartError> {
     let own = &config.service.pipelines[id];
-    let on_disk = own.storage == config::Storage::Disk;
-    let state = on_disk.then_some(&*config.service.data_dir);
-    let (steps, seal) = steps(id, config, findings, state, keepers)?;
-    let keep_otlp = own.exporters.iter().any(|id| exporters[id].wants_otlp());
+    let seal = seal_of(id, config);
     let ledger = seal.map(|seal| ledger_options(id, seal, config)).transpose()?;
     let settings = Settings {
         id: id.to_string(),
         signal: id.signal,
         dir: config.service.data_dir.join(id.to_string().replace('/', "-")),
-        storage: storage(own, ledger, keep_otlp, seal),
+        storage: storage(own, ledger, keep_otlp(own, exporters), seal),
         hold_bytes_max: own.hold_bytes_max.0,
         drop_oldest: own.when_full == config::WhenFull::DropOldest,
     };
-    let chain = Chain::new(
-        id.signal,
-        steps,
-        seal.map(|seal| Seal { keep_otlp, erasable: Erasable::new(seal.erasable.iter().map(String::as_str)) }),
-    );
-    let mut pipeline = Pipeline::open(settings, chain).map_err(failed)?;
-    for exporter in &own.exporters {
-        let settings = delivery_settings(&config.exporters[exporter].1);
-        let name = exporter.to_string();
-        let stop = deadlines.clone();
-        exporters[exporter].attach(&name, &mut pipeline, settings, stop).map_err(failed)?;
-    }
-    Ok(pipeline)
+    Pipeline::open(settings, chain(id, config, processors, exporters)).map_err(failed)
 }
 
-/// The processors of a pipeline, and the settings of `seal` where it ends in that. What processors remember lies in the folder
-/// `state`.
-pub(super) fn steps<'c>(
-    pipeline: &PipelineId,
-    config: &'c Config,
-    findings: &BTreeMap<Id, Findings>,
-    state: Option<&Path>,
-    keepers: &mut Vec<Keeper>,
-) -> Result<(Vec<Step>, Option<&'c seal::Config>), StartError> {
-    let own = &config.service.pipelines[pipeline];
-    let mut steps = Vec::new();
-    let mut sealing = None;
-    for id in &own.processors {
-        let written = &config.processors[id];
-        if let (Some(own), Some(findings)) = (written.enrich(), findings.get(id)) {
-            let processor = Box::new(Enrich::new(&own, findings).map_err(failed)?);
-            steps.push(Step { id: id.to_string(), processor });
-            continue;
-        }
-        let processor: Box<dyn Processor> = match written {
-            ProcessorConfig::Redact(own) => Box::new(Redact::new(own).map_err(failed)?),
-            ProcessorConfig::Redaction(own) => Box::new(Redaction::new(own).map_err(failed)?),
-            ProcessorConfig::RiskTag(own) => {
-                let keeper = Keeper::open(&format!("{pipeline}/{id}"), own, state)?;
-                let processor = Box::new(keeper.processor());
-                keepers.push(keeper);
-                processor
-            }
-            ProcessorConfig::Filter(own) => Box::new(Filter::new(own).map_err(failed)?),
-            ProcessorConfig::Seal(own) => {
-                sealing = Some(own);
-                continue;
-            }
-            // These were built above.
-            ProcessorConfig::Enrich(_)
-            | ProcessorConfig::Attributes(_)
-            | ProcessorConfig::Resource(_)
-            | ProcessorConfig::ResourceDetection(_) => continue,
-        };
-        steps.push(Step { id: id.to_string(), processor });
+/// What a pipeline does with its records.
+pub(super) fn chain(
+    id: &PipelineId,
+    config: &Config,
+    processors: &Processors,
+    exporters: &BTreeMap<Id, AnyExporter>,
+) -> Chain {
+    let keep_otlp = keep_otlp(&config.service.pipelines[id], exporters);
+    let erasable = |seal: &seal::Config| Erasable::new(seal.erasable.iter().map(String::as_str));
+    let seal = seal_of(id, config).map(|seal| Seal { keep_otlp, erasable: erasable(seal) });
+    Chain::new(id.signal, processors.steps(id, config), seal)
+}
+
+fn keep_otlp(own: &config::Pipeline, exporters: &BTreeMap<Id, AnyExporter>) -> bool {
+    own.exporters.iter().any(|id| exporters[id].wants_otlp())
+}
+
+/// Starts the delivery loops of a pipeline that do not run.
+pub(super) fn attach(
+    id: &PipelineId,
+    config: &Config,
+    pipeline: &Pipeline,
+    exporters: &BTreeMap<Id, AnyExporter>,
+    deadlines: &Deadline,
+) -> Result<(), StartError> {
+    for exporter in &config.service.pipelines[id].exporters {
+        let settings = delivery_settings(&config.exporters[exporter].1)?;
+        let name = exporter.to_string();
+        exporters[exporter].attach(&name, pipeline, settings, deadlines.clone()).map_err(failed)?;
     }
-    Ok((steps, sealing))
+    Ok(())
 }
 
 fn storage(
@@ -209,6 +179,7 @@ fn storage(
 
 fn ledger_options(id: &PipelineId, seal: &seal::Config, config: &Config) -> Result<ledger::Options, StartError> {
     let root = seal.keys.root.file.clone();
+    let applied = applied::of(id, config)?;
     Ok(ledger::Options {
         origin: seal.origin.clone(),
         segment_bytes_max: seal.segment_bytes_max.0,
@@ -218,14 +189,19 @@ fn ledger_options(id: &PipelineId, seal: &seal::Config, config: &Config) -> Resu
         anchors: anchors(seal)?,
         compression: seal.compression == seal::Compression::Zstd,
         heartbeat_seconds: seal.heartbeat.0.as_secs(),
-        config_digest: config.digest.clone(),
+        config_digest: applied.config_digest,
         // Rules of one's own stand in the configuration; the others come with the binary.
         rules: concat!("builtin ", env!("CARGO_PKG_VERSION")).to_owned(),
-        processors: applied::processors(id, config),
-        rule_sets: applied::rule_sets(id, config)?,
+        processors: applied.processors,
+        rule_sets: applied.rule_sets,
+        encryption: encryption(&seal.encryption)?,
         retention: retention(&seal.retention),
         ..ledger::Options::new(id.to_string())
     })
+}
+
+fn encryption(own: &seal::Encryption) -> Result<ledger::Keyring, StartError> {
+    own.key_file.as_deref().map_or_else(|| Ok(ledger::Keyring::default()), ledger::Keyring::read).map_err(failed)
 }
 
 fn retention(own: &seal::Retention) -> Option<ledger::retain::Policy> {
@@ -252,25 +228,36 @@ fn witness(anchor: &seal::Anchor) -> Result<Peer, StartError> {
     Ok(Peer { url: anchor.witness.clone(), key })
 }
 
-fn delivery_settings(own: &Delivery) -> delivery::Settings {
+fn delivery_settings(own: &Delivery) -> Result<delivery::Settings, StartError> {
     let retry = &own.retry_on_failure;
-    delivery::Settings {
+    Ok(delivery::Settings {
         retry: retry.enabled,
         initial_wait: retry.initial_interval.0,
         max_wait: retry.max_interval.0,
         multiplier: retry.multiplier,
         give_up_after: Some(retry.max_elapsed_time.0).filter(|limit| !limit.is_zero()),
         batch_bytes_max: own.batch.max_bytes.as_usize(),
-        lens: Lens {
-            min_risk: own.min_risk.map_or(0, |risk| risk as u8),
-            withhold: Erasable::new(own.withhold.iter().map(String::as_str)),
-        },
-    }
+        lens: lens(own)?,
+    })
+}
+
+/// What an exporter gets to see.
+pub(crate) fn lens(own: &Delivery) -> Result<Lens, StartError> {
+    Ok(Lens {
+        min_risk: own.min_risk.map_or(0, |risk| risk as u8),
+        filter: own.filter.as_ref().map(Filter::new).transpose().map_err(failed)?.map(Arc::new),
+        withhold: Erasable::new(own.withhold.iter().map(String::as_str)),
+    })
 }
 
 /// Where a receiver's requests go.
-fn routes(receiver: &Id, config: &Config, pipelines: &BTreeMap<PipelineId, Pipeline>) -> Routes {
-    let mut routes = Routes::default();
+pub(super) fn routes(
+    receiver: &Id,
+    config: &Config,
+    pipelines: &BTreeMap<PipelineId, Arc<Pipeline>>,
+    authenticators: &BTreeMap<String, Arc<Authenticator>>,
+) -> Routes {
+    let mut routes = Routes { authenticators: authenticators.clone(), ..Routes::default() };
     for (id, own) in &config.service.pipelines {
         if !own.receivers.contains(receiver) {
             continue;

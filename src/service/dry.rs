@@ -10,8 +10,8 @@ use crate::otlp::sender::Sender;
 use crate::otlp::{Signal, count};
 use crate::pipeline::account::Account;
 use crate::pipeline::chain::{Chain, Processed, Ran};
-use crate::service::surroundings::{self, Surroundings};
-use crate::service::{StartError, build};
+use crate::service::StartError;
+use crate::service::processors::Processors;
 
 /// The pipelines of a configuration, each as far as its log.
 pub struct Dry(Vec<(PipelineId, Chain)>);
@@ -39,12 +39,9 @@ impl Dry {
     /// # Errors
     /// When a file that a processor needs cannot be used.
     pub fn build(config: &Config) -> Result<Self, StartError> {
-        let Surroundings { findings, .. } = surroundings::gather(config)?;
-        let chain = |id: &PipelineId| {
-            let (steps, _) = build::steps(id, config, &findings, None, &mut Vec::new())?;
-            Ok((id.clone(), Chain::new(id.signal, steps, None)))
-        };
-        config.service.pipelines.keys().map(chain).collect::<Result<_, _>>().map(Self)
+        let processors = Processors::build(config, &Processors::default(), false)?;
+        let chain = |id: &PipelineId| (id.clone(), Chain::new(id.signal, processors.steps(id, config), None));
+        Ok(Self(config.service.pipelines.keys().map(chain).collect()))
     }
 
     /// The pipeline of that name; without a name, the only one for the signal.

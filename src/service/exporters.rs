@@ -9,13 +9,15 @@ use crate::exporter::awss3::AwsS3;
 use crate::exporter::{
     ExportError, Exporter, Payload, datadog::Datadog, debug::Debug, file::File, loki::Loki, otlp_grpc::OtlpGrpc,
     otlp_http::OtlpHttp, prometheus::Prometheus, prometheusremotewrite::PrometheusRemoteWrite, splunk_hec::SplunkHec,
+    syslog::Syslog,
 };
 use crate::pipeline::{OpenError, Pipeline, delivery};
 use crate::service::{StartError, build::Deadline, build::failed};
 
 macro_rules! exporters {
     ($($(#[$row:meta])* $kind:ident => $new:expr;)*) => {
-        /// An exporter, built once however many pipelines name it.
+        /// An exporter, built once however many pipelines name it. Clones are the same one.
+        #[derive(Clone)]
         pub(super) enum AnyExporter {
             $($(#[$row])* $kind(Arc<$kind>),)*
         }
@@ -41,7 +43,7 @@ macro_rules! exporters {
             pub(super) fn attach(
                 &self,
                 id: &str,
-                pipeline: &mut Pipeline,
+                pipeline: &Pipeline,
                 settings: delivery::Settings,
                 stop: Deadline,
             ) -> Result<(), OpenError> {
@@ -76,6 +78,7 @@ exporters! {
     PrometheusRemoteWrite => |id, own| PrometheusRemoteWrite::new(id, own).map_err(failed);
     File => |_, own| Ok(File::new(own));
     SplunkHec => |id, own| SplunkHec::new(id, own).map_err(failed);
+    Syslog => |id, own| Syslog::new(id, own).map_err(failed);
     Debug => |id, own| Ok(Debug::new(id, own));
     #[cfg(feature = "s3")]
     AwsS3 => |_, own| AwsS3::new(own).map_err(failed);
@@ -87,8 +90,19 @@ pub(super) fn one(config: &Config, id: &Id) -> Result<AnyExporter, StartError> {
     AnyExporter::new(&id.to_string(), own)
 }
 
-/// All exporters of a configuration. Nothing is connected yet.
-pub(super) fn build(config: &Config) -> Result<BTreeMap<Id, AnyExporter>, StartError> {
-    let new = |(id, (own, _)): (&Id, &(ExporterConfig, _))| Ok((id.clone(), AnyExporter::new(&id.to_string(), own)?));
+/// All exporters of a configuration. Nothing is connected yet. One with the same settings as `before` is taken over from there.
+pub(super) fn build(
+    config: &Config,
+    before: Option<(&Config, &BTreeMap<Id, AnyExporter>)>,
+) -> Result<BTreeMap<Id, AnyExporter>, StartError> {
+    let same = |id: &Id, own: &ExporterConfig| {
+        let (old, running) = before?;
+        let (same, _) = old.exporters.get(id)?;
+        running.get(id).filter(|_| same == own).cloned()
+    };
+    let new = |(id, (own, _)): (&Id, &(ExporterConfig, _))| {
+        let exporter = same(id, own).map_or_else(|| AnyExporter::new(&id.to_string(), own), Ok)?;
+        Ok((id.clone(), exporter))
+    };
     config.exporters.iter().map(new).collect()
 }

@@ -7,16 +7,28 @@ use crate::config::{Config, ExtensionConfig};
 use crate::extension::{Authenticator, BasicAuth, BearerTokenAuth, Kind};
 use crate::service::StartError;
 
-/// Makes every authenticator; reads their files.
-pub(super) fn build(config: &Config) -> Result<BTreeMap<String, Arc<Authenticator>>, StartError> {
+/// Makes every authenticator; reads their files. One with the same settings as `before` is taken over from there.
+pub(super) fn build(
+    config: &Config,
+    before: Option<(&Config, &BTreeMap<String, Arc<Authenticator>>)>,
+) -> Result<BTreeMap<String, Arc<Authenticator>>, StartError> {
     let mut all = BTreeMap::new();
     for (id, extension) in &config.extensions {
-        let kind = match extension {
-            ExtensionConfig::BearerTokenAuth(own) => BearerTokenAuth::new(own).map(Kind::Bearer),
-            ExtensionConfig::BasicAuth(own) => BasicAuth::new(own).map(Kind::Basic),
+        let name = id.to_string();
+        let same = before.filter(|(old, _)| old.extensions.get(id) == Some(extension));
+        let authenticator = match same.and_then(|(_, running)| running.get(&name)) {
+            Some(running) => Arc::clone(running),
+            None => Arc::new(Authenticator::new(name.clone(), kind(&name, extension)?)),
         };
-        let kind = kind.map_err(|error| StartError(format!("extensions.{id}: {error}")))?;
-        all.insert(id.to_string(), Arc::new(Authenticator::new(id.to_string(), kind)));
+        all.insert(name, authenticator);
     }
     Ok(all)
+}
+
+fn kind(id: &str, extension: &ExtensionConfig) -> Result<Kind, StartError> {
+    let kind = match extension {
+        ExtensionConfig::BearerTokenAuth(own) => BearerTokenAuth::new(own).map(Kind::Bearer),
+        ExtensionConfig::BasicAuth(own) => BasicAuth::new(own).map(Kind::Basic),
+    };
+    kind.map_err(|error| StartError(format!("extensions.{id}: {error}")))
 }

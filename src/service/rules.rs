@@ -11,6 +11,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use metrics::counter;
 use tokio::sync::watch;
 
+use crate::processor::risk::memory::Memory;
 use crate::processor::risk::packs;
 use crate::processor::risk::sigma::{Compiled, FILE_BYTES_MAX, Source};
 use crate::processor::risk::{Config, RiskTag};
@@ -80,15 +81,26 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// Reads the rules, makes the processor, and gives it back what it remembered.
-    pub(super) fn open(name: &str, config: &Config, data_dir: Option<&Path>) -> Result<Self, StartError> {
+    /// Reads the rules, makes the processor, and gives it back what it remembered: in this process, or in the last one.
+    pub(super) fn open(
+        name: &str,
+        config: &Config,
+        data_dir: Option<&Path>,
+        memory: Option<Arc<Memory>>,
+    ) -> Result<Self, StartError> {
         let folders: Vec<PathBuf> = config.rules.iter().map(PathBuf::from).collect();
         let compiled = load(&folders, &config.disabled_rules).map_err(StartError)?;
-        let tag = Arc::new(RiskTag::with_rules(config, Arc::new(compiled.ruleset)));
+        let (tag, known) = (RiskTag::with_rules(config, Arc::new(compiled.ruleset)), memory.is_some());
+        let tag = Arc::new(match memory {
+            Some(memory) => tag.with_memory(memory),
+            None => tag,
+        });
         let state = data_dir.map(|dir| dir.join(format!("risk_tag-{}.state", name.replace('/', "-"))));
         let seen = stamps(&folders);
         let keeper = Self { name: name.to_owned(), tag, folders, disabled: config.disabled_rules.clone(), state, seen };
-        keeper.restore();
+        if !known {
+            keeper.restore();
+        }
         Ok(keeper)
     }
 
@@ -196,7 +208,7 @@ mod tests {
 
     fn keeper(dir: &Path) -> Keeper {
         let config = Config { rules: vec![dir.join("rules").display().to_string()], ..Config::default() };
-        Keeper::open("logs/risk_tag", &config, Some(dir)).unwrap()
+        Keeper::open("logs/risk_tag", &config, Some(dir), None).unwrap()
     }
 
     fn knows(keeper: &Keeper) -> bool {
@@ -228,10 +240,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         put(dir.path(), "own.yml", "title: R\nlogsource: {product: ai_agent}\n");
         let config = Config { rules: vec![dir.path().display().to_string()], ..Config::default() };
-        let error = Keeper::open("logs/risk_tag", &config, None).unwrap_err();
+        let error = Keeper::open("logs/risk_tag", &config, None, None).unwrap_err();
         assert!(error.0.contains("own.yml:1: a rule must have"), "{error}");
         let config = Config { rules: vec!["/nowhere".into()], ..Config::default() };
-        assert!(Keeper::open("x", &config, None).unwrap_err().0.contains("/nowhere: there is no such"));
+        assert!(Keeper::open("x", &config, None, None).unwrap_err().0.contains("/nowhere: there is no such"));
     }
 
     #[test]

@@ -4,7 +4,6 @@
 //! At start a table that cannot be read is an error. Later the old version stays in force, which a warning and a metric
 //! say. To replace a file, write another one beside it and rename: a half-written file may read as a short table.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -14,46 +13,27 @@ use std::sync::Arc;
 use metrics::{counter, gauge};
 use tracing::{info, warn};
 
-use crate::config::{Config, Id};
+use crate::config::Id;
 use crate::processor::enrich::{self, Findings, Live, Lookup, Table};
 use crate::service::{StartError, detect};
 use crate::stdx::tasks::blocking;
 
-/// What was found out at start.
-pub(super) struct Surroundings {
-    /// By the id of the processor that needs it.
-    pub(super) findings: BTreeMap<Id, Findings>,
-    pub(super) reloads: Vec<Reload>,
-}
-
-/// Finds out what the processors ask for.
-pub(super) fn gather(config: &Config) -> Result<Surroundings, StartError> {
-    let mut surroundings = Surroundings { findings: BTreeMap::new(), reloads: Vec::new() };
-    for (id, written) in &config.processors {
-        let Some(enrich) = written.enrich() else { continue };
-        let findings = Findings { detected: detect::detect(&enrich), tables: surroundings.tables(id, &enrich)? };
-        surroundings.findings.insert(id.clone(), findings);
-    }
-    Ok(surroundings)
-}
-
-impl Surroundings {
-    fn tables(&mut self, id: &Id, enrich: &enrich::Config) -> Result<Vec<Arc<Live>>, StartError> {
-        let mut tables = Vec::new();
-        for (index, lookup) in enrich.lookups.iter().enumerate() {
-            let (table, stamp) = read(lookup).map_err(|error| {
-                let path = lookup.file.display();
-                StartError(format!("processors.{id}.lookups[{index}].file: cannot use {path}: {error}"))
-            })?;
-            publish(lookup, &table);
-            let live = Arc::new(Live::new(table));
-            tables.push(Arc::clone(&live));
-            if !lookup.reload_interval.0.is_zero() {
-                self.reloads.push(Reload { lookup: lookup.clone(), live, stamp });
-            }
+/// Finds out what the processor `id` asks for, and what of that is to be looked at again.
+pub(super) fn find(id: &Id, enrich: &enrich::Config) -> Result<(Findings, Vec<Reload>), StartError> {
+    let (mut tables, mut reloads) = (Vec::new(), Vec::new());
+    for (index, lookup) in enrich.lookups.iter().enumerate() {
+        let (table, stamp) = read(lookup).map_err(|error| {
+            let path = lookup.file.display();
+            StartError(format!("processors.{id}.lookups[{index}].file: cannot use {path}: {error}"))
+        })?;
+        publish(lookup, &table);
+        let live = Arc::new(Live::new(table));
+        tables.push(Arc::clone(&live));
+        if !lookup.reload_interval.0.is_zero() {
+            reloads.push(Reload { lookup: lookup.clone(), live, stamp });
         }
-        Ok(tables)
     }
+    Ok((Findings { detected: detect::detect(enrich), tables }, reloads))
 }
 
 /// What tells one version of a file from another.

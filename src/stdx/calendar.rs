@@ -31,6 +31,15 @@ pub fn compact(unix_millis: u64) -> String {
     format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}.{millis:03}Z")
 }
 
+/// A moment as RFC 3339 has it, with as many digits as syslog takes: `2026-01-31T10:15:00.123456Z`.
+#[must_use]
+pub fn rfc3339_micros(unix_nanos: u64) -> String {
+    let (seconds, micros) = (unix_nanos / 1_000_000_000, unix_nanos / 1_000 % 1_000_000);
+    let (year, month, day) = date(seconds / 86_400);
+    let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +64,17 @@ mod tests {
             (1_769_854_500_123, "20260131T101500.123Z"),
         ] {
             assert_eq!(compact(millis), text);
+        }
+    }
+
+    #[test]
+    fn moments_of_syslog_have_microseconds() {
+        for (nanos, text) in [
+            (0, "1970-01-01T00:00:00.000000Z"),
+            (1_769_854_500_123_456_789, "2026-01-31T10:15:00.123456Z"),
+            (u64::MAX, "2554-07-21T23:34:33.709551Z"),
+        ] {
+            assert_eq!(rfc3339_micros(nanos), text);
         }
     }
 }

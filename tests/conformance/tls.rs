@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,13 +29,13 @@ fn file(name: &str) -> PathBuf {
 
 /// How the server differs from the usual one.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Server {
+pub(crate) enum Server {
     Usual,
     AsksForACertificate,
     Old,
 }
 
-fn server_config(server: Server, alpn: &[u8]) -> Arc<ServerConfig> {
+pub(crate) fn server_config(server: Server, alpn: &[u8]) -> Arc<ServerConfig> {
     let chain = vec![CertificateDer::from_pem_file(file("server.pem")).unwrap()];
     let key = PrivateKeyDer::from_pem_file(file("server.key")).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -78,7 +78,8 @@ fn pump(mut front: StreamOwned<ServerConnection, TcpStream>, mut behind: TcpStre
     let is_wait = |kind| matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut);
     loop {
         match front.read(&mut buffer) {
-            Ok(0) => return Ok(()),
+            // The end travels on, and the end of the answer travels back.
+            Ok(0) => behind.shutdown(Shutdown::Write).unwrap_or(()),
             Ok(len) => behind.write_all(&buffer[..len])?,
             Err(error) if is_wait(error.kind()) => {}
             Err(error) => return Err(error),
@@ -95,7 +96,7 @@ fn pump(mut front: StreamOwned<ServerConnection, TcpStream>, mut behind: TcpStre
     }
 }
 
-fn trusting() -> Tls {
+pub(crate) fn trusting() -> Tls {
     Tls {
         ca_file: Some(file("authority.pem")),
         server_name_override: Some("collector.test".to_owned()),
@@ -136,7 +137,7 @@ fn grpc_config(endpoint: &str, tls: Tls) -> otlp_grpc::Config {
     otlp_grpc::Config { endpoint, tls, compression, timeout, ..otlp_grpc::Config::default() }
 }
 
-async fn holds<E: Exporter + Debug>(plain: u16, alpn: &[u8], make: impl Fn(u16, Tls) -> E) {
+pub(crate) async fn holds<E: Exporter + Debug>(plain: u16, alpn: &[u8], make: impl Fn(u16, Tls) -> E) {
     for (case, server, tls, wanted) in cases() {
         check(case, &make(relay(plain, server, alpn), tls), wanted).await;
     }

@@ -1,5 +1,7 @@
 //! Conservation: what came in is stored, dropped for a reason, refused, or under way.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, any_value};
@@ -16,8 +18,8 @@ use crate::rig::{Plan, Rig, Scripted, named, names, request};
 /// Drops every record that has the attribute `drop`.
 fn filter() -> Step {
     let condition = Condition { key: Some("drop".to_owned()), exists: Some(true), ..Condition::default() };
-    let config = Config { drop: vec![condition] };
-    Step { id: "filter".to_owned(), processor: Box::new(Filter::new(&config).unwrap()) }
+    let config = Config { drop: vec![condition], ..Config::default() };
+    Step { id: "filter".to_owned(), processor: Arc::new(Filter::new(&config).unwrap()) }
 }
 
 /// The request with the attribute `key` at the records in `at`.
@@ -118,7 +120,7 @@ async fn a_panic_in_a_processor_costs_its_request_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let exporter = Scripted::healthy();
     let mut plan = Plan::ledger(&exporter);
-    plan.steps = vec![Step { id: "panics".to_owned(), processor: Box::new(Panics) }];
+    plan.steps = vec![Step { id: "panics".to_owned(), processor: Arc::new(Panics) }];
     let rig = Rig::start(dir.path(), plan);
     let (intake, body) = (rig.intake(), rig.request(request(&named(0..3))));
     assert!(tokio::spawn(async move { intake.submit(body).await }).await.unwrap_err().is_panic());

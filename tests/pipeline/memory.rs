@@ -87,7 +87,8 @@ async fn two_exporters_lose_each_what_it_missed() {
     assert_eq!(healthy.taken(), named(0..1500));
     down.now(|_| Say::Yes);
     rig.rest().await;
-    let [first, second] = rig.pipeline.exports() else { panic!("two exporters") };
+    let exports = rig.pipeline.exports();
+    let [first, second] = exports.as_slice() else { panic!("two exporters") };
     assert_eq!(first.overrun.load(Relaxed), 0);
     assert_eq!(second.overrun.load(Relaxed) + down.taken().len() as u64, 1500);
     rig.check_books();

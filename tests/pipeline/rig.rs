@@ -250,12 +250,17 @@ impl Rig {
             hold_bytes_max: plan.hold_bytes_max,
             drop_oldest: plan.drop_oldest,
         };
-        let mut pipeline = Pipeline::open(settings, Chain::new(Signal::Logs, plan.steps, seal))?;
+        let pipeline = Pipeline::open(settings, Chain::new(Signal::Logs, plan.steps, seal))?;
         let (stop, stopped) = watch::channel(None);
         for (id, exporter, settings) in plan.exporters {
             pipeline.attach(id, exporter, settings, stopped.clone())?;
         }
         Ok(Self { pipeline, dir, budget: Budget::new(ByteSize::mib(64)), stop, next: AtomicU64::new(0) })
+    }
+
+    /// Attaches an exporter while the pipeline works.
+    pub(crate) fn attach(&self, id: &str, exporter: &Arc<Scripted>) {
+        self.pipeline.attach(id, exporter.clone(), quick(), self.stop.subscribe()).unwrap();
     }
 
     pub(crate) fn start(dir: &Path, plan: Plan) -> Self {

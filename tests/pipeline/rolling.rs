@@ -118,7 +118,7 @@ impl Rig {
         let seal = matches!(storage, Kind::Ledger(_)).then(Seal::default);
         let id = "logs".to_owned();
         let settings = Settings { id, signal: Signal::Logs, dir: dir.clone(), storage, hold_bytes_max, drop_oldest };
-        let mut pipeline = Pipeline::open(settings, Chain::new(Signal::Logs, vec![], seal)).unwrap();
+        let pipeline = Pipeline::open(settings, Chain::new(Signal::Logs, vec![], seal)).unwrap();
         let (stop, stopped) = watch::channel(None);
         pipeline.attach("awss3", bucket.clone(), delivery, stopped).unwrap();
         Self { pipeline, dir, budget: Budget::new(ByteSize::mib(64)), stop }

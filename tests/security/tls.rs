@@ -27,10 +27,10 @@ service:
   telemetry: {metrics: {endpoint: $ADMIN}}
   pipelines: {logs: {receivers: [otlp], exporters: [debug]}}
 ";
-const SERVER_NAMES: &str = "DNS:localhost,IP:127.0.0.1";
+pub(crate) const SERVER_NAMES: &str = "DNS:localhost,IP:127.0.0.1";
 
 /// The certificate `name` of `pki` as the files of a Kubernetes secret: each a link through `..data`, which is replaced.
-fn publish(site: &Site, pki: &Pki, name: &str) {
+pub(crate) fn publish(site: &Site, pki: &Pki, name: &str) {
     let live = site.dir().join("live");
     let version = site.dir().join(format!("version-{name}"));
     fs::create_dir_all(&live).unwrap();
@@ -124,10 +124,10 @@ fn the_python_sdk_sends_over_tls_and_over_a_unix_socket() {
 }
 
 /// An encrypted connection that stays open, and can send a request whenever it likes.
-struct Open(StreamOwned<ClientConnection, TcpStream>);
+pub(crate) struct Open(StreamOwned<ClientConnection, TcpStream>);
 
 impl Open {
-    fn new(port: u16, ca: &str) -> Self {
+    pub(crate) fn new(port: u16, ca: &str) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -139,7 +139,10 @@ impl Open {
     }
 
     fn send(&mut self) -> String {
-        let body = POST_A_LOG[3];
+        self.post(POST_A_LOG[3])
+    }
+
+    pub(crate) fn post(&mut self, body: &str) -> String {
         let head = format!(
             "POST /v1/logs HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             body.len()

@@ -11,8 +11,27 @@ use tempfile::TempDir;
 /// A backend at work. It is gone when this is dropped.
 pub(crate) struct Backend {
     child: Child,
+    command: Command,
     pub(crate) port: u16,
-    _dir: TempDir,
+    dir: TempDir,
+}
+
+impl Backend {
+    /// Its folder.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Ends it in order.
+    pub(crate) fn terminate(&mut self) {
+        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again, with the same port and folder.
+    pub(crate) fn start_again(&mut self) {
+        self.child = self.command.spawn().unwrap();
+    }
 }
 
 impl Drop for Backend {
@@ -45,8 +64,9 @@ pub(crate) fn start(name: &str, arguments: impl Fn(u16, &Path) -> Vec<String>) -
         let port = crate::process::free_port();
         let mut command = Command::new(&program);
         command.args(arguments(port, dir.path())).current_dir(dir.path());
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let mut backend = Backend { child, port, _dir: dir };
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().unwrap();
+        let mut backend = Backend { child, command, port, dir };
         let until = Instant::now() + Duration::from_secs(60);
         while Instant::now() < until && backend.child.try_wait().unwrap().is_none() {
             if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {

@@ -7,7 +7,7 @@
 use super::format::{Exported, Format};
 use crate::cli::failed::Result;
 use crate::cli::moment;
-use crate::cli::record::plain;
+use crate::otlp::record::plain;
 use crate::stdx::json::write_hex;
 
 /// The names of the columns, in order: the first row.

@@ -4,10 +4,10 @@ use clap::ValueEnum;
 
 use super::{csv::Csv, ndjson::Ndjson, ocsf::Ocsf, otlp::Otlp};
 use crate::cli::failed::Result;
-use crate::cli::record::Record;
 use crate::ledger::entry::Entry;
 use crate::ledger::verify::LedgerReport;
 use crate::ledger::walk::Sealed;
+use crate::otlp::record::Record;
 
 /// What `--format` knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

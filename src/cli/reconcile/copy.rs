@@ -8,11 +8,11 @@ use std::ops::Range;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::cli::record::{Record, plain};
 use crate::ledger::entry::{ENTRY_BYTES, Entry};
 use crate::ledger::field_digest;
 use crate::ledger::walk::{is_committed, is_disclosed, leaf, parse_sealed};
 use crate::otlp::line::{self, LineWriter, canonical, write_request};
+use crate::otlp::record::{Record, plain};
 use crate::otlp::{Signal, json, schema};
 use crate::stdx::json::{Reader, Value};
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::super::bodies::KeyId;
 use super::super::chain::Chain;
-use super::super::checker::Checked;
+use super::super::checker::{Body, Checked};
 use super::super::disclosed::plain_name;
 use super::super::entry::{Entry, Kind};
 use super::super::members::Members;
@@ -23,6 +24,7 @@ pub struct Gap {
 #[derive(Debug)]
 enum Event {
     Start { heartbeat_seconds: Option<u64> },
+    Reload,
     UncleanStart,
     End,
     Gap { cause: String, records: u64 },
@@ -36,6 +38,8 @@ enum Event {
 struct Moment {
     at_ns: u64,
     kind: Kind,
+    /// A process began with it.
+    is_start: bool,
 }
 
 /// What is known after the last checkpoint that was seen.
@@ -54,6 +58,9 @@ pub(super) struct Facts {
     pub(super) silence: (u64, u64),
     pub(super) gaps: BTreeMap<String, Gap>,
     pub(super) orders: Vec<Order>,
+    /// Records whose bodies are encrypted and were not opened, and a key that would open some of them.
+    pub(super) locked: u64,
+    pub(super) missing_key: Option<KeyId>,
     /// Records without bodies.
     pub(super) holes: Vec<Range>,
     /// Records that lack an erasable field, by its name.
@@ -63,24 +70,28 @@ pub(super) struct Facts {
     /// Not covered by a checkpoint yet.
     events: Vec<Event>,
     open: (u64, u64),
+    open_locked: u64,
 }
 
 impl Facts {
     /// Takes a good line into account.
     pub(super) fn add(&mut self, checked: &Checked<'_>, chain: &Chain, root: &VerifyingKey) {
         match checked {
-            Checked::Record { entry, has_body, closed } => {
+            Checked::Record { entry, body, closed } => {
                 self.open.0 += 1;
-                if !has_body {
-                    self.events.push(Event::Hole(entry.seq));
+                match body {
+                    Body::Here => {}
+                    Body::Gone => self.events.push(Event::Hole(entry.seq)),
+                    Body::Locked => self.open_locked += 1,
                 }
                 self.events.extend(closed.iter().map(|name| Event::Closed(entry.seq, plain_name(name))));
-                self.moment(entry);
+                self.moment(entry, false);
             }
             Checked::Control { entry, body } => {
                 self.open.1 += 1;
-                self.events.extend(event(entry, body, root));
-                self.moment(entry);
+                let event = event(entry, body, root);
+                self.moment(entry, matches!(event, Some(Event::Start { .. } | Event::UncleanStart)));
+                self.events.extend(event);
             }
             Checked::Checkpoint { by_root } => self.checkpoint(chain, *by_root),
         }
@@ -90,6 +101,7 @@ impl Facts {
         let (records, controls) = std::mem::take(&mut self.open);
         self.records += records;
         self.controls += controls;
+        self.locked += std::mem::take(&mut self.open_locked);
         self.checkpoints += 1;
         if by_root {
             self.root_signed = Some((chain.records, chain.size()));
@@ -106,7 +118,7 @@ impl Facts {
                 self.heartbeat_seconds = heartbeat_seconds.or(self.heartbeat_seconds);
             }
             Event::UncleanStart => self.unclean_starts += 1,
-            Event::End => {}
+            Event::End | Event::Reload => {}
             Event::Gap { cause, records } => {
                 let gap = self.gaps.entry(cause).or_default();
                 *gap = Gap { entries: gap.entries + 1, records: gap.records + records };
@@ -117,8 +129,8 @@ impl Facts {
         }
     }
 
-    fn moment(&mut self, entry: &Entry) {
-        let now = Moment { at_ns: entry.sealed_at_ns, kind: entry.kind };
+    fn moment(&mut self, entry: &Entry, is_start: bool) {
+        let now = Moment { at_ns: entry.sealed_at_ns, kind: entry.kind, is_start };
         self.silent_between(self.last, now);
         self.first.get_or_insert(now);
         self.last = Some(now);
@@ -127,7 +139,7 @@ impl Facts {
     /// A process that starts was not there before.
     fn silent_between(&mut self, before: Option<Moment>, now: Moment) {
         let Some(before) = before else { return };
-        let is_start = matches!(now.kind, Kind::Config | Kind::UncleanStart) || before.kind == Kind::End;
+        let is_start = now.is_start || before.kind == Kind::End;
         let silent_ns = now.at_ns.saturating_sub(before.at_ns);
         if !is_start && silent_ns > self.silence.0 {
             self.silence = (silent_ns, before.at_ns);
@@ -150,6 +162,8 @@ impl Facts {
         self.records += next.records;
         self.controls += next.controls;
         self.checkpoints += next.checkpoints;
+        self.locked += next.locked;
+        self.missing_key = self.missing_key.or(next.missing_key);
         self.root_signed = next.root_signed.or(self.root_signed);
         self.starts += next.starts;
         self.unclean_starts += next.unclean_starts;
@@ -191,6 +205,9 @@ fn event(entry: &Entry, body: &[u8], root: &VerifyingKey) -> Option<Event> {
             let whole = [body, b"}"].concat();
             let members = Members::read(&whole);
             let number = |name| members.as_ref().and_then(|members| members.number(name));
+            if entry.kind == Kind::Config && number("reload").is_some() {
+                return Some(Event::Reload);
+            }
             if entry.kind == Kind::Config {
                 return Some(Event::Start { heartbeat_seconds: number("heartbeat_seconds") });
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Call, Delivery, Verdict, deadline};
+use super::{Call, Delivery, Verdict};
 use crate::exporter::{ExportError, Exporter, Log, Payload, Roll};
 use crate::pipeline::store::Chunk;
 
@@ -83,6 +83,10 @@ impl<E: Exporter> Delivery<E> {
     }
 
     async fn next(&mut self, every: Duration) -> Next {
+        // What is gathered is gathered again by whoever comes next.
+        if self.stop.is_leaving() {
+            return Next::Stopped;
+        }
         if self.rolling.as_ref().is_some_and(Rolling::is_full) {
             return Next::Due;
         }
@@ -92,7 +96,7 @@ impl<E: Exporter> Delivery<E> {
             biased;
             () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => Next::Due,
             more = self.reader.wait(ahead) => if more { Next::More } else { Next::End },
-            () = deadline(&mut self.stop) => Next::Stopped,
+            () = self.stop.no_more() => Next::Stopped,
         }
     }
 

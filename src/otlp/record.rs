@@ -1,82 +1,143 @@
-//! A sealed line as the commands look at it: members and attributes by name, values as they are written.
+//! A canonical or sealed line as a reader looks at it: members and attributes by name, values as they are written.
 
+use crate::otlp::Signal;
 use crate::stdx::json::{Error, Reader, Value};
 
 /// Deeper than a record nests, wrappers included.
 const DEPTH_MAX: usize = 320;
 
 /// Names with values in JSON, in the order of the line.
-type Members<'a> = Vec<(String, &'a str)>;
+pub type Members<'a> = Vec<(String, &'a str)>;
 
 /// One record.
 #[derive(Debug, Default)]
-pub(super) struct Record<'a> {
+pub struct Record<'a> {
     members: Members<'a>,
     attributes: Members<'a>,
+    /// Attributes.
     resource: Members<'a>,
+    /// Everything else of the resource.
+    resource_rest: Members<'a>,
+    /// Attributes.
+    scope_attributes: Members<'a>,
     scope: Members<'a>,
 }
 
 impl<'a> Record<'a> {
     /// Reads a canonical or sealed line.
-    pub(super) fn parse(line: &'a [u8]) -> Result<Self, Error> {
+    ///
+    /// # Errors
+    /// When it is no JSON object.
+    pub fn parse(line: &'a [u8]) -> Result<Self, Error> {
         let mut reader = Reader::new(line)?;
         let members = object(&mut reader)?;
         reader.end()?;
         let inner = |members: &Members<'a>, name: &str| inner(members, name);
-        let resource = inner(&members, "resource")?;
+        let mut resource = inner(&members, "resource")?;
+        let mut scope = inner(&members, "scope")?;
+        let attributes_of = |owner: &mut Members<'a>| {
+            let found = attributes(inner(owner, "attributes")?);
+            owner.retain(|(name, _)| name != "attributes");
+            Ok::<_, Error>(found)
+        };
         Ok(Self {
             attributes: attributes(inner(&members, "attributes")?),
-            resource: attributes(inner(&resource, "attributes")?),
-            scope: inner(&members, "scope")?,
+            resource: attributes_of(&mut resource)?,
+            resource_rest: resource,
+            scope_attributes: attributes_of(&mut scope)?,
+            scope,
             members,
         })
     }
 
+    /// What it is of.
+    #[must_use]
+    pub fn signal(&self) -> Option<Signal> {
+        match self.member("signal")? {
+            "\"log\"" => Some(Signal::Logs),
+            "\"span\"" => Some(Signal::Traces),
+            "\"metrics\"" => Some(Signal::Metrics),
+            _ => None,
+        }
+    }
+
     /// A member of the record itself, as JSON.
-    pub(super) fn member(&self, name: &str) -> Option<&'a str> {
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<&'a str> {
         find(&self.members, name)
     }
 
     /// All members.
-    pub(super) fn members(&self) -> &Members<'a> {
+    #[must_use]
+    pub fn members(&self) -> &Members<'a> {
         &self.members
     }
 
     /// An attribute of the record, as JSON.
-    pub(super) fn attribute(&self, name: &str) -> Option<&'a str> {
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<&'a str> {
         find(&self.attributes, name)
     }
 
     /// All attributes of the record.
-    pub(super) fn attributes(&self) -> &Members<'a> {
+    #[must_use]
+    pub fn attributes(&self) -> &Members<'a> {
         &self.attributes
     }
 
     /// An attribute of its resource, as JSON.
-    pub(super) fn resource(&self, name: &str) -> Option<&'a str> {
+    #[must_use]
+    pub fn resource(&self, name: &str) -> Option<&'a str> {
         find(&self.resource, name)
     }
 
+    /// All attributes of its resource.
+    #[must_use]
+    pub fn resource_attributes(&self) -> &Members<'a> {
+        &self.resource
+    }
+
+    /// What its resource says beside attributes.
+    #[must_use]
+    pub fn resource_rest(&self) -> &Members<'a> {
+        &self.resource_rest
+    }
+
+    /// All attributes of its scope.
+    #[must_use]
+    pub fn scope_attributes(&self) -> &Members<'a> {
+        &self.scope_attributes
+    }
+
+    /// What its scope says beside attributes.
+    #[must_use]
+    pub fn scope_rest(&self) -> &Members<'a> {
+        &self.scope
+    }
+
     /// A member of its scope, as JSON.
-    pub(super) fn scope(&self, name: &str) -> Option<&'a str> {
+    #[must_use]
+    pub fn scope(&self, name: &str) -> Option<&'a str> {
         find(&self.scope, name)
     }
 
     /// The first of these attributes that the record or its resource has, as text.
-    pub(super) fn first_of(&self, names: &[&str]) -> Option<String> {
+    #[must_use]
+    pub fn first_of(&self, names: &[&str]) -> Option<String> {
         names.iter().find_map(|name| self.attribute(name).or_else(|| self.resource(name))).map(plain)
     }
 
     /// What the record calls itself: its event, or its span.
-    pub(super) fn name(&self) -> Option<String> {
+    #[must_use]
+    pub fn name(&self) -> Option<String> {
         let named = self.member("event_name").or_else(|| self.attribute("event.name")).or_else(|| self.member("name"));
         named.map(plain)
     }
 
     /// What a key of `--where` means: `attributes.X`, `resource.X`, `scope.X`, a member, an attribute, an attribute of the
     /// resource, whichever is there first.
-    pub(super) fn lookup(&self, key: &str) -> Option<&'a str> {
+    #[must_use]
+    pub fn lookup(&self, key: &str) -> Option<&'a str> {
         if let Some(name) = key.strip_prefix("attributes.") {
             return self.attribute(name);
         }
@@ -88,14 +149,16 @@ impl<'a> Record<'a> {
     }
 
     /// When it happened, in nanoseconds since 1970, as the record says: its time, when it was observed, when it began.
-    pub(super) fn time_ns(&self) -> Option<u64> {
+    #[must_use]
+    pub fn time_ns(&self) -> Option<u64> {
         ["time_unix_nano", "observed_time_unix_nano", "start_time_unix_nano"]
             .iter()
             .find_map(|name| self.nanos(name).filter(|time| *time > 0))
     }
 
     /// A member that is a time.
-    pub(super) fn nanos(&self, name: &str) -> Option<u64> {
+    #[must_use]
+    pub fn nanos(&self, name: &str) -> Option<u64> {
         self.member(name)?.trim_matches('"').parse().ok()
     }
 }
@@ -137,7 +200,8 @@ fn find<'a>(members: &Members<'a>, name: &str) -> Option<&'a str> {
 
 /// A value as text: a string without quotes and escapes, a large integer or a special double as such, anything else as its
 /// JSON.
-pub(super) fn plain(raw: &str) -> String {
+#[must_use]
+pub fn plain(raw: &str) -> String {
     let inner = ["{\"$int\":", "{\"$double\":"].iter().find_map(|wrapper| raw.strip_prefix(wrapper)?.strip_suffix('}'));
     let raw = inner.unwrap_or(raw);
     match Reader::over(raw).value() {
