@@ -12,11 +12,11 @@ use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use memchr::{memchr_iter, memchr2_iter};
+use memchr::{memchr, memchr_iter, memchr2_iter};
 
 use crate::processor::redact::config::Config;
 use crate::processor::redact::decode;
-use crate::processor::redact::detector::bytes::{escape_ends, is_base64url, run_end_within};
+use crate::processor::redact::detector::bytes::{escape_ends, is_base64url, run_end_within, steps};
 use crate::processor::redact::detector::format::Format;
 use crate::processor::redact::detector::{DETECTORS, Detector, Find, aws, email, llm, phone};
 use crate::processor::redact::literals::Literals;
@@ -74,6 +74,7 @@ impl Need {
 
     /// False for a text without such a value.
     fn may_be_met(self, text: &[u8]) -> bool {
+        steps::add(text.len());
         if self.together { phone::may_be_near(text) } else { Kinds::of(text).digits as usize >= self.digits }
     }
 }
@@ -226,11 +227,14 @@ impl Prefilter {
         places.part = part.start;
         let raw = &raw[part];
         let kinds = Kinds::of(raw);
-        let escaped = LazyCell::new(|| memchr::memchr(b'\\', raw).is_some());
+        // Escapes stand for less than they take, and a key of JSON is the context of all of a list: what is near may look far.
+        let scattered =
+            LazyCell::new(|| matches!(raw.trim_ascii_start(), [b'{' | b'[', ..]) || memchr(b'\\', raw).is_some());
+        let together = LazyCell::new(|| phone::may_be_near(raw));
         let add_word = |places: &mut Places, word: Range<usize>, need: Need| {
-            // Escapes stand for less than they take, and what is near may look far.
-            let around = if *escaped { raw } else { &raw[text::around(&word, raw.len())] };
-            if kinds.digits as usize >= need.digits && need.may_be_met(around) {
+            let in_all = || kinds.digits as usize >= need.digits && (!need.together || *together);
+            let near = || *scattered || need.may_be_met(&raw[text::around(&word, raw.len())]);
+            if in_all() && near() {
                 places.add(word);
             }
         };
@@ -473,6 +477,24 @@ mod tests {
         }
         for text in ["my tel 12", "homeTel 1", "a\\npan 7", "xx\x12\x70pan", "zz\x0aspan", "pans 5", "xx tels\x12"] {
             assert!(!places(text.as_bytes()).is_empty(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn words_of_context_in_a_string_are_places_where_a_value_may_stand_near() {
+        let far = "x".repeat(300);
+        for (text, expected) in [
+            ("phone 415 555 2671".to_owned(), 1),
+            ("the mobile-ios app at 0a1b2c3d4e5f6a7b".to_owned(), 0),
+            (format!("phone {far} 4155552671"), 0),
+            (format!("{{\"phone\":[\"{far}\",\"4155552671\"]}}"), 1),
+            (format!("phone {} 4155552671", "\\\"".repeat(60)), 1),
+            (format!("4155552671 {far} mobile"), 0),
+            ("4155552671 (mobile)".to_owned(), 1),
+        ] {
+            let mut places = Places::default();
+            let clean = PREFILTER.scan_string(text.as_bytes(), 0..text.len(), &mut places);
+            assert_eq!((places.hits.len(), clean), (expected, expected == 0), "{text}");
         }
     }
 

@@ -182,13 +182,6 @@ impl Body {
     }
 }
 
-/// True for the body of a token that may be a real one.
-pub(in super::super) fn is_random(body: &[u8]) -> bool {
-    let mut seen = Body::default();
-    seen.take(body);
-    seen.is_random() && !names_a_stand_in(body)
-}
-
 /// What people write where a secret belongs.
 const STAND_INS: &[&str] = &["xxxxx", "your", "placeholder", "changeme", "change-me", "goeshere", "go-here"];
 

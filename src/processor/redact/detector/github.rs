@@ -1,11 +1,11 @@
 //! `github-token`: `ghp_`, `gho_`, `ghu_`, `ghs_`, `ghr_` and `github_pat_` tokens.
 //!
 //! The last six characters of a token are the CRC-32 of the thirty before, in base 62. With it a token is one whatever it
-//! looks like; without it, it must look random, because a token that somebody changed by a character is worth a mask, but
-//! `ghp_xxxx…` is not.
+//! looks like; without it, it must not be a stand-in, because a token that somebody changed by a character is worth a mask,
+//! but `ghp_xxxx…` is not.
 
 use crate::processor::redact::detector::bytes::{has_at, run_end};
-use crate::processor::redact::detector::format::is_random;
+use crate::processor::redact::detector::format::names_a_stand_in;
 use crate::processor::redact::detector::{Class, Confidence, Detector, Family, Find, SECRET, Verdict};
 
 pub(super) static DETECTOR: Detector = Detector {
@@ -33,10 +33,18 @@ fn find(text: &[u8], at: usize) -> Verdict {
         if has_at(text, at, fine) { (at + fine.len(), FINE_LEN_MIN, true) } else { (at + 4, LEN_MIN, false) };
     let end = run_end(text, body, |byte| byte.is_ascii_alphanumeric() || (underscore && byte == b'_'));
     let content = &text[body..end];
-    if content.len() >= len_min && (underscore || has_checksum(content) || is_random(content)) {
+    if content.len() >= len_min && (underscore || has_checksum(content) || !is_stand_in(content)) {
         return Verdict::Hit(at..end);
     }
     Verdict::NO
+}
+
+/// Fewer different characters are typed, not drawn.
+const DISTINCT_MIN: u32 = 3;
+
+fn is_stand_in(content: &[u8]) -> bool {
+    let distinct = content.iter().fold(0_u128, |seen, byte| seen | 1 << (byte & 0x7f)).count_ones();
+    distinct < DISTINCT_MIN || names_a_stand_in(content)
 }
 
 const CHECKED_LEN: usize = 30;
