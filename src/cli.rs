@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand, one table of exit codes for all.
 
 mod anchor;
+mod body_keys;
 mod bytes;
 mod cases;
 mod dead_letter;

@@ -15,8 +15,11 @@
 //! {"audit.control":"..",..,"audit.seal":{..}}                                                the ledger's own events
 //! {"audit.checkpoint":"<C2SP checkpoint as a signed note>"}                                  after every group
 //! ```
+//!
+//! Bodies of records may rest encrypted: see [`bodies`].
 
 pub mod anchor;
+pub mod bodies;
 pub mod cert;
 pub mod control;
 pub mod cosign;
@@ -53,6 +56,7 @@ mod recover;
 mod run;
 mod scan;
 
+pub use self::bodies::Keyring;
 pub use self::control::Control;
 
 pub use self::drafts::{Drafts, field_digest, random16};

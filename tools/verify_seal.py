@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Verifies telseal ledgers without telseal: written from docs/seal-format.md, sharing nothing with the Rust code.
 
-    verify_seal.py [--key VKEY|FILE] [--anchor FILE]... [--max-age SECONDS] [--expect-size N] [--no-gaps] [--json] PATH...
+    verify_seal.py [--key VKEY|FILE] [--anchor FILE]... [--max-age SECONDS] [--expect-size N] [--no-gaps]
+                   [--encryption-key FILE] [--json] PATH...
 
 PATH is a ledger's folder, a folder with several, segment files (.ndjson, .ndjson.zst, .seal.zst), a file of sealed lines
 copied from one, or a proof (.tlog-proof, with --line FILE for a line that is kept apart).
 
 Exit codes: 0 verified, 1 a file cannot be read, 2 usage, 4 a violation, 6 no violation, but the proof is incomplete.
 
-Needs Python 3.9 and `cryptography`; for compressed segments also the `zstandard` package or the `zstd` program.
+Needs Python 3.9 and `cryptography`; for compressed segments and encrypted bodies also the `zstandard` package or the `zstd` program.
 Section numbers in comments are those of docs/seal-format.md. Memory: one line, and one number for each deleted body.
 """
 
@@ -21,11 +22,13 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 LINE_MAX = 256 * 1024 * 1024
 KINDS = ("record", "genesis", "heartbeat", "key_rotate", "gap", "retention", "erasure", "hold", "anchor", "config",
@@ -301,6 +304,145 @@ def skip_value(text, at, seq):
     return at + len(raw)
 
 
+# Section 9.5: encrypted bodies.
+
+BODIES = re.compile(rb'\{"audit\.bodies":(\{"bytes":([0-9]+),"count":([0-9]+),"first":([0-9]+),"key":"([0-9a-f]{16})","v":1\}),"box":"([^"\\]*)"\}')
+LOCKED = re.compile(rb'\{"audit\.locked":"([A-Za-z0-9+/]{171}=)"\}')
+DATA_KEY = re.compile(rb'\{"audit\.key":(\{"id":"([0-9a-f]{16})","under":"([0-9a-f]{16})","v":1\}),"wrapped":"([^"\\]*)"\}')
+BODIES_MAX = 1 << 28
+
+
+def key_id(key):
+    return sha256(b"telseal key/v1\0", key)[:8].hex()
+
+
+def body_keys(path):
+    """The keys in a file, by id."""
+    keys = [line.strip() for line in Path(path).read_text().splitlines()]
+    keys = [unb64(line, 32) for line in keys if line and not line.startswith("#")]
+    if not keys:
+        raise malformed("a file without keys")
+    return {key_id(key): key for key in keys}
+
+
+def aes_open(key, sealed, bound):
+    try:
+        return AESGCM(key).decrypt(sealed[:12], sealed[12:], bound)
+    except InvalidTag:
+        return None
+
+
+class Opener:
+    """Turns the locked lines of one segment into what they stand for."""
+
+    def __init__(self, folder, header, origin, keys):
+        self.path, self.keys = folder / f"{header.first:020}.keys", keys
+        self.place = f"{origin}\n{header.stream}\n{header.first}\n".encode()
+        self.wrapped, self.left, self.first, self.text = None, 0, None, None
+
+    def bodies(self, line):
+        match = BODIES.fullmatch(line)
+        if not match or self.left:
+            raise malformed("not a line of bodies, or too early")
+        size, count, first = (decimal(match[at].decode()) for at in (2, 3, 4))
+        box = unb64(match[6])
+        if len(box) < 28 or size > BODIES_MAX or count == 0:
+            raise malformed("not a line of bodies")
+        self.left, self.first, key = count, first, self.data_key(match[5].decode())
+        self.text = key
+        if isinstance(key, bytes):
+            packed = aes_open(key, box, b"telseal bodies/v1\n" + self.place + match[1])
+            if packed is None:
+                raise Violation("modified", "the bodies are not what was encrypted here", first)
+            self.text = unzstd(packed, size)
+
+    def data_key(self, name):
+        """The key, or "gone", or "locked"."""
+        if self.wrapped is None:
+            self.wrapped = self.read_keys()
+        if name not in self.wrapped:
+            return "gone"
+        inner, under, wrapped = self.wrapped[name]
+        if under not in self.keys:
+            return "locked"
+        key = aes_open(self.keys[under], wrapped, b"telseal segment-key/v1\n" + self.place + inner)
+        if key is None or key_id(key) != name:
+            raise Violation("modified", "the key of the segment is not what was wrapped")
+        return key
+
+    def read_keys(self):
+        found = {}
+        text = self.path.read_bytes() if self.path.exists() else b""
+        if text and not text.endswith(b"\n"):
+            raise malformed("the file with the keys of the segment is cut short")
+        for line in text.split(b"\n")[:-1]:
+            match = DATA_KEY.fullmatch(line)
+            if not match:
+                raise malformed("the file with the keys of the segment is malformed")
+            found.setdefault(match[2].decode(), (match[1], match[3].decode(), unb64(match[4], 60)))
+        return found
+
+    def locked(self, line):
+        """The entry, and its sealed line, or "gone", or "locked"."""
+        match = LOCKED.fullmatch(line)
+        if not match or self.left == 0:
+            raise malformed("not a locked line, or without a line of bodies")
+        raw = unb64(match[1], 128)
+        entry = Entry(raw)
+        if entry.kind != RECORD:
+            raise malformed("only records may be locked", entry.seq)
+        self.left -= 1
+        if self.first not in (None, entry.seq):
+            raise Violation("modified", "the bodies are those of other entries", entry.seq)
+        self.first = None
+        if isinstance(self.text, str):
+            return entry, self.text
+        salt, size = self.text[:16], int.from_bytes(self.text[16:20], "big")
+        disclosures, rest = self.text[20:20 + size], self.text[20 + size:]
+        body, self.text = rest[:entry.body_len], rest[entry.body_len:]
+        if len(salt) < 16 or len(disclosures) < size or len(body) < entry.body_len:
+            raise Violation("modified", "the body is not that of the entry", entry.seq)
+        if self.left == 0 and self.text:
+            raise malformed("bodies that belong to no line", entry.seq)
+        told = b'"disclosures":' + disclosures + b"," if disclosures else b""
+        seal = f'"entry":"{base64.b64encode(raw).decode()}","n":{entry.seq},"salt":"{base64.b64encode(salt).decode()}",'
+        seal += f'"stream":"{uuid_text(entry.stream)}","v":1}}}}'
+        return entry, Sealed((body[:-1] if body.endswith(b"}") else body) + SEAL_OPEN + told + seal.encode())
+
+
+def unzstd(packed, size):
+    """One frame of exactly this many bytes."""
+    frame = io.BytesIO(packed)
+    check_frame(frame, len(packed))
+    if frame.tell() != len(packed):
+        raise malformed("more than one frame in a box")
+    try:
+        import zstandard
+        text = zstandard.ZstdDecompressor(max_window_size=1 << 31).stream_reader(packed).read(size + 1)
+    except ImportError:
+        text = zstd_program(packed, size)
+    except Exception as error:
+        raise malformed(f"a box does not decompress: {error}") from None
+    if len(text) != size:
+        raise malformed("a box decompresses to another length")
+    return text
+
+
+def zstd_program(packed, size):
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.write(packed)
+            file.seek(0)
+            with subprocess.Popen(["zstd", "-dcq", "--long=31"], stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
+                text = program.stdout.read(size + 1)
+                program.stdout.close()
+                if program.wait() != 0:
+                    raise malformed("a box does not decompress")
+                return text
+    except FileNotFoundError:
+        raise Unreadable("encrypted bodies need the Python package `zstandard` or the program `zstd`") from None
+
+
 HEADER = re.compile(
     rb'(\{"audit\.segment":\{"cert":"([^"\\]*(?:\\n[^"\\]*)*)","epoch":([0-9]+),"first":([0-9]+),'
     rb'"frontier":\[((?:"[A-Za-z0-9+/=]{44}"(?:,"[A-Za-z0-9+/=]{44}")*)?)\],"prev_leaf":"([A-Za-z0-9+/=]{44})","records":([0-9]+),'
@@ -432,8 +574,9 @@ def segments_in(folder):
 # Sections 10, 11 and 14: the check of one ledger.
 
 class Ledger:
-    def __init__(self, root, whole):
-        self.root, self.whole = root, whole
+    def __init__(self, root, whole, keys=None):
+        self.root, self.whole, self.keys = root, whole, keys or {}
+        self.opener, self.locked = None, []
         self.tree, self.records, self.prev_leaf, self.signed, self.sealed_at = Tree(), 0, ZERO, 0, 0
         self.stream = self.cert = self.rotation = None
         self.begun = self.tied = False
@@ -456,7 +599,8 @@ class Ledger:
                     self.tail_lines += 1
                     return
                 if expects_header:
-                    self.header(line, named)
+                    header = self.header(line, named)
+                    self.opener = Opener(path.parent, header, self.root.name, self.keys)
                     expects_header = False
                 else:
                     self.line(line)
@@ -494,6 +638,7 @@ class Ledger:
             self.joint(header, cert)
         else:
             self.begin(header, cert)
+        return header
 
     def begin(self, header, cert):
         if self.whole and header.first != 0:
@@ -523,6 +668,9 @@ class Ledger:
         if line.startswith(b'{"audit.checkpoint":'):
             self.checkpoint(line)
             return
+        if line.startswith(b'{"audit.bodies":'):
+            self.opener.bodies(line)
+            return
         if self.rotation is not None:
             raise Violation("wrong-epoch", "an entry between a key rotation and its checkpoint", self.tree.size)
         if line.startswith(b'{"audit.entry":'):
@@ -530,11 +678,16 @@ class Ledger:
             if not match:
                 raise malformed("not a stub", self.tree.size)
             self.entry(Entry(unb64(match[1], 128)), None)
+        elif line.startswith(b'{"audit.locked":'):
+            entry, sealed = self.opener.locked(line)
+            if sealed == "locked":
+                self.locked.append(entry.seq)
+            self.entry(entry, None if isinstance(sealed, str) else sealed, is_hole=sealed == "gone")
         else:
             sealed = Sealed(line)
             self.entry(sealed.entry, sealed)
 
-    def entry(self, entry, sealed):
+    def entry(self, entry, sealed, is_hole=True):
         size = self.tree.size
         if uuid_text(entry.stream) != self.stream:
             raise Violation("modified", "the entry belongs to another ledger", size)
@@ -554,7 +707,8 @@ class Ledger:
         if sealed is None:
             if entry.kind != RECORD:
                 raise malformed("only records may be stubs", size)
-            self.holes.append(size)
+            if is_hole:
+                self.holes.append(size)
         elif closed:
             self.closed.append((size, closed))
         if entry.kind != RECORD:
@@ -740,7 +894,7 @@ def verify_ledger(name, folder, segments, whole, options):
     root, source = root_of(folder, segments, options)
     if root is None:
         return 6, {"ledger": str(name), "incomplete": ["no segment"]}
-    ledger = Ledger(root, whole)
+    ledger = Ledger(root, whole, options.body_keys)
     anchors = [note for note in options.notes if note.lines[0] == root.name]
     options.used.update(id(note) for note in anchors)
     ledger.anchors = {checkpoint_of(note, root)[0]: None for note in anchors}
@@ -753,6 +907,9 @@ def verify_ledger(name, folder, segments, whole, options):
         incomplete.append("nothing ties the epoch's key to the root key")
     if ledger.tail_lines:
         incomplete.append(f"{ledger.tail_lines} lines after the last checkpoint")
+    locked = sum(seq < ledger.signed for seq in ledger.locked)
+    if locked:
+        incomplete.append(f"that the bodies are there and are what was sealed: {locked} are encrypted and were not opened")
     seq = ledger.unexplained()
     if seq is not None and ledger.first == 0 and whole:
         raise Violation("unauthorised-hole", "no order covers the missing body", seq)
@@ -770,7 +927,7 @@ def verify_ledger(name, folder, segments, whole, options):
     statement = {
         "ledger": str(name), "origin": root.name, "stream": ledger.stream, "first": ledger.first, "size": ledger.signed,
         "root": base64.b64encode(ledger.tree.root()).decode(), "records": ledger.records, "checkpoints": ledger.checkpoints,
-        "epochs": len(ledger.keys), "holes": len(ledger.holes), "closed_fields": len(ledger.closed), "gaps": ledger.gaps,
+        "epochs": len(ledger.keys), "holes": len(ledger.holes), "locked": locked, "closed_fields": len(ledger.closed), "gaps": ledger.gaps,
         "key_sha256": root.fingerprint(), "key_from": source, "incomplete": incomplete,
     }
     return (6 if incomplete else 0), statement
@@ -939,11 +1096,15 @@ def main(arguments):
     parser.add_argument("--max-age", type=lambda text: float(text.removesuffix("s")), help="seconds")
     parser.add_argument("--expect-size", type=int)
     parser.add_argument("--no-gaps", action="store_true", help="declared gaps make the proof incomplete")
+    parser.add_argument("--encryption-key", metavar="FILE", help="a file of keys that open encrypted bodies")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     worst, options.used = 0, set()
     try:
         options.notes = [note for path in options.anchor for note in notes_in(path)]
+        options.body_keys = body_keys(options.encryption_key) if options.encryption_key else {}
+    except Violation as violation:
+        parser.error(f"--encryption-key: {violation.what}")
     except OSError as error:
         print(f"verify_seal: {error}", file=sys.stderr)
         return 1

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 
+use crate::cli::body_keys::{BodyKeys, bodiless};
 use crate::cli::failed::{Failed, Result};
 use crate::cli::{Exit, complain, failed, say};
 use crate::ledger::entry::Entry;
@@ -28,6 +29,8 @@ pub(super) struct BytesArgs {
     /// The 128 bytes of the entry, which the leaf of the tree is made from
     #[arg(long, conflicts_with = "json")]
     entry: bool,
+    #[command(flatten)]
+    bodies: BodyKeys,
     /// Print one JSON object: line, salt, entry, and the hashes that must come out
     #[arg(long)]
     json: bool,
@@ -38,15 +41,16 @@ pub(super) fn bytes(args: &BytesArgs) -> Exit {
 }
 
 fn run(args: &BytesArgs) -> Result<Exit> {
-    let folder = Folder::find(&args.path)?;
+    let folder = Folder::find(&args.path)?.with_keys(args.bodies.read()?);
     let proof = prove(&folder, args.seq)?;
     if args.entry {
         write(&proof.entry)?;
         complain(format!("the leaf is SHA-256 of a zero byte and these 128: {}\n", hex(&leaf(&proof.entry))));
         return Ok(Exit::Ok);
     }
-    let gone = || Failed::inconclusive(format!("the body of entry {} is gone", args.seq));
-    let (line, salt) = proof.line.as_ref().zip(proof.salt.as_ref()).ok_or_else(gone)?;
+    let Some((line, salt)) = proof.line.as_ref().zip(proof.salt.as_ref()) else {
+        return Err(Failed::inconclusive(bodiless(&folder, args.seq)?));
+    };
     if args.json {
         say(json(&proof, line, salt));
         return Ok(Exit::Ok);

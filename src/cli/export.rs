@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::cli::body_keys::BodyKeys;
 use crate::cli::failed::{Failed, Result};
 use crate::cli::key::read_key;
 use crate::cli::select::{Select, SelectArgs};
@@ -57,6 +58,8 @@ pub(super) struct ExportArgs {
     /// Trust only this key: the verifier key text, as in `key.pub`, or a file that holds it
     #[arg(long, value_name = "VKEY|FILE")]
     key: Option<String>,
+    #[command(flatten)]
+    bodies: BodyKeys,
 }
 
 pub(super) fn export(args: &ExportArgs) -> Exit {
@@ -65,10 +68,11 @@ pub(super) fn export(args: &ExportArgs) -> Exit {
 
 fn run(args: &ExportArgs) -> Result<Exit> {
     let select = args.select.select()?;
-    let folder = Folder::find(&args.path)?;
+    let keyring = args.bodies.read()?;
+    let folder = Folder::find(&args.path)?.with_keys(keyring.clone());
     let target = if folder.is_one_file { &args.path } else { &folder.dir };
     let key = args.key.as_deref().map(read_key).transpose()?;
-    let report = verify(target, &VerifyOptions { key, ..VerifyOptions::default() })?;
+    let report = verify(target, &VerifyOptions { key, keyring, ..VerifyOptions::default() })?;
     let ledger = report.ledgers.into_iter().next().ok_or_else(|| Failed::inconclusive("no ledger"))?;
     let mut export = Export::new(args.format, select, &ledger);
     match &args.out {

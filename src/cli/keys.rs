@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use crate::cli::body_keys::BodyKeys;
 use crate::cli::failed::{Failed, Result};
 use crate::cli::offline::{self, Refused};
 use crate::cli::{Exit, complain, failed, say};
+use crate::ledger::bodies::{Rewrapped, add_key, rewrap_all};
 use crate::ledger::cosign::witness_key;
 use crate::ledger::keys::{create_key_file, read_key_file, read_public_key};
 use crate::ledger::note::{VerifyingKey, is_origin};
@@ -27,6 +29,15 @@ pub(super) enum KeysCommand {
     Export(ExportArgs),
     /// Begin a new epoch now and wipe the key that signed until now; a running telseal is asked to do it
     Rotate(RotateArgs),
+    /// Make a key for encryption at rest: a new file, mode 0600, or, where the file exists, a new key in front of the others
+    ///
+    /// Configure it as `seal: {encryption: {key_file: FILE}}`. The first key of the file is in use, the others open what is older.
+    Encryption(EncryptionArgs),
+    /// Put the first key of the file in force: every segment's own key is wrapped under it, no body is written anew
+    ///
+    /// A running telseal is asked to read its file again, and goes on. When this has succeeded, older keys may be taken off the
+    /// file.
+    Rewrap(RewrapArgs),
 }
 
 /// The options of `telseal keys init`.
@@ -60,6 +71,24 @@ pub(super) struct RotateArgs {
     /// Where the root key is, if it is at hand and not in the ledger's folder
     #[arg(long, value_name = "FILE")]
     root_key: Option<PathBuf>,
+    #[command(flatten)]
+    bodies: BodyKeys,
+}
+
+/// The options of `telseal keys encryption`.
+#[derive(Debug, Args)]
+pub(super) struct EncryptionArgs {
+    /// The file of keys
+    file: PathBuf,
+}
+
+/// The options of `telseal keys rewrap`.
+#[derive(Debug, Args)]
+pub(super) struct RewrapArgs {
+    /// A sealed pipeline's folder, or a data directory with one
+    path: PathBuf,
+    #[command(flatten)]
+    bodies: BodyKeys,
 }
 
 pub(super) fn keys(command: &KeysCommand) -> Exit {
@@ -67,6 +96,8 @@ pub(super) fn keys(command: &KeysCommand) -> Exit {
         KeysCommand::Init(args) => init(args),
         KeysCommand::Export(args) => export(args),
         KeysCommand::Rotate(args) => rotate(args),
+        KeysCommand::Encryption(args) => encryption(args),
+        KeysCommand::Rewrap(args) => rewrap(args),
     })
 }
 
@@ -119,16 +150,49 @@ fn public_json(key: &VerifyingKey) -> String {
 }
 
 fn rotate(args: &RotateArgs) -> Result<Exit> {
-    let folder = Folder::find(&args.path)?;
+    let folder = Folder::find(&args.path)?.with_keys(args.bodies.read()?);
     let root = args.root_key.clone().map_or(RootKey::Folder, RootKey::File);
     let epoch = offline::request(&folder, root, Request::Rotate)?.epoch;
     complain(format!("epoch {epoch} signs from now on; the key of epoch {} is wiped\n", epoch.saturating_sub(1)));
     Ok(Exit::Ok)
 }
 
+fn encryption(args: &EncryptionArgs) -> Result<Exit> {
+    let key = add_key(&args.file)?;
+    complain(format!("the key {key} is the first one of {} now\n", args.file.display()));
+    Ok(Exit::Ok)
+}
+
+fn rewrap(args: &RewrapArgs) -> Result<Exit> {
+    let keyring = args.bodies.need()?;
+    let folder = Folder::find(&args.path)?.with_keys(keyring.clone());
+    let key = keyring.in_use().map(|key| key.to_string()).unwrap_or_default();
+    let _lock = if folder.is_in_use() {
+        // From here on it wraps new keys under this one as well; the older ones are ours to do.
+        let there = offline::request(&folder, RootKey::Folder, Request::Rewrap)?.body_key;
+        if there != keyring.in_use() {
+            let there = there.map(|key| key.to_string()).unwrap_or_default();
+            let what = format!("the running telseal has the key {there} in use, not {key}: it reads another file");
+            return Err(Failed::new(Exit::Runtime, what));
+        }
+        None
+    } else {
+        Some(offline::alone(&folder)?)
+    };
+    let Rewrapped { keys, kept } = rewrap_all(&folder.dir, &keyring)?;
+    complain(format!(
+        "{keys} keys of segments are wrapped under the key {key} now, {kept} were already; older keys may go\n"
+    ));
+    Ok(Exit::Ok)
+}
+
 impl From<LedgerError> for Failed {
     fn from(error: LedgerError) -> Self {
-        let exit = if matches!(error, LedgerError::Integrity { .. }) { Exit::Integrity } else { Exit::Runtime };
+        let exit = match error {
+            LedgerError::Integrity { .. } => Exit::Integrity,
+            LedgerError::Locked { .. } => Exit::Inconclusive,
+            _ => Exit::Runtime,
+        };
         Self::new(exit, error.to_string())
     }
 }

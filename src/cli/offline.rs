@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::ledger::entry::{Entry, Kind};
 use crate::ledger::request::{self, Answer, AskError, Request};
-use crate::ledger::walk::{Folder, SegmentReader, WalkError};
+use crate::ledger::walk::{Folder, WalkError};
 use crate::ledger::{Ledger, LedgerError, Options, RootKey};
-use crate::stdx::durable;
+use crate::stdx::durable::{self, Lock};
 
 /// How long a running telseal may take to answer. It looks once a second.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,21 +40,28 @@ pub(super) fn request(folder: &Folder, root: RootKey, request: Request) -> Resul
     if folder.is_in_use() {
         return Ok(request::ask(&folder.dir, &request, PATIENCE)?);
     }
-    let _lock = durable::lock_dir(&lock_of(&folder.dir))?;
+    let _lock = alone(folder)?;
     if last_kind(folder)? != Some(Kind::End) {
         request::leave(&folder.dir, &request).map_err(AskError::File)?;
         return Err(Refused::Unclean);
     }
     // The name of the pipeline matters for a new ledger only.
-    let (mut ledger, ..) = Ledger::open(&folder.dir, &Options { root, ..Options::new("offline") })?;
+    let options = Options { root, encryption: folder.keyring.clone(), ..Options::new("offline") };
+    let (mut ledger, ..) = Ledger::open(&folder.dir, &options)?;
     match request {
         Request::Export(event) => ledger.append_control(event)?,
         // Whoever opens a ledger begins a new epoch.
         Request::Rotate => {}
+        Request::Rewrap => ledger.rewrap()?,
     }
-    let answer = Answer { entries: ledger.entries(), epoch: ledger.epoch().epoch };
+    let answer = ledger.answer();
     ledger.finish()?;
     Ok(answer)
+}
+
+/// Takes the lock: nobody writes the ledger while it is held.
+pub(super) fn alone(folder: &Folder) -> Result<Lock, Refused> {
+    Ok(durable::lock_dir(&lock_of(&folder.dir))?)
 }
 
 /// The folder whose lock a running telseal would hold: that of the `data_dir`, where the ledger still lies in one.
@@ -67,7 +74,7 @@ fn lock_of(dir: &Path) -> PathBuf {
 /// What the last entry is.
 fn last_kind(folder: &Folder) -> Result<Option<Kind>, WalkError> {
     let Some(last) = folder.segments.last() else { return Ok(None) };
-    let mut reader = SegmentReader::open(&last.path)?;
+    let mut reader = folder.open(&last.path)?;
     let mut kind = None;
     while let Some(item) = reader.next_item()? {
         kind = item.entry().and_then(Entry::decode).map(|entry| entry.kind).or(kind);

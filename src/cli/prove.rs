@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::cli::body_keys::{BodyKeys, bodiless};
 use crate::cli::failed::{Failed, Result};
 use crate::cli::{Exit, complain, failed, say};
 use crate::ledger::prove::{Proof, ProveError, prove as make, prove_against};
@@ -31,6 +32,8 @@ pub(super) struct ProveArgs {
     /// Put the record's canonical line into the proof; without it the line must be handed over beside it
     #[arg(long)]
     with_line: bool,
+    #[command(flatten)]
+    bodies: BodyKeys,
 }
 
 pub(super) fn prove(args: &ProveArgs) -> Exit {
@@ -38,7 +41,7 @@ pub(super) fn prove(args: &ProveArgs) -> Exit {
 }
 
 fn run(args: &ProveArgs) -> Result<Exit> {
-    let folder = Folder::find(&args.path)?;
+    let folder = Folder::find(&args.path)?.with_keys(args.bodies.read()?);
     let proof = match &args.anchor {
         None => make(&folder, args.seq)?,
         Some(path) => prove_against(&folder, args.seq, &read_anchor(path)?)?,
@@ -52,10 +55,10 @@ fn run(args: &ProveArgs) -> Result<Exit> {
     };
     durable::write_atomic(out, text.as_bytes(), Mode::Private)?;
     let line = match (has_line, args.with_line) {
-        (false, _) => "its body is gone; the proof shows that the entry was there",
-        (true, true) => "in the proof",
+        (false, _) => format!("{}; the proof shows that the entry was there", bodiless(&folder, args.seq)?),
+        (true, true) => "in the proof".to_owned(),
         (true, false) => {
-            "not in the proof: hand over the sealed line, or what `telseal bytes --line` prints, beside it"
+            "not in the proof: hand over the sealed line, or what `telseal bytes --line` prints, beside it".to_owned()
         }
     };
     complain(format!(

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::cli::Exit;
+use crate::cli::body_keys::BodyKeys;
 use crate::cli::failed::{Failed, Result};
 use crate::cli::key::read_key;
 use crate::ledger::retain::{Done, Draft, RetainError, Survey, execute};
@@ -24,6 +25,8 @@ pub(super) struct TargetArgs {
     /// Trust only this root key, see `telseal verify`
     #[arg(long, value_name = "VKEY|FILE")]
     key: Option<String>,
+    #[command(flatten)]
+    bodies: BodyKeys,
     /// Who decided; sealed with the order
     #[arg(long, value_name = "NAME", default_value = "operator")]
     pub(super) actor: String,
@@ -53,15 +56,15 @@ impl TargetArgs {
             LockError::InUse { .. } => in_use(&dir),
             LockError::File(error) => error.into(),
         })?;
-        let key = self.key.as_deref().map(read_key).transpose()?;
-        let report = verify(&dir, &VerifyOptions { key, ..VerifyOptions::default() })?;
+        let (key, keyring) = (self.key.as_deref().map(read_key).transpose()?, self.bodies.read()?);
+        let report = verify(&dir, &VerifyOptions { key, keyring: keyring.clone(), ..VerifyOptions::default() })?;
         let Some(verified) = report.ledgers.first() else {
             return Err(Failed::inconclusive(format!("no ledger in {}", dir.display())));
         };
-        let survey = Survey::read(&dir, &verified.key, wanted)?;
+        let survey = Survey::read(&dir, &verified.key, &keyring, wanted)?;
         let pipeline = dir.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
         let root = self.root_key.clone().map_or(RootKey::Folder, RootKey::File);
-        let options = Options { root, ..Options::new(pipeline.unwrap_or_default()) };
+        let options = Options { root, encryption: keyring, ..Options::new(pipeline.unwrap_or_default()) };
         Ok(Target { dir, survey, options, _lock: lock })
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use crate::cli::body_keys::BodyKeys;
 use crate::cli::failed::Failed;
 use crate::cli::key::read_key;
 use crate::cli::progress::Bar;
@@ -24,7 +25,8 @@ Re-read a sealed ledger and say whether it is whole
 
 Checks every line against its seal, every seal against its chain and tree, every signature against the ledger's root \
 key, and prints what that proves and what it does not. Needs the files and the public key only; changes nothing, and may \
-run while telseal writes. Packed segments (.ndjson.zst) and those without bodies (.seal.zst) are read as they are.
+run while telseal writes. Bodies that rest encrypted are opened with --encryption-key; without it everything but the bodies is \
+verified (6). Packed segments (.ndjson.zst) and those without bodies (.seal.zst) are read as they are.
 
 Exit codes: 0 verified; 4 the files are not what was sealed; 6 cannot conclude (a key is missing, the last signature is \
 too old, the end is unsigned after a crash); 1 the disk refused; 2 usage.";
@@ -50,6 +52,8 @@ pub(super) struct Arguments {
     /// Fail (6) when the ledger itself declares that records are missing
     #[arg(long)]
     no_gaps: bool,
+    #[command(flatten)]
+    bodies: BodyKeys,
     /// Print one JSON object, of success and of failure, to standard output
     #[arg(long)]
     json: bool,
@@ -70,7 +74,10 @@ pub(super) fn verify(arguments: &Arguments) -> Exit {
     match verdict {
         Ok(report) => {
             say(if arguments.json { report.to_json() } else { report.to_string() });
-            Exit::Ok
+            match report.locked() {
+                Some(what) => end(Exit::Inconclusive, &format!("cannot conclude: {what}")),
+                None => Exit::Ok,
+            }
         }
         Err(error) => {
             if arguments.json {
@@ -92,6 +99,8 @@ fn options(arguments: &Arguments) -> Result<VerifyOptions, Failed> {
         expect_size: arguments.expect_size,
         max_age_seconds: arguments.max_age.map(|age| age.0.as_secs()),
         no_gaps: arguments.no_gaps,
+        keyring: arguments.bodies.read()?,
+        may_be_locked: true,
         threads: None,
         progress: Arc::new(Progress::default()),
     })

@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 
+use crate::cli::body_keys::BodyKeys;
 use crate::cli::failed::{Failed, Result};
 use crate::cli::key::read_key;
 use crate::cli::{Exit, complain, failed, moment, say};
@@ -48,6 +49,8 @@ pub(super) struct WatchArgs {
     /// Trust only this root key: the verifier key text, as in `key.pub`, or a file that holds it
     #[arg(long, value_name = "VKEY|FILE")]
     key: Option<String>,
+    #[command(flatten)]
+    bodies: BodyKeys,
     /// Look once, and end
     #[arg(long)]
     once: bool,
@@ -68,7 +71,9 @@ fn run(args: &WatchArgs) -> Result<Exit> {
     if folder.is_one_file {
         return Err(Failed::usage("a folder can be watched, not one segment: use `telseal verify`"));
     }
-    let mut follow = Follow::new(&folder.dir, VerifyOptions { key, ..VerifyOptions::default() });
+    let keyring = args.bodies.read()?;
+    let options = VerifyOptions { key, keyring, may_be_locked: true, ..VerifyOptions::default() };
+    let mut follow = Follow::new(&folder.dir, options);
     let mut said = String::new();
     loop {
         let alarm = look(args, &mut follow)?;
@@ -95,7 +100,11 @@ fn look(args: &WatchArgs, follow: &mut Follow) -> Result<Option<String>> {
         Err(error @ (VerifyError::Inconclusive(_) | VerifyError::Doubt(_))) => return Ok(Some(error.to_string())),
         Err(error) => return Err(error.into()),
     }
-    Ok(follow.seen().and_then(|seen| silence(seen, unix_nanos())))
+    let locked = |seen: &LedgerReport| {
+        (seen.bodies_locked > 0)
+            .then(|| "bodies are encrypted and are not opened: only their entries are watched".to_owned())
+    };
+    Ok(follow.seen().and_then(|seen| silence(seen, unix_nanos()).or_else(|| locked(seen))))
 }
 
 fn advance(seen: &LedgerReport) -> String {

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::message;
+use crate::processor::filter;
 use crate::stdx::bytesize::ByteSize;
 use crate::stdx::duration::Span;
 use crate::stdx::problem::{At, Problems};
@@ -17,6 +18,8 @@ pub struct Delivery {
     pub batch: Batch,
     /// Only records that `risk_tag` gave this level or a higher one are exported; the rest counts as filtered. Default: all.
     pub min_risk: Option<MinRisk>,
+    /// Records that the exporter does not get, by the conditions that the processor `filter` has; they count as filtered. Default: none.
+    pub filter: Option<filter::Config>,
     /// Erasable fields (see `seal`) whose values this exporter does not get. Its copy still verifies. Default: none.
     pub withhold: Vec<String>,
 }
@@ -81,7 +84,7 @@ impl Default for Batch {
 
 impl Delivery {
     /// The keys that are split off from an exporter's mapping. `sending_queue` is among them to be refused with its reason.
-    pub(super) const KEYS: [&str; 5] = ["retry_on_failure", "batch", "min_risk", "withhold", "sending_queue"];
+    pub(super) const KEYS: [&str; 6] = ["retry_on_failure", "batch", "min_risk", "filter", "withhold", "sending_queue"];
 
     pub(super) fn check(&self, at: &At, problems: &mut Problems) {
         let retry = &self.retry_on_failure;
@@ -96,6 +99,10 @@ impl Delivery {
         if !(retry.multiplier >= 1.0 && retry.multiplier.is_finite()) {
             say(at_retry.key("multiplier"), message::multiplier_too_small());
         }
+        if let Some(filter) = &self.filter {
+            filter.check(&at.key("filter"), problems);
+        }
+        let mut say = |at: At, message: message::Message| problems.0.push(message.at(&at, None));
         if self.batch.max_bytes.0 == 0 {
             say(at.key("batch").key("max_bytes"), message::zero_not_allowed());
         }

@@ -8,6 +8,7 @@ pub(super) use self::genesis::key_rotate;
 use std::sync::Arc;
 
 use super::OWN_LINE;
+use super::bodies::{is_locked, parse_locked};
 use super::cert::Cert;
 use super::chain::Chain;
 use super::disclosed::{self, ERASABLE};
@@ -101,12 +102,23 @@ impl Finding {
 /// What a good line was.
 #[derive(Debug)]
 pub(super) enum Checked<'a> {
-    /// A record, with or without its body, and the names (JSON) of its erasable fields that are not disclosed.
-    Record { entry: Entry, has_body: bool, closed: Vec<&'a [u8]> },
+    /// A record, where its body is, and the names (JSON) of its erasable fields that are not disclosed.
+    Record { entry: Entry, body: Body, closed: Vec<&'a [u8]> },
     /// One of the ledger's own events; the body lacks its closing brace.
     Control { entry: Entry, body: &'a [u8] },
     /// A signature over everything so far.
     Checkpoint { by_root: bool },
+}
+
+/// Where the body of a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Body {
+    /// In its line.
+    Here,
+    /// Encrypted, and nobody opened it.
+    Locked,
+    /// Gone.
+    Gone,
 }
 
 /// The state of a check.
@@ -173,7 +185,10 @@ impl Checker {
             let what = "a segment header in the middle of a segment";
             return Err(Finding::new(Fault::Malformed, self.chain.size(), what));
         }
-        if is_stub(line) { self.stub(line) } else { self.sealed(line) }
+        if is_stub(line) {
+            return self.bodiless(parse_stub(line), Body::Gone);
+        }
+        if is_locked(line) { self.bodiless(parse_locked(line), Body::Locked) } else { self.sealed(line) }
     }
 
     fn checkpoint(&mut self, line: &[u8]) -> Result<bool, Finding> {
@@ -264,16 +279,16 @@ impl Checker {
         let closed = self.check_disclosures(&sealed, &entry)?;
         self.extend(&sealed.entry, &entry);
         if is_record {
-            return Ok(Checked::Record { entry, has_body: true, closed });
+            return Ok(Checked::Record { entry, body: Body::Here, closed });
         }
         Ok(Checked::Control { entry, body: sealed.open_body })
     }
 
-    /// A record whose body is gone: whether that was allowed is not known here.
-    fn stub<'a>(&mut self, line: &[u8]) -> Result<Checked<'a>, Finding> {
+    /// A record whose body is gone or not opened: whether that was allowed is not known here.
+    fn bodiless<'a>(&mut self, entry: Option<[u8; ENTRY_BYTES]>, body: Body) -> Result<Checked<'a>, Finding> {
         let next = self.chain.size();
         let malformed = |what: &str| Finding::new(Fault::Malformed, next, what);
-        let bytes = parse_stub(line).ok_or_else(|| malformed("the line is no whole entry"))?;
+        let bytes = entry.ok_or_else(|| malformed("the line is no whole entry"))?;
         let entry = Entry::decode(&bytes).ok_or_else(|| malformed("the line holds no valid entry"))?;
         if entry.kind != Kind::Record {
             return Err(malformed("the body of one of the ledger's own events is gone"));
@@ -281,7 +296,7 @@ impl Checker {
         self.check_order(&entry)?;
         self.check_links(&entry)?;
         self.extend(&bytes, &entry);
-        Ok(Checked::Record { entry, has_body: false, closed: Vec::new() })
+        Ok(Checked::Record { entry, body, closed: Vec::new() })
     }
 
     fn extend(&mut self, bytes: &[u8; ENTRY_BYTES], entry: &Entry) {

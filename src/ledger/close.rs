@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 
 use super::OWN_LINE;
+use super::bodies::{is_bodies, is_locked, parse_locked};
 use super::entry::{SealedLine, push_stub_line};
 use super::files::{PACKED_EXTENSION, STUBS_EXTENSION};
 use super::lines::Lines;
@@ -19,6 +20,9 @@ use crate::stdx::tasks;
 
 /// How much of a segment goes into one frame, unless a line is longer.
 const FRAME_BYTES: usize = 1 << 20;
+
+/// A frame of stubs is written with the one that fills it: there is room for one more.
+const STUB_BYTES_MAX: usize = 256;
 
 /// The fastest level: sealed lines are half hashes, which no level makes smaller.
 const LEVEL: i32 = 1;
@@ -99,14 +103,18 @@ fn each_line(
             return Err(Error::content("close", path, "its last line is not whole"));
         }
         line_of(line.bytes)?;
-        if line.bytes.starts_with(OWN_LINE) {
-            stubs.line(line.bytes)?;
-        } else {
-            let sealed = SealedLine::parse(line.bytes);
-            let sealed = sealed.ok_or_else(|| Error::content("close", path, "a line has no whole seal"))?;
-            push_stub_line(&mut stubs.piece, &sealed.entry);
-            stubs.flush_from(FRAME_BYTES)?;
+        if is_bodies(line.bytes) {
+            continue;
         }
+        if line.bytes.starts_with(OWN_LINE) && !is_locked(line.bytes) {
+            stubs.line(line.bytes)?;
+            continue;
+        }
+        let sealed = SealedLine::parse(line.bytes).map(|sealed| sealed.entry);
+        let entry = sealed.or_else(|| parse_locked(line.bytes));
+        let entry = entry.ok_or_else(|| Error::content("close", path, "a line has no whole seal"))?;
+        push_stub_line(&mut stubs.piece, &entry);
+        stubs.flush_from(FRAME_BYTES)?;
     }
     stubs.finish()?;
     Ok(true)
@@ -121,7 +129,7 @@ pub(super) struct Frames {
 
 impl Frames {
     pub(super) fn create(path: &Path) -> Result<Self> {
-        Ok(Self { packer: Packer::create(path, LEVEL)?, piece: Vec::with_capacity(FRAME_BYTES) })
+        Ok(Self { packer: Packer::create(path, LEVEL)?, piece: Vec::with_capacity(FRAME_BYTES + STUB_BYTES_MAX) })
     }
 
     /// Adds a line (without its end).
@@ -150,11 +158,11 @@ impl Frames {
     }
 }
 
-/// Removes what an interrupted closing left.
+/// Removes what an interrupted closing, or an interrupted change of keys, left.
 pub(super) fn remove_unfinished(dir: &Path) -> Result<()> {
     for path in durable::list(dir)? {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if name.ends_with(".zst.tmp") {
+        if name.ends_with(".zst.tmp") || name.ends_with(".keys.tmp") {
             durable::remove(&path)?;
         }
     }

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use super::bodies::tests::{check_keys, encrypted, encryption};
 use super::entry::Kind;
 use super::verify::{VerifyOptions, verify};
 use super::{Drafts, Ledger, LedgerError, Options, close};
@@ -16,7 +17,7 @@ fn fast_dir() -> tempfile::TempDir {
 }
 
 fn options() -> Options {
-    Options { segment_bytes_max: 3500, epoch_entries: 9, ..Options::new("logs") }
+    Options { segment_bytes_max: 3500, epoch_entries: 9, encryption: encryption(), ..Options::new("logs") }
 }
 
 fn group(names: &[usize]) -> Drafts {
@@ -70,12 +71,15 @@ fn check(dir: &Path, acknowledged: &[usize], what: &str) {
     let mut missing = acknowledged.iter().filter(|name| !found.contains(name));
     assert_eq!(missing.next(), None, "{what}: lost; found {found:?}");
     assert!(found.windows(2).all(|pair| pair[0] < pair[1]), "{what}: {found:?}");
-    let verdict = verify(dir, &VerifyOptions::default());
+    let verdict = verify(dir, &VerifyOptions { keyring: encryption(), ..VerifyOptions::default() });
     assert!(verdict.is_ok(), "{what}: {}", verdict.unwrap_err());
     let left = durable::list(dir).unwrap();
-    let is_left =
-        |path: &&std::path::PathBuf| path.to_string_lossy().ends_with(".zst.tmp") || path.ends_with("epoch.next");
+    let is_left = |path: &&std::path::PathBuf| {
+        [".zst.tmp", ".keys.tmp"].iter().any(|end| path.to_string_lossy().ends_with(end))
+            || path.ends_with("epoch.next")
+    };
     assert_eq!(left.iter().find(is_left), None, "{what}");
+    check_keys(dir);
 }
 
 /// Runs twice without a kill, then with a kill at each effect of the second run (of the first one, when `first`).
@@ -91,6 +95,8 @@ fn killed_everywhere(first: bool) {
         (effects, records) = (revive(), acknowledged.len());
     }
     assert!(effects > 60, "{effects}");
+    let is_key = |path: std::path::PathBuf| path.extension().is_some_and(|end| end == "keys");
+    assert_eq!(durable::list(rehearsal.path()).unwrap().into_iter().any(is_key), !encryption().is_empty());
     check(rehearsal.path(), &acknowledged, "without a kill");
     for at in 1..=effects {
         // What is no write cannot be done by half.
@@ -127,4 +133,14 @@ fn a_kill_at_any_effect_of_the_first_run_loses_nothing_acknowledged() {
 #[test]
 fn a_kill_at_any_effect_of_a_later_run_loses_nothing_acknowledged() {
     killed_everywhere(false);
+}
+
+#[test]
+fn a_kill_at_any_effect_of_the_first_run_with_encrypted_bodies_loses_nothing_acknowledged() {
+    encrypted(|| killed_everywhere(true));
+}
+
+#[test]
+fn a_kill_at_any_effect_of_a_later_run_with_encrypted_bodies_loses_nothing_acknowledged() {
+    encrypted(|| killed_everywhere(false));
 }

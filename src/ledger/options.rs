@@ -1,6 +1,7 @@
 //! What the owner of a ledger decides, with the defaults.
 
 use super::anchor;
+use super::bodies::Keyring;
 use super::keys::RootKey;
 use super::retain::Policy;
 use crate::stdx::clock::unix_nanos;
@@ -43,6 +44,8 @@ pub struct Options {
     pub processors: Vec<Named>,
     /// The rule sets they use, with digests of their texts.
     pub rule_sets: Vec<Named>,
+    /// The keys under which bodies rest encrypted; without keys they rest in clear.
+    pub encryption: Keyring,
     /// Which bodies the ledger deletes by itself.
     pub retention: Option<Policy>,
 }
@@ -92,6 +95,7 @@ impl Options {
             rules: String::new(),
             processors: Vec::new(),
             rule_sets: Vec::new(),
+            encryption: Keyring::default(),
             retention: None,
         }
     }

@@ -12,6 +12,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::bodies::Keyring;
 use super::cert::Cert;
 use super::entry::{ENTRY_BYTES, Entry, Kind, leaf_of};
 use super::hash::Hash;
@@ -110,7 +111,7 @@ pub struct Proven {
 /// When the ledger has no such entry, cannot be read, or does not prove it.
 pub fn prove(folder: &Folder, seq: u64) -> Result<Proof, ProveError> {
     let segment = folder.segment_of(seq).ok_or(ProveError::Absent(seq))?;
-    let mut reader = SegmentReader::open(&segment.path)?;
+    let mut reader = folder.open(&segment.path)?;
     let header = reader.header()?;
     let mut find = Find { seq, root: &header.vkey, leaves: Vec::new(), certs: vec![], entry: None, best: None };
     find.certs.push((*header.epoch).clone());
@@ -145,11 +146,11 @@ pub fn prove_against(folder: &Folder, seq: u64, note: &str) -> Result<Proof, Pro
     let plan = Plan::inclusion(seq, checkpoint.size).ok_or(ProveError::Absent(seq))?;
     let segments = folder.from(seq);
     let first = segments.first().filter(|segment| segment.first <= seq).ok_or(ProveError::Absent(seq))?;
-    let header = SegmentReader::open(&first.path)?.header()?;
+    let header = folder.open(&first.path)?.header()?;
     let mut find = Find { seq, root: &header.vkey, leaves: Vec::new(), certs: vec![], entry: None, best: None };
     let mut collect = Collect::new(&header.frontier, plan.nodes());
     for segment in segments {
-        let mut reader = SegmentReader::open(&segment.path)?;
+        let mut reader = folder.open(&segment.path)?;
         while collect.size() < checkpoint.size
             && let Some(item) = reader.next_item()?
         {
@@ -198,10 +199,12 @@ impl Find<'_> {
         match item {
             Item::Checkpoint(note) => return self.checkpoint(note),
             Item::Sealed(sealed) => self.sealed(&sealed),
-            Item::Stub(entry) if Entry::decode(&entry).is_some_and(|entry| entry.seq == self.seq) => {
+            Item::Stub(entry) | Item::Locked(entry)
+                if Entry::decode(&entry).is_some_and(|entry| entry.seq == self.seq) =>
+            {
                 self.entry = Some((entry, None, String::new()));
             }
-            Item::Stub(_) | Item::Header => {}
+            Item::Stub(_) | Item::Locked(_) | Item::Header => {}
         }
         false
     }
@@ -268,7 +271,8 @@ fn chain_to_root(folder: &Folder, first: u64, own: Vec<Cert>, root: &VerifyingKe
 }
 
 fn certs_of(path: &std::path::Path, certs: &mut Vec<Cert>) -> Result<(), WalkError> {
-    let mut reader = SegmentReader::open(path)?;
+    // The ledger's own events are never encrypted.
+    let mut reader = SegmentReader::open(path, &Keyring::default())?;
     certs.push((*reader.header()?.epoch).clone());
     while let Some(item) = reader.next_item()? {
         if let Item::Sealed(sealed) = item {

@@ -1,10 +1,13 @@
 //! Reads sealed record lines in order, for delivery: only what a durable checkpoint covers, without the ledger's own
-//! lines. A record whose body is gone is passed in silence; the place after it counts it.
+//! lines. A record whose body is gone is passed in silence; the place after it counts it. Encrypted records come out in clear,
+//! all that one bodies line opens at once.
 
 use std::ops::Range;
+use std::path::Path;
 
 use bytes::Bytes;
 
+use super::bodies::{Keyring, Opener, Shut, is_bodies, is_locked};
 use super::entry::is_stub;
 use super::{LINE_BYTES_MAX, OWN_LINE, note};
 use crate::stdx::durable::{Error, Result};
@@ -30,11 +33,14 @@ pub struct Chunk {
 #[derive(Debug, Clone)]
 pub struct LedgerReader {
     segments: SegmentsReader,
+    keyring: Keyring,
+    /// What opened the last encrypted record, and of which segment that was.
+    opener: Option<(u64, Box<Opener>)>,
 }
 
 impl LedgerReader {
-    pub(super) fn new(segments: SegmentsReader) -> Self {
-        Self { segments }
+    pub(super) fn new(segments: SegmentsReader, keyring: &Keyring) -> Self {
+        Self { segments, keyring: keyring.clone(), opener: None }
     }
 
     /// Places, distances, waiting: what has to do with positions, not with lines.
@@ -61,13 +67,82 @@ impl LedgerReader {
                 size = self.larger(&piece, size)?;
                 continue;
             }
-            let chunk = pick_records(piece, whole);
+            let chunk = match pick_records(piece, whole) {
+                Ok(chunk) => chunk,
+                Err(piece) => match self.open_records(&piece, whole)? {
+                    Some(chunk) => chunk,
+                    None => {
+                        size = self.larger(&piece, size)?;
+                        continue;
+                    }
+                },
+            };
             if chunk.next.record > from.record {
                 return Ok(Some(chunk));
             }
             (at, size) = (chunk.next, bytes_max.max(1));
         }
         Ok(None)
+    }
+
+    /// The same for a piece that begins with a bodies line; `None` when not all is there that this one opens.
+    fn open_records(&mut self, piece: &Piece, whole: usize) -> Result<Option<Chunk>> {
+        let segment = piece.start.segment;
+        let path = path_of(self.segments.dir(), segment, super::EXTENSION);
+        let mut opener = match self.opener.take().filter(|(open, _)| *open == segment) {
+            Some((_, opener)) => opener,
+            None => Box::new(self.opener_of(segment, &path)?),
+        };
+        let unreadable = |shut| match shut {
+            Shut::File(error) => error,
+            Shut::Wrong(_, what) => Error::content("read", &path, what),
+        };
+        let (mut lines, mut at, mut records, mut gone) = (Vec::new(), 0, 0, 0);
+        let mut done = None;
+        for line in piece.bytes[..whole].split_inclusive(|byte| *byte == b'\n') {
+            at += line.len();
+            let seen = opener.view(line.strip_suffix(b"\n").unwrap_or(line)).map_err(unreadable)?;
+            match seen {
+                Some(seen) if !seen.starts_with(OWN_LINE) => {
+                    records += 1;
+                    lines.extend_from_slice(seen);
+                    lines.push(b'\n');
+                }
+                Some(seen) if is_stub(seen) => gone += 1,
+                Some(seen) if is_locked(seen) => {
+                    let key = opener.missing().map(|key| key.to_string()).unwrap_or_default();
+                    let what = format!("bodies are encrypted under the key {key}, which the key file does not have");
+                    return Err(Error::content("read", &path, what));
+                }
+                _ => {}
+            }
+            if opener.left() == 0 {
+                done = Some((at, lines.len(), records, gone));
+            }
+        }
+        opener.rewind();
+        self.opener = Some((segment, opener));
+        Ok(done.map(|(at, bytes, records, gone)| {
+            lines.truncate(bytes);
+            let record = piece.start.record + records + gone;
+            let next = Position { record, offset: piece.start.offset + at as u64, ..piece.start };
+            Chunk { lines: Bytes::from(lines), records, next }
+        }))
+    }
+
+    /// An opener that knows the header of its segment.
+    fn opener_of(&self, segment: u64, path: &Path) -> Result<Opener> {
+        let mut opener = Opener::new(path, &self.keyring);
+        let start = Position { segment, ..Position::default() };
+        let mut size = NOTE_BYTES_MAX;
+        while let Some(piece) = self.segments.clone().read(start, size)? {
+            if let Some(end) = memchr::memchr(b'\n', &piece.bytes) {
+                let _ = opener.view(&piece.bytes[..end]);
+                break;
+            }
+            size = self.larger(&piece, size)?;
+        }
+        Ok(opener)
     }
 
     /// The first signed checkpoint that covers all entries before `to`: the one that stands there, or the next one.
@@ -106,9 +181,12 @@ impl LedgerReader {
     }
 }
 
-/// Takes the record lines out of the first `whole` bytes. One run of them is a slice; more runs (several groups) are
-/// moved together in place.
-fn pick_records(piece: Piece, whole: usize) -> Chunk {
+/// Takes the record lines out of the first `whole` bytes, up to the first encrypted one. One run of them is a slice; more runs
+/// (several groups) are moved together in place. A piece that begins encrypted is given back.
+fn pick_records(piece: Piece, mut whole: usize) -> std::result::Result<Chunk, Piece> {
+    if is_bodies(&piece.bytes) || is_locked(&piece.bytes) {
+        return Err(piece);
+    }
     let Piece { mut bytes, start, .. } = piece;
     let mut picked: Range<usize> = 0..0;
     let (mut records, mut gone, mut at) = (0, 0, 0);
@@ -119,11 +197,14 @@ fn pick_records(piece: Piece, whole: usize) -> Chunk {
             picked = add_line(&mut bytes, &picked, at..end);
         } else if is_stub(&bytes[at..end]) {
             gone += 1;
+        } else if is_bodies(&bytes[at..end]) {
+            whole = at;
+            break;
         }
         at = end;
     }
     let next = Position { record: start.record + records + gone, offset: start.offset + whole as u64, ..start };
-    Chunk { lines: Bytes::from(bytes).slice(picked), records, next }
+    Ok(Chunk { lines: Bytes::from(bytes).slice(picked), records, next })
 }
 
 fn add_line(bytes: &mut [u8], picked: &Range<usize>, line: Range<usize>) -> Range<usize> {

@@ -7,8 +7,9 @@
 
 use std::path::Path;
 
+use super::bodies::{Keyring, Opener, Shut};
 use super::chain::Chain;
-use super::checker::{Checked, Checker, Finding};
+use super::checker::{Body, Checked, Checker, Finding};
 use super::entry::Kind;
 use super::header::Header;
 use super::lines::Lines;
@@ -21,6 +22,7 @@ use crate::stdx::segments::{Format, Whole};
 #[derive(Debug)]
 pub(super) struct Recover {
     root: VerifyingKey,
+    keyring: Keyring,
     /// The state at the last good checkpoint; `None` when nothing was found.
     pub(super) chain: Option<Chain>,
     /// The last entry is the orderly end of a run.
@@ -28,8 +30,8 @@ pub(super) struct Recover {
 }
 
 impl Recover {
-    pub(super) fn new(root: VerifyingKey) -> Self {
-        Self { root, chain: None, is_ended: false }
+    pub(super) fn new(root: VerifyingKey, keyring: Keyring) -> Self {
+        Self { root, keyring, chain: None, is_ended: false }
     }
 }
 
@@ -43,7 +45,9 @@ impl Format for Recover {
     }
 
     fn recover(&mut self, path: &Path, first: u64) -> Result<Whole, LedgerError> {
-        let Some(Good { end_offset, line, chain, is_ended, signature }) = last_good(&self.root, path, first)? else {
+        let Some(Good { end_offset, line, chain, is_ended, signature }) =
+            last_good(&self.root, &self.keyring, path, first)?
+        else {
             self.chain = None;
             return Ok(Whole { bytes: 0, records: 0 });
         };
@@ -55,16 +59,23 @@ impl Format for Recover {
 }
 
 /// Checks a segment up to its end, or up to an unfinished last group.
-fn last_good(root: &VerifyingKey, path: &Path, first: u64) -> Result<Option<Good>, LedgerError> {
+fn last_good(root: &VerifyingKey, keyring: &Keyring, path: &Path, first: u64) -> Result<Option<Good>, LedgerError> {
     let mut good = None;
     let mut checker: Option<Checker> = None;
-    let mut lines = Lines::open(path)?;
+    let (mut lines, mut opener) = (Lines::open(path)?, Opener::new(path, keyring));
     let (mut number, mut is_ended) = (0, false);
     while let Some(line) = lines.next()?.filter(|line| line.is_whole) {
         number += 1;
-        let checked = match &mut checker {
-            Some(checker) => checker.line(line.bytes),
-            None => match Checker::begin(root, line.bytes) {
+        let seen = match opener.view(line.bytes) {
+            Ok(None) => continue,
+            Ok(Some(seen)) => Ok(seen),
+            Err(Shut::File(error)) => return Err(error.into()),
+            Err(Shut::Wrong(fault, what)) => Err(Finding::new(fault, None, what)),
+        };
+        let checked = match (&mut checker, seen) {
+            (_, Err(finding)) => Err(finding),
+            (Some(checker), Ok(seen)) => checker.line(seen),
+            (None, Ok(seen)) => match Checker::begin(root, seen) {
                 Ok(begun) if begun.chain().size() != first => {
                     let what = "the file's name is not the number of its first entry";
                     return Err(LedgerError::integrity(path, 1, what));
@@ -82,6 +93,9 @@ fn last_good(root: &VerifyingKey, path: &Path, first: u64) -> Result<Option<Good
                 good = Some(Good { end_offset: line.end_offset, line: number, chain, is_ended, signature: Ok(()) });
             }
             (Ok(Checked::Control { entry, .. }), _) => is_ended = entry.kind == Kind::End,
+            (Ok(Checked::Record { body: Body::Locked, .. }), _) => {
+                return Err(LedgerError::locked(path, opener.missing()));
+            }
             (Ok(_), _) => is_ended = false,
             (Err(finding), _) => {
                 let mut group = RestOfGroup::new(line.bytes);

@@ -4,7 +4,7 @@
 //! Every body is hashed again before it is handed out, and the tree is built again; its root must come out as the one that
 //! the verification proved. Memory: one line.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::entry::{Entry, Kind, leaf_of};
 use super::hash::Hash;
@@ -63,7 +63,7 @@ pub fn replay<E>(
         if replay.size() >= verified.size && replay.tree.is_some() {
             break;
         }
-        replay.segment(&segment.path, verified, &mut visit)?;
+        replay.segment(folder.open(&segment.path)?, verified, &mut visit)?;
     }
     let last = folder.segments.last().map(|segment| segment.path.clone()).unwrap_or_default();
     match replay.tree {
@@ -86,15 +86,15 @@ impl Replay {
 
     fn segment<E>(
         &mut self,
-        path: &Path,
+        mut reader: SegmentReader,
         verified: &Checkpoint,
         visit: &mut impl FnMut(&Seen<'_>) -> Result<(), E>,
     ) -> Result<(), ReplayError<E>> {
-        let mut reader = SegmentReader::open(path)?;
+        let path = reader.path().to_owned();
         let header = reader.header()?;
         if self.tree.as_ref().is_some_and(|tree| *tree != header.frontier) {
             let what = "the segment does not continue the one before it";
-            return Err(ReplayError::Changed { path: path.to_owned(), line: 1, what });
+            return Err(ReplayError::Changed { path, line: 1, what });
         }
         (self.tree, self.records) = (Some(header.frontier), header.records);
         loop {
@@ -109,7 +109,7 @@ impl Replay {
             if self.size() == verified.size {
                 return Ok(());
             }
-            let changed = |what| ReplayError::Changed { path: path.to_owned(), line, what };
+            let changed = |what| ReplayError::Changed { path: path.clone(), line, what };
             let seen = self.take(item).map_err(changed)?;
             visit(&seen).map_err(ReplayError::Visit)?;
         }
@@ -125,6 +125,7 @@ impl Replay {
         let sealed = match item {
             Item::Sealed(sealed) if sealed.is_genuine() => Some(sealed),
             Item::Sealed(_) => return Err("the line is not what was sealed"),
+            Item::Locked(_) => return Err("the body is encrypted, and was not opened"),
             _ => None,
         };
         tree.push(leaf);
@@ -137,6 +138,8 @@ impl Replay {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::super::walk::tests::ledger_of;
     use super::super::{VerifyOptions, verify};
     use super::*;

@@ -1,12 +1,13 @@
 //! Requests to the process that writes a ledger: files in `orders/` of its folder, looked for once a second.
 //!
-//! Who may write there may ask for what adds to the ledger and takes nothing away: an entry about an export, a new epoch. The
-//! process removes `<name>.request`, does what it says, and puts `<name>.answer` in its place: a crash in between loses the
+//! Who may write there may ask for what adds to the ledger and takes nothing away: an entry about an export, a new epoch,
+//! the key that wraps keys. The process removes `<name>.request`, does what it says, and puts `<name>.answer` in its place: a crash in between loses the
 //! request, and never does it twice. Limits: [`REQUESTS_MAX`] requests at a time, [`REQUEST_BYTES_MAX`] bytes each.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::bodies::KeyId;
 use super::control::Control;
 use super::entry::Kind;
 use super::members::Members;
@@ -35,15 +36,19 @@ pub enum Request {
     Export(Control),
     /// A new epoch: the key that signed until now is wiped.
     Rotate,
+    /// Read the file of body keys again, and wrap the keys that are in use under its first one.
+    Rewrap,
 }
 
 /// What the process says that was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Answer {
     /// How many entries the ledger has now.
     pub entries: u64,
     /// The epoch that signs now.
     pub epoch: u32,
+    /// The body key that wraps the keys of new segments, where bodies are encrypted.
+    pub body_key: Option<KeyId>,
 }
 
 /// Why nothing is known to be done.
@@ -68,13 +73,16 @@ impl Request {
         match self {
             Self::Export(event) => event.to_string().into_bytes(),
             Self::Rotate => br#"{"rotate":true}"#.to_vec(),
+            Self::Rewrap => br#"{"rewrap":true}"#.to_vec(),
         }
     }
 
     /// Reads a request; it must be spelled as [`Request::encode`] does.
     fn parse(bytes: &[u8]) -> Option<Self> {
-        if bytes == Self::Rotate.encode() {
-            return Some(Self::Rotate);
+        for request in [Self::Rotate, Self::Rewrap] {
+            if bytes == request.encode() {
+                return Some(request);
+            }
         }
         let event = read_export(&Members::read(bytes)?)?;
         (event.to_string().as_bytes() == bytes).then_some(Self::Export(event))
@@ -140,7 +148,8 @@ fn read_answer(text: &[u8]) -> Result<Answer, AskError> {
     }
     let epoch = members.number("epoch").and_then(|epoch| u32::try_from(epoch).ok());
     let (entries, epoch) = members.number("entries").zip(epoch).ok_or_else(unknown)?;
-    Ok(Answer { entries, epoch })
+    let body_key = members.text("body_key").and_then(|key| KeyId::parse(&key));
+    Ok(Answer { entries, epoch, body_key })
 }
 
 impl Ledger {
@@ -182,8 +191,9 @@ impl Ledger {
         match request {
             Request::Export(event) => self.append_control(event)?,
             Request::Rotate => self.rotate()?,
+            Request::Rewrap => self.rewrap()?,
         }
-        Ok(Answer { entries: self.entries(), epoch: self.epoch().epoch })
+        Ok(self.answer())
     }
 }
 
@@ -196,7 +206,10 @@ fn is_forgotten(path: &Path, now_ns: u64) -> bool {
 
 fn answer_text(answer: &Result<Answer, String>) -> Vec<u8> {
     match answer {
-        Ok(Answer { entries, epoch }) => format!("{{\"entries\":{entries},\"epoch\":{epoch}}}").into_bytes(),
+        Ok(Answer { entries, epoch, body_key }) => {
+            let key = body_key.map(|key| format!("\"body_key\":\"{key}\",")).unwrap_or_default();
+            format!("{{{key}\"entries\":{entries},\"epoch\":{epoch}}}").into_bytes()
+        }
         Err(error) => {
             let mut text = b"{\"error\":".to_vec();
             write_str(&mut text, error);

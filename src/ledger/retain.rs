@@ -15,6 +15,7 @@ use std::path::Path;
 pub use self::carry::Done;
 pub use self::job::{Job, Policy};
 pub use self::survey::{SegmentFacts, Survey};
+use super::bodies::Keyring;
 use super::entry::Kind;
 use super::keys::{ROOT_KEY_FILE, RootKey};
 use super::note::VerifyingKey;
@@ -273,20 +274,20 @@ pub fn execute(dir: &Path, options: &Options, drafts: &[Draft]) -> Result<Done, 
         ledger.append_order(draft.kind, &draft.order)?;
     }
     ledger.finish()?;
-    finish(dir, &root)
+    finish(dir, &root, &options.encryption)
 }
 
 /// Does what sealed orders allow and is not done yet. Without `orders/pending` there is nothing to do.
 ///
 /// # Errors
 /// When lines cannot be read or the disk refuses; it is tried again the next time.
-pub fn finish(dir: &Path, root: &VerifyingKey) -> Result<Done, RetainError> {
+pub fn finish(dir: &Path, root: &VerifyingKey, keyring: &Keyring) -> Result<Done, RetainError> {
     let pending = dir.join(ORDERS_DIR).join(PENDING_FILE);
     if !pending.exists() {
         return Ok(Done::default());
     }
-    let survey = Survey::read(dir, root, &BTreeSet::new())?;
-    let done = carry::carry_out(dir, &survey)?;
+    let survey = Survey::read(dir, root, keyring, &BTreeSet::new())?;
+    let done = carry::carry_out(dir, &survey, keyring)?;
     durable::remove(&pending)?;
     Ok(done)
 }

@@ -12,6 +12,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::bodies::Keyring;
 use super::entry::{ENTRY_BYTES, Entry, leaf_of};
 use super::hash::{Hash, node};
 use super::note::{Checkpoint, Note};
@@ -267,7 +268,7 @@ struct Build {
 
 impl Build {
     fn segment(&mut self, path: &Path) -> Result<(), TilesError> {
-        let mut reader = SegmentReader::open(path)?;
+        let mut reader = SegmentReader::open(path, &Keyring::default())?;
         while let Some(item) = reader.next_item()? {
             if let Item::Checkpoint(note) = item {
                 self.checkpoint(note)?;
@@ -379,7 +380,7 @@ mod tests {
     fn leaves(folder: &Folder) -> Vec<Hash> {
         let mut leaves = Vec::new();
         for segment in &folder.segments {
-            let mut reader = SegmentReader::open(&segment.path).unwrap();
+            let mut reader = SegmentReader::open(&segment.path, &Keyring::default()).unwrap();
             while let Some(item) = reader.next_item().unwrap() {
                 leaves.extend(item.entry().map(leaf_of));
             }

@@ -21,6 +21,7 @@ pub use self::anchor::Anchor;
 pub use self::facts::Gap;
 pub use self::follow::Follow;
 pub use self::report::{KeyFrom, LedgerReport, Report};
+use super::bodies::Keyring;
 pub use super::checker::Fault;
 use super::checker::Finding;
 use super::files::{self, File, Form};
@@ -45,6 +46,10 @@ pub struct VerifyOptions {
     pub max_age_seconds: Option<u64>,
     /// Declared gaps are not accepted.
     pub no_gaps: bool,
+    /// What opens encrypted bodies.
+    pub keyring: Keyring,
+    /// That bodies are encrypted and no key opens them is no error: the report says it.
+    pub may_be_locked: bool,
     /// How many threads; by default, one a core.
     pub threads: Option<usize>,
     /// Told how far it is.
@@ -122,7 +127,10 @@ pub fn verify(path: &Path, options: &VerifyOptions) -> Result<Report, VerifyErro
 fn whole(ledgers: Vec<LedgerReport>, options: &VerifyOptions) -> Result<Report, VerifyError> {
     let report = Report { ledgers };
     anchor::all_used(&options.anchors, &report)?;
-    Ok(report)
+    match report.locked().filter(|_| !options.may_be_locked) {
+        Some(what) => Err(VerifyError::Inconclusive(what)),
+        None => Ok(report),
+    }
 }
 
 /// The folders with segments at or below `path`: itself, its `ledger`, or the `ledger` of each of its folders.

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use super::bodies::{KeyId, Keyring, Opener, Shut, is_bodies, is_locked, parse_locked};
 use super::entry::{ENTRY_BYTES, Entry, SealedLine, is_stub, parse_stub};
 use super::files;
 use super::header::{Header, is_header};
@@ -67,6 +68,8 @@ pub struct Folder {
     pub segments: Vec<Segment>,
     /// A single file was named: what is around it does not count.
     pub is_one_file: bool,
+    /// What opens encrypted bodies; without keys they come out as they are.
+    pub keyring: Keyring,
 }
 
 impl Folder {
@@ -77,10 +80,10 @@ impl Folder {
     /// When there is none or more than one, or the disk refuses.
     pub fn find(path: &Path) -> Result<Self, WalkError> {
         if path.is_file() {
-            let first = SegmentReader::open(path)?.header()?.first();
+            let first = SegmentReader::open(path, &Keyring::default())?.header()?.first();
             let segments = vec![Segment { first, path: path.to_owned() }];
             let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-            return Ok(Self { dir: dir.to_owned(), segments, is_one_file: true });
+            return Ok(Self { dir: dir.to_owned(), segments, is_one_file: true, keyring: Keyring::default() });
         }
         let mut found = folders(path)?;
         match found.len() {
@@ -91,6 +94,35 @@ impl Folder {
                 Err(WalkError::Several { path: path.to_owned(), dirs })
             }
         }
+    }
+
+    /// The same, with the keys that open its bodies.
+    #[must_use]
+    pub fn with_keys(self, keyring: Keyring) -> Self {
+        Self { keyring, ..self }
+    }
+
+    /// At the beginning of one of its segments.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn open(&self, path: &Path) -> Result<SegmentReader, WalkError> {
+        SegmentReader::open(path, &self.keyring)
+    }
+
+    /// The key that opens the body of an entry, when it is encrypted and none of ours does.
+    ///
+    /// # Errors
+    /// When its segment cannot be read.
+    pub fn missing_key(&self, seq: u64) -> Result<Option<KeyId>, WalkError> {
+        let Some(segment) = self.segment_of(seq) else { return Ok(None) };
+        let mut reader = self.open(&segment.path)?;
+        while let Some(item) = reader.next_item()? {
+            if item.entry().and_then(Entry::decode).is_some_and(|entry| entry.seq == seq) {
+                return Ok(if matches!(item, Item::Locked(_)) { reader.missing_key() } else { None });
+            }
+        }
+        Ok(None)
     }
 
     /// The segment in which an entry must be, if it is anywhere.
@@ -126,7 +158,7 @@ fn folders(path: &Path) -> Result<Vec<Folder>, WalkError> {
         let segments: Vec<Segment> =
             files::list(&dir)?.into_iter().map(|file| Segment { first: file.first, path: file.path }).collect();
         if !segments.is_empty() {
-            found.push(Folder { dir, segments, is_one_file: false });
+            found.push(Folder { dir, segments, is_one_file: false, keyring: Keyring::default() });
         }
     }
     Ok(found)
@@ -177,7 +209,7 @@ pub fn is_disclosed(canonical: &[u8], disclosures: &[u8]) -> bool {
 /// # Errors
 /// When the segment cannot be read or has no whole header.
 pub fn root_key_of(path: &Path) -> Result<VerifyingKey, WalkError> {
-    Ok(SegmentReader::open(path)?.header()?.vkey)
+    Ok(SegmentReader::open(path, &Keyring::default())?.header()?.vkey)
 }
 
 /// The leaf of an entry in the tree.
@@ -195,6 +227,8 @@ pub enum Item<'a> {
     Sealed(Sealed<'a>),
     /// The entry of a line whose body is gone.
     Stub([u8; ENTRY_BYTES]),
+    /// The entry of a line whose body is encrypted, without the key that opens it.
+    Locked([u8; ENTRY_BYTES]),
     /// A checkpoint: the signed note.
     Checkpoint(String),
 }
@@ -205,7 +239,7 @@ impl Item<'_> {
     pub fn entry(&self) -> Option<&[u8; ENTRY_BYTES]> {
         match self {
             Self::Sealed(sealed) => Some(&sealed.entry),
-            Self::Stub(entry) => Some(entry),
+            Self::Stub(entry) | Self::Locked(entry) => Some(entry),
             Self::Header | Self::Checkpoint(_) => None,
         }
     }
@@ -215,6 +249,7 @@ impl Item<'_> {
 pub struct SegmentReader {
     lines: Box<dyn BufRead + Send>,
     path: PathBuf,
+    opener: Opener,
     buffer: Vec<u8>,
     number: u64,
 }
@@ -226,11 +261,12 @@ impl std::fmt::Debug for SegmentReader {
 }
 
 impl SegmentReader {
-    /// At the beginning of a segment, in whichever form its name says it is.
+    /// At the beginning of a segment, in whichever form its name says it is. Encrypted bodies are opened where one of the keys
+    /// does that.
     ///
     /// # Errors
     /// When the file cannot be opened.
-    pub fn open(path: &Path) -> Result<Self, WalkError> {
+    pub fn open(path: &Path, keyring: &Keyring) -> Result<Self, WalkError> {
         let file = File::open(path).map_err(|e| Error::new("open", path, e))?;
         let is_compressed = path.extension().is_some_and(|extension| extension == "zst");
         let lines: Box<dyn BufRead + Send> = if is_compressed {
@@ -239,7 +275,7 @@ impl SegmentReader {
         } else {
             Box::new(BufReader::with_capacity(1 << 18, file))
         };
-        Ok(Self { lines, path: path.to_owned(), buffer: Vec::new(), number: 0 })
+        Ok(Self { lines, path: path.to_owned(), opener: Opener::new(path, keyring), buffer: Vec::new(), number: 0 })
     }
 
     /// The segment.
@@ -259,11 +295,23 @@ impl SegmentReader {
     /// # Errors
     /// When it cannot be read, or is in no form that a ledger has.
     pub fn next_item(&mut self) -> Result<Option<Item<'_>>, WalkError> {
-        if !self.next_line()? {
-            return Ok(None);
+        loop {
+            if !self.next_line()? {
+                return Ok(None);
+            }
+            // Of a line of bodies nothing is to be seen but through the lines that follow it.
+            if !is_bodies(&self.buffer) {
+                break;
+            }
+            let seen = self.opener.view(&self.buffer).map(|_| ());
+            seen.map_err(|shut| self.shut(shut))?;
         }
         let (path, line) = (&self.path, self.number);
-        let item = parse(&self.buffer);
+        let seen = match self.opener.view(&self.buffer) {
+            Ok(seen) => seen.unwrap_or_default(),
+            Err(shut) => return Err(shut_at(path, line, shut)),
+        };
+        let item = parse(seen);
         item.map(Some).map_err(|what| WalkError::Malformed { path: path.clone(), line, what })
     }
 
@@ -271,7 +319,19 @@ impl SegmentReader {
     pub(super) fn header(&mut self) -> Result<Header, WalkError> {
         let has_line = self.next_line()?;
         let header = Header::parse(&self.buffer).filter(|_| has_line);
+        let seen = self.opener.view(&self.buffer).map(|_| ());
+        seen.map_err(|shut| self.shut(shut))?;
         header.ok_or_else(|| self.malformed("the first line is no whole segment header"))
+    }
+
+    /// The body key that would have opened what was not opened.
+    #[must_use]
+    pub fn missing_key(&self) -> Option<KeyId> {
+        self.opener.missing()
+    }
+
+    fn shut(&self, shut: Shut) -> WalkError {
+        shut_at(&self.path, self.number, shut)
     }
 
     /// An error at the present line.
@@ -293,6 +353,13 @@ impl SegmentReader {
     }
 }
 
+fn shut_at(path: &Path, line: u64, shut: Shut) -> WalkError {
+    match shut {
+        Shut::Wrong(_, what) => WalkError::Malformed { path: path.to_owned(), line, what },
+        Shut::File(error) => error.into(),
+    }
+}
+
 fn parse(line: &[u8]) -> Result<Item<'_>, &'static str> {
     if line.starts_with(OWN_LINE) {
         if is_header(line) {
@@ -304,6 +371,9 @@ fn parse(line: &[u8]) -> Result<Item<'_>, &'static str> {
         if is_stub(line) {
             let entry = parse_stub(line).filter(|entry| Entry::decode(entry).is_some());
             return entry.map(Item::Stub).ok_or("the line is no whole stub of an entry");
+        }
+        if is_locked(line) {
+            return parse_locked(line).map(Item::Locked).ok_or("the line is no whole entry");
         }
     }
     let sealed = parse_sealed(line).ok_or("the line has no whole seal")?;
@@ -337,7 +407,7 @@ pub(crate) mod tests {
     fn entries(folder: &Folder) -> Vec<u64> {
         let mut found = Vec::new();
         for segment in &folder.segments {
-            let mut reader = SegmentReader::open(&segment.path).unwrap();
+            let mut reader = folder.open(&segment.path).unwrap();
             while let Some(item) = reader.next_item().unwrap() {
                 found.extend(item.entry().and_then(Entry::decode).map(|entry| entry.seq));
                 if let Item::Sealed(sealed) = item {
@@ -389,7 +459,7 @@ pub(crate) mod tests {
         let path = Folder::find(dir.path()).unwrap().segments[0].path.clone();
         let text = String::from_utf8(durable::read(&path, 1 << 20).unwrap().unwrap()).unwrap();
         durable::write_atomic(&path, text.replace("\"v\":1}}", "\"v\":2}}").as_bytes(), durable::Mode::Shared).unwrap();
-        let mut reader = SegmentReader::open(&path).unwrap();
+        let mut reader = SegmentReader::open(&path, &Keyring::default()).unwrap();
         assert!(matches!(reader.next_item(), Ok(Some(Item::Header))));
         let error = reader.next_item().unwrap_err();
         assert!(error.to_string().ends_with(":2: the line has no whole seal"), "{error}");

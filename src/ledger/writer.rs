@@ -1,5 +1,7 @@
 //! The one writer of a ledger: numbers, chains, signs, and waits for the disk once per group.
 
+mod facts;
+
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::anchor::Publisher;
-use super::cert::Cert;
+use super::bodies::{KeyId, Locker, Place};
 use super::chain::Chain;
 use super::checker::key_rotate;
 use super::control::Control;
@@ -16,7 +18,7 @@ use super::drafts::{Draft, Drafts, random16};
 use super::entry::{ENTRY_BYTES, Entry, Kind, SEAL_BYTES_MAX, Stream, push_sealed_line};
 use super::header::push_header_line;
 use super::keys::{Keys, Root};
-use super::note::{CHECKPOINT_LINE_BYTES_MAX, Signer, VerifyingKey, push_checkpoint_line, sign_note};
+use super::note::{CHECKPOINT_LINE_BYTES_MAX, Signer, push_checkpoint_line, sign_note};
 use super::options::Options;
 use super::reader::LedgerReader;
 use super::recover::Recover;
@@ -58,6 +60,14 @@ pub enum LedgerError {
     /// The system has no random numbers.
     #[error("the system gives no random numbers")]
     NoRandom,
+    /// Bodies are encrypted, and the key is not at hand.
+    #[error("{}: bodies are encrypted under the key {key}; name the file that has it (seal.encryption.key_file, --encryption-key)", path.display())]
+    Locked {
+        /// The segment.
+        path: PathBuf,
+        /// Which key.
+        key: String,
+    },
     /// What was to be sealed is no JSON object, or too long.
     #[error("what is to be sealed must be one JSON object below {} bytes", super::LINE_BYTES_MAX)]
     NotALine,
@@ -78,6 +88,10 @@ pub enum LedgerError {
 impl LedgerError {
     pub(super) fn integrity(path: &Path, line: u64, what: impl Into<String>) -> Self {
         Self::Integrity { path: path.to_owned(), line, what: what.into() }
+    }
+
+    pub(super) fn locked(path: &Path, key: Option<KeyId>) -> Self {
+        Self::Locked { path: path.to_owned(), key: key.map(|key| key.to_string()).unwrap_or_default() }
     }
 
     pub(super) fn key(path: &Path, what: impl Into<String>) -> Self {
@@ -147,6 +161,8 @@ pub struct Ledger {
     checkpoint: String,
     publisher: Publisher,
     closing: close::Closing,
+    /// Where bodies rest encrypted.
+    locker: Option<Locker>,
     out: Vec<u8>,
 }
 
@@ -162,10 +178,10 @@ impl Ledger {
         close::remove_unfinished(dir)?;
         let known: Vec<PathBuf> = files::list(dir)?.into_iter().map(|file| file.path).collect();
         let root = Root::load(dir, options, &known)?;
-        if let Err(error) = retain::finish(dir, &root.key) {
+        if let Err(error) = retain::finish(dir, &root.key, &options.encryption) {
             tracing::warn!(%error, "an order to delete is not carried out yet; it is tried again at the next start");
         }
-        let mut found = Recover::new(root.key.clone());
+        let mut found = Recover::new(root.key.clone(), options.encryption.clone());
         let wanted = segments::Options {
             extension: EXTENSION,
             packed_extension: Some(files::PACKED_EXTENSION),
@@ -202,6 +218,7 @@ impl Ledger {
             checkpoint: String::new(),
             publisher,
             closing: close::Closing::default(),
+            locker: Locker::new(&options.encryption, dir)?,
             out: Vec::new(),
         };
         ledger.seal_pending()?;
@@ -212,7 +229,7 @@ impl Ledger {
             entries: ledger.chain.size(),
             records: ledger.chain.records,
         };
-        let reader = LedgerReader::new(ledger.segments.reader());
+        let reader = ledger.reader();
         Ok((ledger, reader, recovery))
     }
 
@@ -243,6 +260,9 @@ impl Ledger {
         }
         if self.segments.is_full() {
             self.segments.roll(self.chain.size())?;
+        }
+        if group.iter().any(|drafts| !drafts.is_empty()) {
+            self.enter_segment()?;
         }
         let now = (self.options.clock)().max(self.chain.sealed_at_ns);
         let rotation = self.prepare_rotation(now, group);
@@ -282,6 +302,19 @@ impl Ledger {
         self.append(&[]).map(|_| ())
     }
 
+    /// Reads the file of body keys again, for all readers too, and wraps the key of the present segment under its first one. Keys
+    /// of older segments are nobody's but readers': they can be wrapped anew beside a running ledger.
+    ///
+    /// # Errors
+    /// When bodies are not encrypted here, the file is no file of keys, or the disk refuses.
+    pub fn rewrap(&mut self) -> Result<(), LedgerError> {
+        let dir = self.segments.dir();
+        let Some(locker) = &self.locker else {
+            return Err(LedgerError::key(dir, "bodies are not encrypted here: `seal.encryption.key_file` is not set"));
+        };
+        locker.rewrap(dir, self.segments.end().segment)
+    }
+
     /// Says that the ledger lives though nothing was sealed for a while.
     ///
     /// # Errors
@@ -305,18 +338,6 @@ impl Ledger {
     pub fn finish(mut self) -> Result<(), LedgerError> {
         self.root_signed_ns = 0;
         self.append_control(Control::new(Kind::End))
-    }
-
-    /// The wall clock, as entries tell it.
-    #[must_use]
-    pub fn now_ns(&self) -> u64 {
-        (self.options.clock)()
-    }
-
-    /// After how long without an entry a heartbeat is due, in seconds.
-    #[must_use]
-    pub fn heartbeat_seconds(&self) -> u64 {
-        self.options.heartbeat_seconds
     }
 
     /// Seals an order over bodies: retention, erasure, hold. `order` is a JSON object with its members in the order of
@@ -361,6 +382,12 @@ impl Ledger {
         }
     }
 
+    /// How much [`Ledger::close_behind`] still has to pack, at most.
+    #[must_use]
+    pub fn unpacked_bytes(&self) -> u64 {
+        if self.options.compression { self.segments.unpacked_bytes() } else { 0 }
+    }
+
     /// Lets the next group begin a segment: the one before grows no more.
     ///
     /// # Errors
@@ -372,82 +399,11 @@ impl Ledger {
         Ok(())
     }
 
-    /// The folder.
-    #[must_use]
-    pub fn dir(&self) -> &Path {
-        self.segments.dir()
-    }
-
-    /// True when the root key is at hand: without it nothing can be ordered.
-    #[must_use]
-    pub fn has_root_key(&self) -> bool {
-        self.keys.root.is_some()
-    }
-
-    /// True when closed segments are packed.
-    #[must_use]
-    pub fn packs(&self) -> bool {
-        self.options.compression
-    }
-
-    /// How many of the entries are records.
-    #[must_use]
-    pub fn records(&self) -> u64 {
-        self.chain.records
-    }
-
-    /// The last checkpoint of this run, as a signed note; empty before the first.
-    #[must_use]
-    pub fn checkpoint(&self) -> &str {
-        &self.checkpoint
-    }
-
-    /// Which bodies it is to delete by itself.
-    #[must_use]
-    pub fn retention(&self) -> Option<&retain::Policy> {
-        self.options.retention.as_ref()
-    }
-
-    /// How many entries there are.
-    #[must_use]
-    pub fn entries(&self) -> u64 {
-        self.chain.size()
-    }
-
-    /// The leaf of the last entry.
-    #[must_use]
-    pub fn head(&self) -> [u8; 32] {
-        self.chain.prev_leaf
-    }
-
-    /// Where the committed bytes end.
-    #[must_use]
-    pub fn end(&self) -> segments::Position {
-        self.segments.end()
-    }
-
-    /// The id of this ledger.
-    #[must_use]
-    pub fn stream(&self) -> Stream {
-        self.chain.stream
-    }
-
-    /// The public root key.
-    #[must_use]
-    pub fn verifying_key(&self) -> &VerifyingKey {
-        &self.keys.root_key
-    }
-
-    /// The certificate of the key that signs now.
-    #[must_use]
-    pub fn epoch(&self) -> &Cert {
-        &self.chain.epoch
-    }
-
-    /// Another reader from the same files.
-    #[must_use]
-    pub fn reader(&self) -> LedgerReader {
-        LedgerReader::new(self.segments.reader())
+    /// Where bodies rest encrypted, each segment has a key of its own, which is on disk before the first body.
+    fn enter_segment(&mut self) -> Result<(), LedgerError> {
+        let Some(locker) = &mut self.locker else { return Ok(()) };
+        let (origin, segment) = (self.keys.root_key.origin().to_owned(), self.segments.end().segment);
+        locker.enter(self.segments.dir(), &Place { origin, stream: self.chain.stream, segment })
     }
 
     /// Seals what a start has to say. With a full disk it waits for the first group that fits.
@@ -496,14 +452,17 @@ impl Ledger {
             let drafts = control.draft()?;
             seal(&mut self.out, next, &self.stream_text, &drafts, control.kind(), now);
         }
-        let (begin, out) = (self.segments.end(), &mut self.out);
+        let (begin, out, locker) = (self.segments.end(), &mut self.out, &mut self.locker);
         let part = |drafts: &Drafts| {
             let first = next.size();
-            let seals = seal(out, next, &self.stream_text, drafts, Kind::Record, now);
+            let seals = match locker {
+                None => seal(out, next, &self.stream_text, drafts, Kind::Record, now),
+                Some(locker) => lock(out, next, locker, drafts, now)?,
+            };
             let end = segments::Position { offset: begin.offset + out.len() as u64, record: next.records, ..begin };
-            Sealed { first, head: next.prev_leaf, end, seals }
+            Ok(Sealed { first, head: next.prev_leaf, end, seals })
         };
-        let sealed = group.iter().map(part).collect();
+        let sealed = group.iter().map(part).collect::<Result<_, LedgerError>>()?;
         let cert = rotation.and_then(|_| self.keys.next_cert(&next.epoch, next.size() + 1));
         if let (Some(reason), Some(cert)) = (rotation, &cert) {
             let drafts = key_rotate(cert, reason).draft()?;
@@ -554,6 +513,29 @@ fn seal(
         seals.push(Seal { entry, salt: draft.salt });
     }
     seals
+}
+
+/// The same for records whose bodies are to be encrypted.
+fn lock(
+    out: &mut Vec<u8>,
+    chain: &mut Chain,
+    locker: &mut Locker,
+    drafts: &Drafts,
+    sealed_at_ns: u64,
+) -> Result<Vec<Seal>, LedgerError> {
+    locker.text.clear();
+    let mut seals = Vec::with_capacity(drafts.len());
+    for (line, disclosures, draft) in drafts.iter() {
+        if locker.text.is_full_for(line.len() + disclosures.len()) {
+            locker.flush(out)?;
+        }
+        let entry = entry_of(chain, line, draft, Kind::Record, sealed_at_ns).encode();
+        locker.text.add(&entry, chain.size(), &draft.salt, (line, disclosures));
+        chain.extend(&entry, true, sealed_at_ns);
+        seals.push(Seal { entry, salt: draft.salt });
+    }
+    locker.flush(out)?;
+    Ok(seals)
 }
 
 fn entry_of(chain: &Chain, line: &[u8], draft: &Draft, kind: Kind, sealed_at_ns: u64) -> Entry {

@@ -26,8 +26,12 @@ pub struct Config {
     /// value can be erased, or kept from one exporter, while the record still verifies. `body` means the body of a log
     /// record as well. Costs one random salt and one hash a field, and OTLP exporters read the ledger. Default: none.
     pub erasable: Vec<String>,
-    /// What becomes of closed segments that every exporter has passed. Default: `zstd`.
+    /// What becomes of closed segments that every exporter has passed, when less than 8 MiB/s is written or more than 1 GiB of
+    /// them waits. Default: `zstd`.
     pub compression: Compression,
+    /// Bodies of records, with their salts, rest encrypted (AES-256-GCM). Entries, chain and checkpoints stay in clear: without
+    /// the key a ledger verifies but for its bodies. Default: off.
+    pub encryption: Encryption,
     /// Folders, best on other volumes, that keep copies of checkpoints (see `docs/seal-format.md`, anchors), and witnesses that
     /// cosign them (`telseal witness`). At every start the ledger is compared with them: one that was cut off or set back
     /// does not start. Default: none.
@@ -98,6 +102,15 @@ pub enum Compression {
     Zstd,
     /// As they are.
     None,
+}
+
+/// How bodies rest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Encryption {
+    /// A file of keys, mode 0600, that `telseal keys encryption` makes; not on the disk that it protects. The first key wraps the
+    /// keys of new segments, all open older ones. Once a ledger has encrypted bodies, it does not start without it.
+    pub key_file: Option<PathBuf>,
 }
 
 /// A place outside the ledger's folder that keeps checkpoints: a folder or a witness.
@@ -193,6 +206,7 @@ impl Default for Config {
             segment_bytes_max: ByteSize::mib(64),
             erasable: Vec::new(),
             compression: Compression::Zstd,
+            encryption: Encryption::default(),
             anchors: Vec::new(),
             anchor_interval: Span::secs(10),
             checkpoint_records: Span::secs(0),
@@ -241,6 +255,9 @@ impl Config {
         }
         if self.keys.epoch.entries == 0 {
             problems.add_hint(&epoch.key("entries"), "an epoch without entries", "at least 1");
+        }
+        if self.encryption.key_file.as_ref().is_some_and(|file| file.as_os_str().is_empty()) {
+            problems.add(&at.key("encryption").key("key_file"), "the path is empty");
         }
         if self.keys.root.file.as_ref().is_some_and(|file| file.as_os_str().is_empty()) {
             problems.add(&at.key("keys").key("root").key("file"), "the path is empty");

@@ -1,4 +1,4 @@
-//! What single exporters get to see: records of some risk, and records without some fields. The ledger has everything, and
+//! What single exporters get to see: records of some risk, what a filter leaves, and records without some fields. The ledger has everything, and
 //! every copy verifies against it.
 
 use telseal::otlp::{Signal, json};
@@ -15,12 +15,16 @@ processors:
   seal: {erasable: [user.email]}
 exporters:
   otlp_http/siem: {endpoint: $SIEM, compression: none, min_risk: high}
+  otlp_http/some:
+    endpoint: $SOME
+    compression: none
+    filter: {keep: [{key: tool_input, matches: git}, {key: tool_input, matches: rm}], drop: [{key: risk.level, equals: critical}]}
   otlp_http/all: {endpoint: $ALL, compression: none, withhold: [user.email]}
 service:
   data_dir: $DATA
   telemetry: {metrics: {endpoint: $ADMIN}}
   pipelines:
-    logs: {receivers: [otlp], processors: [risk_tag, seal], exporters: [otlp_http/siem, otlp_http/all]}
+    logs: {receivers: [otlp], processors: [risk_tag, seal], exporters: [otlp_http/siem, otlp_http/some, otlp_http/all]}
 ";
 
 /// One log record a command.
@@ -43,8 +47,8 @@ fn all_text(got: &[Got]) -> String {
 
 #[test]
 fn an_exporter_gets_the_risky_records_only_and_another_all_without_a_field() {
-    let (siem, all) = (Destination::start(), Destination::start());
-    let site = Site::new(TEMPLATE, &[("$SIEM", &siem.url()), ("$ALL", &all.url())]);
+    let (siem, some, all) = (Destination::start(), Destination::start(), Destination::start());
+    let site = Site::new(TEMPLATE, &[("$SIEM", &siem.url()), ("$SOME", &some.url()), ("$ALL", &all.url())]);
     let telseal = site.start();
     let sent = commands(&["ls -la", "rm -rf / --no-preserve-root", "git status"]);
     assert_eq!(send(site.http, Signal::Logs, &sent).expect("an answer").status, 200);
@@ -52,7 +56,11 @@ fn an_exporter_gets_the_risky_records_only_and_another_all_without_a_field() {
     site.wait_until_delivered();
     assert!(site.metric("telseal_exporter_unaccounted_records").abs() < f64::EPSILON);
     assert_eq!(telseal.terminate().status.code(), Some(0));
-    let (siem, all) = (all_text(&siem.got()), all_text(&all.got()));
+    let (siem, some, all) = (all_text(&siem.got()), all_text(&some.got()), all_text(&all.got()));
+    assert!(
+        some.contains("git status") && !["ls -la", "no-preserve-root", "pwd"].iter().any(|one| some.contains(one)),
+        "{some}"
+    );
     assert!(siem.contains("no-preserve-root") && siem.contains("ada@example.com"), "{siem}");
     assert!(!siem.contains("git status") && !siem.contains("pwd"), "{siem}");
     assert!(["ls -la", "no-preserve-root", "git status", "pwd"].iter().all(|one| all.contains(one)), "{all}");

@@ -10,7 +10,7 @@ use crate::ledger::control::Control;
 use crate::ledger::entry::Kind;
 use crate::ledger::hash::Hash;
 use crate::ledger::note::{VerifyingKey, is_checkpoint, parse_checkpoint_line};
-use crate::ledger::walk::{Folder, Item, SegmentReader, WalkError};
+use crate::ledger::walk::{Folder, Item, WalkError};
 use crate::ledger::witness::Peer;
 use crate::ledger::writer::LedgerError;
 use crate::stdx::tasks;
@@ -220,7 +220,7 @@ fn root_at(dir: &Path, size: u64) -> Option<Hash> {
     let read = || -> Result<Option<Hash>, WalkError> {
         let folder = Folder::find(dir)?;
         let Some(segment) = size.checked_sub(1).and_then(|last| folder.segment_of(last)) else { return Ok(None) };
-        let mut lines = SegmentReader::open(&segment.path)?;
+        let mut lines = folder.open(&segment.path)?;
         while let Some(item) = lines.next_item()? {
             if let Item::Checkpoint(note) = item
                 && let Some(found) = super::Anchored::parse(&note)

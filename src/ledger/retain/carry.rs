@@ -6,12 +6,15 @@ use std::sync::atomic::AtomicBool;
 
 use super::survey::{SegmentFacts, Survey};
 use super::{RetainError, exporters};
+use crate::ledger::bodies::{self, Keyring, Locker, Opener, Place, Shut, is_locked};
 use crate::ledger::close::{self, Frames};
 use crate::ledger::disclosed::{self, ERASABLE};
-use crate::ledger::entry::{Entry, Kind, SealedLine, push_sealed_line, push_stub_line};
+use crate::ledger::entry::{Entry, Kind, SealedLine, is_stub, push_sealed_line, push_stub_line};
 use crate::ledger::files::{PACKED_EXTENSION, STUBS_EXTENSION};
 use crate::ledger::lines::Lines;
 use crate::ledger::order::Authority;
+use crate::ledger::recover::read_header;
+use crate::ledger::writer::LedgerError;
 use crate::ledger::{EXTENSION, OWN_LINE};
 use crate::stdx::durable::{self, Error, Mode, NewFile};
 use crate::stdx::segments::{Position, path_of};
@@ -30,7 +33,8 @@ pub struct Done {
 }
 
 /// Brings all closed segments to what the orders say.
-pub(super) fn carry_out(dir: &Path, survey: &Survey) -> Result<Done, RetainError> {
+pub(super) fn carry_out(dir: &Path, survey: &Survey, keyring: &Keyring) -> Result<Done, RetainError> {
+    let orders = Orders { authority: &survey.authority, keyring };
     let mut done = Done::default();
     for segment in survey.closed() {
         let range = (segment.first, segment.last);
@@ -45,15 +49,16 @@ pub(super) fn carry_out(dir: &Path, survey: &Survey) -> Result<Done, RetainError
         if survey.authority.first_body(range).is_none() {
             unlink(dir, segment, &forms, &mut done)?;
         } else if survey.authority.touches(range) {
-            erase(dir, segment, &forms, &survey.authority, &mut done)?;
+            erase(dir, segment, &forms, &orders, &mut done)?;
         }
     }
     Ok(done)
 }
 
-/// Leaves the sidecar only. It is made anew from the bodies, which were verified: nobody has looked into an older one.
+/// Leaves the sidecar only. It is made anew from the bodies, which were verified: nobody has looked into an older one. The keys
+/// of encrypted bodies go last: what copies of the files are left cannot be opened any more.
 fn unlink(dir: &Path, segment: &SegmentFacts, forms: &[PathBuf], done: &mut Done) -> Result<(), RetainError> {
-    let Some(fullest) = forms.first() else { return Ok(()) };
+    let Some(fullest) = forms.first() else { return Ok(bodies::forget(dir, segment.first)?) };
     close::write_stubs(fullest, &path_of(dir, segment.first, STUBS_EXTENSION), &AtomicBool::new(false))?;
     move_cursors(dir, segment)?;
     done.segments += 1;
@@ -61,20 +66,28 @@ fn unlink(dir: &Path, segment: &SegmentFacts, forms: &[PathBuf], done: &mut Done
         done.freed_bytes += durable::ReadFile::open(path)?.bytes_len()?;
         durable::remove(path)?;
     }
-    Ok(())
+    Ok(bodies::forget(dir, segment.first)?)
 }
 
-/// Writes a segment without what was erased.
+/// What may go, and what opens it.
+#[derive(Clone, Copy)]
+struct Orders<'a> {
+    authority: &'a Authority,
+    keyring: &'a Keyring,
+}
+
+/// Writes a segment without what was erased. Encrypted bodies are encrypted anew under another key, and the old one goes with
+/// what it opened.
 fn erase(
     dir: &Path,
     segment: &SegmentFacts,
     forms: &[PathBuf],
-    authority: &Authority,
+    orders: &Orders<'_>,
     done: &mut Done,
 ) -> Result<(), RetainError> {
     for (index, path) in forms.iter().enumerate() {
-        let mut rewrite = Rewrite { authority, line: Vec::new(), records: 0, fields: 0 };
-        let copy = rewrite.copy(path)?;
+        let mut rewrite = Rewrite { orders: *orders, line: Vec::new(), records: 0, fields: 0 };
+        let copy = rewrite.copy(dir, path)?;
         if rewrite.records + rewrite.fields == 0 {
             continue;
         }
@@ -86,7 +99,7 @@ fn erase(
             done.fields += rewrite.fields;
         }
     }
-    Ok(())
+    Ok(bodies::keep_needed(dir, segment.first, forms)?)
 }
 
 /// An exporter in the middle of this segment begins it anew, which may deliver twice; one at its end goes to the next one.
@@ -134,9 +147,66 @@ impl Copy {
     }
 }
 
+/// A copy whose records may be encrypted: they come together in boxes, and what stands between them waits with them.
+struct Locking {
+    copy: Copy,
+    locker: Option<Locker>,
+    out: Vec<u8>,
+}
+
+impl Locking {
+    /// Adds a line (without its end) in clear.
+    fn clear(&mut self, line: &[u8]) -> Result<(), RetainError> {
+        let Some(locker) = self.locker.as_mut().filter(|locker| !locker.text.is_empty()) else {
+            return Ok(self.copy.line(line)?);
+        };
+        locker.text.add_clear(line);
+        if locker.text.is_long() { self.flush() } else { Ok(()) }
+    }
+
+    /// Adds a sealed line (without its end) encrypted.
+    fn lock(&mut self, line: &[u8], dir: &Path, path: &Path, keyring: &Keyring) -> Result<(), RetainError> {
+        let malformed = || Error::content("rewrite", path, "a line has no whole seal");
+        let sealed = SealedLine::parse(line).ok_or_else(malformed)?;
+        if self.locker.is_none() {
+            let header = read_header(path)?.ok_or_else(malformed)?;
+            let mut locker = Locker::new(keyring, dir)?.ok_or_else(|| LedgerError::locked(path, None))?;
+            locker.enter(dir, &Place::of(&header))?;
+            self.locker = Some(locker);
+        }
+        let bytes = sealed.open_body.len() + 1 + sealed.disclosures.len();
+        if self.locker.as_ref().is_some_and(|locker| locker.text.is_full_for(bytes)) {
+            self.flush()?;
+        }
+        if let Some(locker) = &mut self.locker {
+            let body = [sealed.open_body, b"}"].concat();
+            locker.text.add(&sealed.entry, sealed.seq, &sealed.salt, (&body, sealed.disclosures));
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), RetainError> {
+        let Some(locker) = &mut self.locker else { return Ok(()) };
+        self.out.clear();
+        locker.flush(&mut self.out)?;
+        let lines = self.out.split_inclusive(|byte| *byte == b'\n');
+        for line in lines {
+            self.copy.line(line.strip_suffix(b"\n").unwrap_or(line))?;
+        }
+        Ok(())
+    }
+}
+
+fn unreadable(path: &Path, shut: Shut) -> Error {
+    match shut {
+        Shut::File(error) => error,
+        Shut::Wrong(_, what) => Error::content("rewrite", path, what),
+    }
+}
+
 /// Goes through the lines of a segment and leaves out what may go.
 struct Rewrite<'a> {
-    authority: &'a Authority,
+    orders: Orders<'a>,
     line: Vec<u8>,
     records: u64,
     fields: u64,
@@ -144,35 +214,45 @@ struct Rewrite<'a> {
 
 impl Rewrite<'_> {
     /// The copy without its name: dropped, it changes nothing.
-    fn copy(&mut self, path: &Path) -> Result<Copy, RetainError> {
-        let (mut lines, mut copy) = (Lines::open(path)?, Copy::create(path)?);
+    fn copy(&mut self, dir: &Path, path: &Path) -> Result<Copy, RetainError> {
+        let keyring = self.orders.keyring;
+        let (mut lines, mut opener) = (Lines::open(path)?, Opener::new(path, keyring));
+        let mut copy = Locking { copy: Copy::create(path)?, locker: None, out: Vec::new() };
         while let Some(line) = lines.next()? {
             if !line.is_whole {
                 return Err(Error::content("rewrite", path, "its last line is not whole").into());
             }
-            if line.bytes.starts_with(OWN_LINE) {
-                copy.line(line.bytes)?;
+            let was_locked = is_locked(line.bytes);
+            let seen = opener.view(line.bytes).map_err(|shut| unreadable(path, shut))?;
+            let Some(seen) = seen else { continue };
+            if is_locked(seen) {
+                return Err(LedgerError::locked(path, None).into());
+            }
+            if seen.starts_with(OWN_LINE) {
+                copy.clear(seen)?;
                 continue;
             }
             let malformed = || Error::content("rewrite", path, "a line has no whole seal");
-            let sealed = SealedLine::parse(line.bytes).ok_or_else(malformed)?;
+            let sealed = SealedLine::parse(seen).ok_or_else(malformed)?;
             let entry = Entry::decode(&sealed.entry).ok_or_else(malformed)?;
             self.line.clear();
-            if self.is_changed(&sealed, &entry) {
-                // Both writers end the line.
-                self.line.pop();
-                copy.line(&self.line)?;
+            let is_changed = self.is_changed(&sealed, &entry);
+            // Both writers end the line.
+            let left = if is_changed { self.line.strip_suffix(b"\n").unwrap_or(&self.line) } else { seen };
+            if was_locked && !is_stub(left) {
+                copy.lock(left, dir, path, keyring)?;
             } else {
-                copy.line(line.bytes)?;
+                copy.clear(left)?;
             }
         }
-        Ok(copy)
+        copy.flush()?;
+        Ok(copy.copy)
     }
 
     /// Writes what is left of the line, if that is less.
     fn is_changed(&mut self, sealed: &SealedLine<'_>, entry: &Entry) -> bool {
         let seq = entry.seq;
-        if entry.kind == Kind::Record && self.authority.first_body((seq, seq)).is_none() {
+        if entry.kind == Kind::Record && self.orders.authority.first_body((seq, seq)).is_none() {
             self.records += 1;
             push_stub_line(&mut self.line, &sealed.entry);
             return true;
@@ -183,7 +263,7 @@ impl Rewrite<'_> {
         let (mut left, mut gone) = (Vec::new(), 0);
         let read = disclosed::each(sealed.disclosures, |salt, name, value| {
             let plain = disclosed::plain_name(name.as_bytes());
-            if self.authority.first_field(&plain, (seq, seq)).is_none() {
+            if self.orders.authority.first_field(&plain, (seq, seq)).is_none() {
                 gone += 1;
             } else {
                 left.push(if left.is_empty() { b'[' } else { b',' });

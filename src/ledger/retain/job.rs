@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::{Draft, ORDERS_DIR, PENDING_FILE, Plan, Retention, SegmentFacts, Survey};
+use crate::ledger::bodies::{self, Keyring};
 use crate::ledger::close;
 use crate::ledger::files::{self, Form, STUBS_EXTENSION};
 use crate::ledger::verify::{VerifyOptions, verify};
@@ -91,7 +92,8 @@ impl Job {
         let retention =
             Retention { before_ns, actor: ACTOR.to_owned(), policy: self.policy.name.clone(), ..Retention::default() };
         let packed_only = ledger.packs();
-        let plan = move || plan(&dir, &retention, keep, packed_only);
+        let keyring = ledger.encryption().clone();
+        let plan = move || plan(&dir, &retention, &keyring, keep, packed_only);
         tasks::thread("retention-plan", plan).map(State::Planning).map_err(|error| error.to_string())
     }
 
@@ -142,7 +144,7 @@ fn is_due(dir: &Path, keep: Position, before_ns: u64) -> Result<bool, super::Ret
     let Some(oldest) = files.iter().find(|file| file.form != Form::Stubs && file.first < keep.segment) else {
         return Ok(false);
     };
-    let mut reader = SegmentReader::open(&oldest.path)?;
+    let mut reader = SegmentReader::open(&oldest.path, &Keyring::default())?;
     while let Some(item) = reader.next_item()? {
         if let Some(entry) = item.entry().and_then(crate::ledger::entry::Entry::decode) {
             return Ok(entry.sealed_at_ns < before_ns);
@@ -152,11 +154,17 @@ fn is_due(dir: &Path, keep: Position, before_ns: u64) -> Result<bool, super::Ret
 }
 
 /// Verifies everything, on one core, and says what goes.
-fn plan(dir: &Path, retention: &Retention, keep: Position, packed_only: bool) -> Result<Plan, String> {
-    let one = VerifyOptions { threads: Some(1), ..VerifyOptions::default() };
+fn plan(
+    dir: &Path,
+    retention: &Retention,
+    keyring: &Keyring,
+    keep: Position,
+    packed_only: bool,
+) -> Result<Plan, String> {
+    let one = VerifyOptions { threads: Some(1), keyring: keyring.clone(), ..VerifyOptions::default() };
     let report = verify(dir, &one).map_err(|error| error.to_string())?;
     let root = &report.ledgers.first().ok_or("no ledger")?.key;
-    let survey = Survey::read(dir, root, &BTreeSet::new()).map_err(|error| error.to_string())?;
+    let survey = Survey::read(dir, root, keyring, &BTreeSet::new()).map_err(|error| error.to_string())?;
     let stays = |segment: &SegmentFacts| {
         let is_plain = || path_of(dir, segment.first, crate::ledger::EXTENSION).exists();
         segment.first >= keep.segment || (packed_only && is_plain())
@@ -191,7 +199,11 @@ fn delete(dir: &Path, segments: Vec<Retiring>, pending: &Path, cancelled: &Atomi
         }
         let stubs = path_of(dir, segment.first(), STUBS_EXTENSION);
         match close::write_stubs(&path, &stubs, cancelled) {
-            Ok(true) => segment.finish().map_err(|error| error.to_string())?,
+            Ok(true) => {
+                let first = segment.first();
+                let gone = segment.finish().and_then(|()| bodies::forget(dir, first));
+                gone.map_err(|error| error.to_string())?;
+            }
             Ok(false) => return Err("telseal is ending".to_owned()),
             Err(error) => return Err(error.to_string()),
         }
@@ -201,9 +213,10 @@ fn delete(dir: &Path, segments: Vec<Retiring>, pending: &Path, cancelled: &Atomi
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{draft, fast_dir, options};
+    use super::super::tests::{check, draft, fast_dir, options};
     use super::*;
     use crate::ledger::Options;
+    use crate::ledger::bodies::tests::{check_keys, encrypted, encryption};
     use crate::stdx::durable::faults::{kill_at, revive};
 
     const POLICY: Duration = Duration::from_secs(3600);
@@ -233,7 +246,7 @@ mod tests {
 
     /// What an exporter that is at `keep` still gets.
     fn bodies_gone(dir: &Path) -> u64 {
-        verify(dir, &VerifyOptions::default()).unwrap().ledgers[0].bodies_gone
+        check(dir).unwrap().ledgers[0].bodies_gone
     }
 
     #[test]
@@ -303,7 +316,7 @@ mod tests {
         let (mut ledger, ..) = Ledger::open(dir.path(), &plain()).unwrap();
         (0..12).for_each(|n| drop(ledger.append(&[draft(n)]).unwrap()));
         let all = Retention { before_ns: u64::MAX, actor: ACTOR.to_owned(), ..Retention::default() };
-        let plan = plan(dir.path(), &all, ledger.end(), false).unwrap();
+        let plan = plan(dir.path(), &all, &encryption(), ledger.end(), false).unwrap();
         kill_at(at, false);
         let done = seal_orders(&mut ledger, &plan)
             .and_then(|(segments, pending)| delete(dir.path(), segments, &pending, &AtomicBool::new(false)));
@@ -311,11 +324,11 @@ mod tests {
         drop(ledger);
         let (ledger, ..) = Ledger::open(dir.path(), &plain()).unwrap();
         ledger.finish().unwrap();
+        check_keys(dir.path());
         (bodies_gone(dir.path()), plan.records, done.is_ok())
     }
 
-    #[test]
-    fn a_kill_at_any_effect_leaves_all_bodies_or_none_after_the_next_start() {
+    fn killed_everywhere() {
         let (mut at, mut kept, mut went) = (1, 0, 0);
         loop {
             let (gone, records, is_done) = killed(at);
@@ -327,5 +340,15 @@ mod tests {
             at += 1;
         }
         assert!(kept > 3 && went > 10, "{kept}, {went}");
+    }
+
+    #[test]
+    fn a_kill_at_any_effect_leaves_all_bodies_or_none_after_the_next_start() {
+        killed_everywhere();
+    }
+
+    #[test]
+    fn a_kill_at_any_effect_leaves_all_encrypted_bodies_or_none_after_the_next_start() {
+        encrypted(killed_everywhere);
     }
 }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::RetainError;
+use crate::ledger::bodies::Keyring;
 use crate::ledger::disclosed;
 use crate::ledger::entry::{Entry, Kind, SealedLine};
-use crate::ledger::files::{self, File};
+use crate::ledger::files;
 use crate::ledger::note::VerifyingKey;
 use crate::ledger::order::{self, Authority, Order};
 use crate::ledger::walk::{Item, SegmentReader, WalkError};
@@ -47,10 +48,15 @@ impl Survey {
     ///
     /// # Errors
     /// When lines cannot be read. Nothing is verified here.
-    pub fn read(dir: &Path, root: &VerifyingKey, wanted: &BTreeSet<u64>) -> Result<Self, RetainError> {
+    pub fn read(
+        dir: &Path,
+        root: &VerifyingKey,
+        keyring: &Keyring,
+        wanted: &BTreeSet<u64>,
+    ) -> Result<Self, RetainError> {
         let mut survey = Self::default();
         for file in files::list(dir)? {
-            survey.segment(&file, root, wanted)?;
+            survey.segment(SegmentReader::open(&file.path, keyring)?, root, wanted)?;
         }
         Ok(survey)
     }
@@ -73,8 +79,12 @@ impl Survey {
         self.segments.last().map_or(0, |segment| segment.last + 1)
     }
 
-    fn segment(&mut self, file: &File, root: &VerifyingKey, wanted: &BTreeSet<u64>) -> Result<(), RetainError> {
-        let mut reader = SegmentReader::open(&file.path)?;
+    fn segment(
+        &mut self,
+        mut reader: SegmentReader,
+        root: &VerifyingKey,
+        wanted: &BTreeSet<u64>,
+    ) -> Result<(), RetainError> {
         let header = match reader.header() {
             Ok(header) => header,
             // A crash came before the first group.
@@ -111,7 +121,7 @@ impl Survey {
                     self.records.insert(entry.seq, (facts.records_before + facts.records, names));
                 }
                 facts.records += 1;
-                facts.bodies += u64::from(sealed.is_some());
+                facts.bodies += u64::from(!matches!(item, Item::Stub(_)));
             }
             Kind::Retention | Kind::Erasure | Kind::Hold => {
                 let order = sealed.and_then(|sealed| order::read(sealed.open_body, &entry, root).ok());

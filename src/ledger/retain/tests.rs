@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::ledger::verify::{VerifyError, VerifyOptions, verify};
+use crate::ledger::bodies::tests::{check_keys, encrypted, encryption};
+use crate::ledger::verify::{Report, VerifyError, VerifyOptions, verify};
 use crate::ledger::{Drafts, close, field_digest};
 use crate::stdx::durable::faults::{kill_at, revive};
 
@@ -12,7 +13,7 @@ pub(super) fn fast_dir() -> tempfile::TempDir {
 }
 
 pub(super) fn options() -> Options {
-    Options { segment_bytes_max: 3500, ..Options::new("logs") }
+    Options { segment_bytes_max: 3500, encryption: encryption(), ..Options::new("logs") }
 }
 
 /// A record with an erasable field `user`, disclosed.
@@ -42,9 +43,13 @@ fn ledger(dir: &Path) -> Vec<u64> {
     seqs
 }
 
+pub(super) fn check(dir: &Path) -> Result<Report, VerifyError> {
+    verify(dir, &VerifyOptions { keyring: encryption(), ..VerifyOptions::default() })
+}
+
 fn survey(dir: &Path, seqs: &[u64]) -> Survey {
-    let root = verify(dir, &VerifyOptions::default()).unwrap().ledgers.remove(0).key;
-    Survey::read(dir, &root, &seqs.iter().copied().collect()).unwrap()
+    let root = check(dir).unwrap().ledgers.remove(0).key;
+    Survey::read(dir, &root, &encryption(), &seqs.iter().copied().collect()).unwrap()
 }
 
 fn everything() -> Retention {
@@ -68,7 +73,7 @@ fn bodies(dir: &Path) -> Vec<PathBuf> {
 }
 
 fn facts(dir: &Path) -> (u64, u64) {
-    let report = verify(dir, &VerifyOptions::default()).unwrap().ledgers.remove(0);
+    let report = check(dir).unwrap().ledgers.remove(0);
     (report.bodies_gone, report.fields_gone)
 }
 
@@ -166,10 +171,10 @@ fn without_the_root_key_nothing_is_written() {
     let seqs = ledger(dir.path());
     let draft = erasure(&seqs[..1], &[]).draft(&survey(dir.path(), &seqs)).unwrap();
     durable::remove(&dir.path().join(ROOT_KEY_FILE)).unwrap();
-    let before = verify(dir.path(), &VerifyOptions::default()).unwrap().ledgers[0].size;
+    let before = check(dir.path()).unwrap().ledgers[0].size;
     let refused = execute(dir.path(), &options(), &[draft]);
     assert!(matches!(refused, Err(RetainError::Ledger(LedgerError::NoRootKey))), "{refused:?}");
-    assert_eq!(verify(dir.path(), &VerifyOptions::default()).unwrap().ledgers[0].size, before);
+    assert_eq!(check(dir.path()).unwrap().ledgers[0].size, before);
 }
 
 /// Kills `orders` at each effect; what is left verifies, and the next start ends what was ordered.
@@ -190,7 +195,7 @@ fn killed_everywhere(orders: impl Fn(&Survey, &[u64]) -> Vec<Draft>) {
         kill_at(at, true);
         let outcome = execute(dir.path(), &options(), &drafts);
         revive();
-        let verdict = verify(dir.path(), &VerifyOptions::default());
+        let verdict = check(dir.path());
         assert!(!matches!(verdict, Err(VerifyError::Violation(_))), "killed at {at}: {verdict:?}");
         let (ledger, ..) = Ledger::open(dir.path(), &options()).unwrap();
         ledger.finish().unwrap();
@@ -203,6 +208,7 @@ fn killed_everywhere(orders: impl Fn(&Survey, &[u64]) -> Vec<Draft>) {
             execute(dir.path(), &options(), &orders(&survey(dir.path(), &seqs), &seqs)).unwrap();
             assert!(facts(dir.path()).0 + facts(dir.path()).1 > 0, "killed at {at}");
         }
+        check_keys(dir.path());
     }
 }
 
@@ -219,4 +225,25 @@ fn a_kill_at_any_effect_of_an_erasure_of_records_leaves_a_whole_ledger_and_is_ma
 #[test]
 fn a_kill_at_any_effect_of_an_erasure_of_fields_leaves_a_whole_ledger_and_is_made_good() {
     killed_everywhere(|survey, seqs| vec![erasure(&[seqs[0], seqs[11]], &["user"]).draft(survey).unwrap()]);
+}
+
+#[test]
+fn a_kill_at_any_effect_of_a_retention_with_encrypted_bodies_leaves_a_whole_ledger_and_is_made_good() {
+    encrypted(|| {
+        killed_everywhere(|survey, _| everything().plan(survey, None).unwrap().drafts);
+    });
+}
+
+#[test]
+fn a_kill_at_any_effect_of_an_erasure_of_records_with_encrypted_bodies_leaves_a_whole_ledger_and_is_made_good() {
+    encrypted(|| {
+        killed_everywhere(|survey, seqs| vec![erasure(&[seqs[0], seqs[11]], &[]).draft(survey).unwrap()]);
+    });
+}
+
+#[test]
+fn a_kill_at_any_effect_of_an_erasure_of_fields_with_encrypted_bodies_leaves_a_whole_ledger_and_is_made_good() {
+    encrypted(|| {
+        killed_everywhere(|survey, seqs| vec![erasure(&[seqs[0], seqs[11]], &["user"]).draft(survey).unwrap()]);
+    });
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::super::bodies::{is_bodies, parse_locked};
 use super::super::checker::{Before, Checker, Fault, Finding};
 use super::super::entry::{ENTRY_BYTES, Entry, SealedLine, leaf_of, parse_stub};
 use super::super::lines::Lines;
@@ -55,7 +56,7 @@ impl Blame<'_> {
             number += 1;
             if number + 1 < line {
                 let _ = checker.line(read.bytes);
-            } else if number >= line {
+            } else if number >= line && !is_bodies(read.bytes) {
                 let Some(entry) = entry_in(read.bytes) else {
                     let note = parse_checkpoint_line(read.bytes);
                     let covered = note.as_deref().and_then(Note::parse).and_then(|note| Checkpoint::parse(note.text));
@@ -100,7 +101,8 @@ fn is_foreign(fault: Fault) -> bool {
 
 /// The entry in a record's line, with or without its body.
 fn entry_in(line: &[u8]) -> Option<[u8; ENTRY_BYTES]> {
-    SealedLine::parse(line).map(|sealed| sealed.entry).or_else(|| parse_stub(line))
+    let sealed = SealedLine::parse(line).map(|sealed| sealed.entry);
+    sealed.or_else(|| parse_stub(line)).or_else(|| parse_locked(line))
 }
 
 /// The tree up to the predecessor of an entry, as that entry sees it.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::super::bodies::KeyId;
 use super::super::chain::Chain;
-use super::super::checker::Checked;
+use super::super::checker::{Body, Checked};
 use super::super::disclosed::plain_name;
 use super::super::entry::{Entry, Kind};
 use super::super::members::Members;
@@ -57,6 +58,9 @@ pub(super) struct Facts {
     pub(super) silence: (u64, u64),
     pub(super) gaps: BTreeMap<String, Gap>,
     pub(super) orders: Vec<Order>,
+    /// Records whose bodies are encrypted and were not opened, and a key that would open some of them.
+    pub(super) locked: u64,
+    pub(super) missing_key: Option<KeyId>,
     /// Records without bodies.
     pub(super) holes: Vec<Range>,
     /// Records that lack an erasable field, by its name.
@@ -66,16 +70,19 @@ pub(super) struct Facts {
     /// Not covered by a checkpoint yet.
     events: Vec<Event>,
     open: (u64, u64),
+    open_locked: u64,
 }
 
 impl Facts {
     /// Takes a good line into account.
     pub(super) fn add(&mut self, checked: &Checked<'_>, chain: &Chain, root: &VerifyingKey) {
         match checked {
-            Checked::Record { entry, has_body, closed } => {
+            Checked::Record { entry, body, closed } => {
                 self.open.0 += 1;
-                if !has_body {
-                    self.events.push(Event::Hole(entry.seq));
+                match body {
+                    Body::Here => {}
+                    Body::Gone => self.events.push(Event::Hole(entry.seq)),
+                    Body::Locked => self.open_locked += 1,
                 }
                 self.events.extend(closed.iter().map(|name| Event::Closed(entry.seq, plain_name(name))));
                 self.moment(entry, false);
@@ -94,6 +101,7 @@ impl Facts {
         let (records, controls) = std::mem::take(&mut self.open);
         self.records += records;
         self.controls += controls;
+        self.locked += std::mem::take(&mut self.open_locked);
         self.checkpoints += 1;
         if by_root {
             self.root_signed = Some((chain.records, chain.size()));
@@ -154,6 +162,8 @@ impl Facts {
         self.records += next.records;
         self.controls += next.controls;
         self.checkpoints += next.checkpoints;
+        self.locked += next.locked;
+        self.missing_key = self.missing_key.or(next.missing_key);
         self.root_signed = next.root_signed.or(self.root_signed);
         self.starts += next.starts;
         self.unclean_starts += next.unclean_starts;

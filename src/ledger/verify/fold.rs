@@ -21,7 +21,7 @@ pub(super) fn verify(path: &Path, found: &Found, options: &VerifyOptions) -> Res
     let anchors = anchor::of_ledger(&options.anchors, &key)?;
     let mut sizes: Vec<u64> = anchors.iter().map(|anchor| anchor.checkpoint.size).collect();
     sizes.dedup();
-    let question = Question { root: &key, sizes: &sizes, progress: &options.progress };
+    let question = Question { root: &key, sizes: &sizes, keyring: &options.keyring, progress: &options.progress };
     let bytes = found.files.iter().filter_map(|file| file.path.metadata().ok()).map(|file| file.len()).sum();
     options.progress.total.fetch_add(bytes, Relaxed);
     let threads = options.threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
@@ -238,6 +238,8 @@ fn report(path: &Path, whole: Whole, end: &Chain, (key, key_from): (VerifyingKey
         heartbeat_seconds: facts.heartbeat_seconds,
         silence_ns: facts.silence.0,
         silent_since_ns: facts.silence.1,
+        bodies_locked: facts.locked,
+        missing_key: facts.missing_key,
         bodies_gone: facts.holes.iter().map(|(first, last)| last - first + 1).sum(),
         fields_gone: facts.closed.values().flatten().map(|(first, last)| last - first + 1).sum(),
         gaps: facts.gaps,

@@ -51,7 +51,9 @@ impl Report {
     pub fn to_json(&self) -> String {
         let ledgers: Vec<Vec<u8>> = self.ledgers.iter().map(LedgerReport::json).collect();
         let ledgers = [b"[", ledgers.join(&b","[..]).as_slice(), b"]"].concat();
-        text(Object::new().raw("ledgers", &ledgers).text("result", "verified"))
+        let is_whole = self.locked().is_none();
+        let result = if is_whole { "verified" } else { "inconclusive" };
+        text(Object::new().raw("ledgers", &ledgers).text("result", result))
     }
 }
 
@@ -97,6 +99,7 @@ impl LedgerReport {
         };
         let mut object = Object::new()
             .number("bodies_gone", self.bodies_gone)
+            .number("bodies_locked", self.bodies_locked)
             .number("bytes", self.bytes)
             .number("checkpoints", self.checkpoints)
             .number("controls", self.controls)

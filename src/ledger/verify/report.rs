@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::super::bodies::KeyId;
 use super::super::note::VerifyingKey;
 use super::facts::Gap;
 
@@ -74,6 +75,10 @@ pub struct LedgerReport {
     pub silence_ns: u64,
     /// When that time began.
     pub silent_since_ns: u64,
+    /// How many bodies are encrypted and were not opened: nothing is proven about them.
+    pub bodies_locked: u64,
+    /// A key that would open some of them.
+    pub missing_key: Option<KeyId>,
     /// How many records lack their body, each by an order.
     pub bodies_gone: u64,
     /// How many erasable fields are gone, each by an order.
@@ -95,7 +100,7 @@ impl LedgerReport {
 impl fmt::Display for LedgerReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let last = self.size.saturating_sub(1);
-        writeln!(f, "verified {}", self.path.display())?;
+        writeln!(f, "{} {}", if self.bodies_locked == 0 { "verified" } else { "incomplete" }, self.path.display())?;
         writeln!(f, "  ledger      {} ({})", self.key.origin(), self.stream)?;
         writeln!(
             f,
@@ -114,15 +119,26 @@ impl fmt::Display for LedgerReport {
         self.runs(f)?;
         self.gone(f)?;
         writeln!(f, "  key         sha256 {}", self.key.fingerprint())?;
+        let what = if self.bodies_locked == 0 { "line" } else { "entry" };
         writeln!(
             f,
-            "  proven      every line is as it was sealed, none is missing between these entries, all are in order"
+            "  proven      every {what} is as it was sealed, none is missing between these entries, all are in order"
         )?;
         self.not_proven(f)
     }
 }
 
 impl LedgerReport {
+    /// What was not opened, and why.
+    #[must_use]
+    pub fn locked(&self) -> String {
+        let key = self.missing_key.map(|key| format!(" under the key {key}")).unwrap_or_default();
+        format!(
+            "{} bodies are encrypted{key} and were not opened (--encryption-key names the file that has it)",
+            self.bodies_locked
+        )
+    }
+
     fn signed(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (first, last) = self.epochs;
         let epochs = if first == last { format!("epoch {first}") } else { format!("epochs {first} to {last}") };
@@ -175,6 +191,9 @@ impl LedgerReport {
     }
 
     fn not_proven(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.bodies_locked > 0 {
+            writeln!(f, "  not proven  that the bodies are there and are what was sealed: {}", self.locked())?;
+        }
         if self.key_from != KeyFrom::Caller {
             writeln!(f, "  not proven  {}", self.key_origin())?;
         }
@@ -195,6 +214,15 @@ impl LedgerReport {
 pub struct Report {
     /// One report a ledger.
     pub ledgers: Vec<LedgerReport>,
+}
+
+impl Report {
+    /// Why it is not all that there is to prove, if bodies were not opened.
+    #[must_use]
+    pub fn locked(&self) -> Option<String> {
+        let locked = self.ledgers.iter().find(|ledger| ledger.bodies_locked > 0);
+        locked.map(|ledger| format!("{}: {}", ledger.path.display(), ledger.locked()))
+    }
 }
 
 impl fmt::Display for Report {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::super::bodies::{Keyring, Opener, Shut};
 use super::super::chain::Chain;
 use super::super::checker::{Checked, Checker, Fault, Finding};
 use super::super::files::{File, Form, PACKED_EXTENSION, STUBS_EXTENSION};
@@ -70,6 +71,7 @@ pub(super) struct Question<'a> {
     pub(super) root: &'a VerifyingKey,
     /// Sizes at which the root of the tree is wanted, in order.
     pub(super) sizes: &'a [u64],
+    pub(super) keyring: &'a Keyring,
     pub(super) progress: &'a Progress,
 }
 
@@ -77,8 +79,10 @@ pub(super) struct Question<'a> {
 pub(super) fn check(file: &File, question: &Question<'_>) -> Result<Found, VerifyError> {
     let (path, mut lines) = open(file)?;
     let path = path.as_path();
+    let mut opener = Opener::new(path, question.keyring);
     let mut checker = match lines.next().map_err(|error| unpack_error(path, 1, error))? {
         Some(line) if line.is_whole => {
+            let _ = opener.view(line.bytes);
             Checker::begin(question.root, line.bytes).map_err(|finding| violation(path, 1, finding))?
         }
         other => return Ok(Found::Nothing(other.map_or(0, |line| line.bytes.len() as u64))),
@@ -104,7 +108,15 @@ pub(super) fn check(file: &File, question: &Question<'_>) -> Result<Found, Verif
             is_torn = true;
             break;
         }
-        match checker.line(line.bytes) {
+        let seen = match opener.view(line.bytes) {
+            Ok(Some(seen)) => seen,
+            Ok(None) => continue,
+            Err(Shut::File(error)) => return Err(error.into()),
+            Err(Shut::Wrong(fault, what)) => {
+                return Err(violation(path, number, Finding::new(fault, checker.chain().size(), what)));
+            }
+        };
+        match checker.line(seen) {
             Ok(checked) => check.good(&checked, &checker, (end_offset, number), question.root),
             Err(finding) => return Err(Blame { path, key: question.root, checker: &checker }.assign(number, finding)?),
         }
@@ -114,7 +126,8 @@ pub(super) fn check(file: &File, question: &Question<'_>) -> Result<Found, Verif
     let bytes = end_offset - signed_offset;
     let tail = (bytes > 0).then_some(Tail { bytes, line: signed_line + 1, is_torn });
     let (path, form) = (path.to_owned(), Form::of(path));
-    let (facts, roots, is_linked) = (check.facts, check.roots, checker.is_linked());
+    let (mut facts, roots, is_linked) = (check.facts, check.roots, checker.is_linked());
+    facts.missing_key = opener.missing();
     let bytes = signed_offset;
     Ok(Found::Segment(Box::new(Segment { path, form, start, end, is_linked, facts, bytes, tail, roots })))
 }

@@ -3,7 +3,7 @@
 use super::super::cosign::WitnessKey;
 use super::super::note::{Checkpoint, Note, Verdict, VerifyingKey};
 use super::super::proof::{Collect, Plan};
-use super::super::walk::{Folder, Item, SegmentReader, WalkError, leaf};
+use super::super::walk::{Folder, Item, WalkError, leaf};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -38,7 +38,7 @@ pub enum SubmitError {
 /// When the ledger cannot be read, or has none.
 pub fn latest_root_signed(folder: &Folder, root: &VerifyingKey) -> Result<(Checkpoint, String), SubmitError> {
     for segment in folder.segments.iter().rev() {
-        let mut reader = SegmentReader::open(&segment.path)?;
+        let mut reader = folder.open(&segment.path)?;
         let mut found = None;
         while let Some(item) = reader.next_item()? {
             let Item::Checkpoint(note) = item else { continue };
@@ -83,13 +83,13 @@ pub fn request(folder: &Folder, old: u64, checkpoint: &Checkpoint, note: &str) -
 fn consistency(folder: &Folder, old: u64, size: u64, plan: &Plan) -> Result<Vec<[u8; 32]>, SubmitError> {
     let segments = folder.from(old - 1);
     let first = segments.first().ok_or(SubmitError::Pruned(old - 1))?;
-    let frontier = SegmentReader::open(&first.path)?.header()?.frontier;
+    let frontier = folder.open(&first.path)?.header()?.frontier;
     if frontier.size() >= old {
         return Err(SubmitError::Pruned(old - 1));
     }
     let mut collect = Collect::new(&frontier, plan.nodes());
     'all: for segment in segments {
-        let mut reader = SegmentReader::open(&segment.path)?;
+        let mut reader = folder.open(&segment.path)?;
         while let Some(item) = reader.next_item()? {
             if collect.size() >= size {
                 break 'all;
