@@ -382,6 +382,12 @@ impl Ledger {
         }
     }
 
+    /// How much [`Ledger::close_behind`] still has to pack, at most.
+    #[must_use]
+    pub fn unpacked_bytes(&self) -> u64 {
+        if self.options.compression { self.segments.unpacked_bytes() } else { 0 }
+    }
+
     /// Lets the next group begin a segment: the one before grows no more.
     ///
     /// # Errors

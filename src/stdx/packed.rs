@@ -55,7 +55,7 @@ impl Packer {
             return Ok(());
         }
         self.out.clear();
-        self.out.reserve(zstd_safe::compress_bound(bytes.len()));
+        self.out.reserve_exact(zstd_safe::compress_bound(bytes.len()));
         let packed = self.compressor.compress_to_buffer(bytes, &mut self.out);
         packed.map_err(|cause| Error::new("pack", self.file.path(), cause))?;
         self.file.write(&self.out)
