@@ -575,7 +575,7 @@ def segments_in(folder):
 
 class Ledger:
     def __init__(self, root, whole, keys=None):
-        self.root, self.whole, self.keys = root, whole, keys or {}
+        self.root, self.whole, self.body_keys = root, whole, keys or {}
         self.opener, self.locked = None, []
         self.tree, self.records, self.prev_leaf, self.signed, self.sealed_at = Tree(), 0, ZERO, 0, 0
         self.stream = self.cert = self.rotation = None
@@ -600,7 +600,7 @@ class Ledger:
                     return
                 if expects_header:
                     header = self.header(line, named)
-                    self.opener = Opener(path.parent, header, self.root.name, self.keys)
+                    self.opener = Opener(path.parent, header, self.root.name, self.body_keys)
                     expects_header = False
                 else:
                     self.line(line)
