@@ -665,11 +665,13 @@ class Ledger:
     def line(self, line):
         if line.startswith(b'{"audit.segment":'):
             raise malformed("a segment header in the middle of a segment", self.tree.size)
-        if line.startswith(b'{"audit.checkpoint":'):
-            self.checkpoint(line)
-            return
         if line.startswith(b'{"audit.bodies":'):
             self.opener.bodies(line)
+            return
+        if self.opener.first is not None and not line.startswith(b'{"audit.locked":'):
+            raise malformed("a line of bodies is not followed by the first line that it opens", self.tree.size)
+        if line.startswith(b'{"audit.checkpoint":'):
+            self.checkpoint(line)
             return
         if self.rotation is not None:
             raise Violation("wrong-epoch", "an entry between a key rotation and its checkpoint", self.tree.size)

@@ -312,6 +312,7 @@ const ENCRYPTED: &[Row] = &[
     row("a box gone", |s| { s.encrypt(); let at = s.boxes(2)[0]; s.lines(2).remove(at); }, "malformed", 4),
     row("a box gone, and no key", |s| { s.encrypt_for(&[]); let at = s.boxes(2)[0]; s.lines(2).remove(at); }, "malformed", 4),
     row("a box twice", |s| { s.encrypt(); let at = s.boxes(2)[0]; let line = s.lines(2)[at].clone(); s.lines(2).insert(at, line); }, "malformed", 4),
+    row("a box before the checkpoint that it stood behind, and no key", |s| { s.encrypt_for(&[]); let at = *s.boxes(3).last().unwrap(); s.lines(3).swap(at - 1, at); }, "malformed", 4),
     row("how many lines a box opens", |s| { s.encrypt(); let at = s.boxes(2)[1]; s.edit_line(2, at, "\"count\":1", "\"count\":2"); }, "modified", 4),
     row("how many lines a box opens, and no key", |s| { s.encrypt_for(&[]); let at = s.boxes(2)[0]; s.edit_line(2, at, "\"count\":2", "\"count\":3"); }, "malformed", 4),
     row("which lines a box opens, and no key", |s| { s.encrypt_for(&[]); let at = s.boxes(2)[0]; s.edit_line(2, at, "\"first\":14", "\"first\":15"); }, "modified", 4),
