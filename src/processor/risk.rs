@@ -11,6 +11,7 @@
 mod agents;
 pub mod assess;
 pub mod context;
+mod effects;
 pub mod event;
 mod incident;
 mod memo;

@@ -129,6 +129,7 @@ fields! {
     CmdDecoded = "cmd.decoded", "Text that was hidden: decoded base64, hex, escapes.";
     CmdParse = "cmd.parse", "`ok`, or `partial` when the command line could not be read to its end.";
     CmdTrick = "cmd.tricks", "How the command line hides what it does: `ifs`, `homoglyph`, `invisible`, `encoded`, `split_word`, `glob_program`, `brace`, `variable`, `eval`, `escape`.";
+    CmdFlow = "cmd.flows", "What passes between commands of the line: `fetched_run`, a file is fetched and then run.";
 }
 
 impl Field {

@@ -14,6 +14,7 @@
 
 mod decode;
 mod facts;
+mod flow;
 mod fold;
 mod output;
 mod param;
@@ -50,6 +51,7 @@ pub fn analyse<'a>(line: &'a str, event: &mut Event<'a>, arena: &'a Bump) {
     walker.script(head, None);
     let (partial, tricks) = (walker.partial, walker.tricks);
     facts::collect(event, first, arena);
+    flow::collect(event, first);
     event.push(Field::CmdParse, if partial { "partial" } else { "ok" });
     tricks.names().for_each(|name| event.push(Field::CmdTrick, name));
 }
@@ -61,6 +63,7 @@ pub fn analyse_words<'a>(words: &[&'a str], event: &mut Event<'a>, arena: &'a Bu
     walker.run(arena.alloc_slice_copy(words), &[], None, Out::default());
     let (partial, tricks) = (walker.partial, walker.tricks);
     facts::collect(event, first, arena);
+    flow::collect(event, first);
     event.push(Field::CmdParse, if partial { "partial" } else { "ok" });
     tricks.names().for_each(|name| event.push(Field::CmdTrick, name));
 }

@@ -70,6 +70,23 @@ const REMOVES: &[&str] = &[
 ];
 const READS: &[&str] =
     &["open", "readFileSync", "readFile", "file_get_contents", "read_text", "slurp", "readlines", "createReadStream"];
+/// Calls that write a file, and calls that remove one.
+const WRITES: &[&str] = &[
+    "writeFileSync",
+    "writeFile",
+    "appendFileSync",
+    "appendFile",
+    "createWriteStream",
+    "file_put_contents",
+    "outputFile",
+    "write_text",
+    "write_bytes",
+    "symlink",
+    "symlinkSync",
+    "copyfile",
+    "copyFileSync",
+];
+const UNLINKS: &[&str] = &["remove", "unlink", "unlinkSync", "rename", "truncate", "truncateSync"];
 /// Calls that fetch an address.
 const FETCHES: &[&str] = &[
     "urlopen",
@@ -84,6 +101,23 @@ const FETCHES: &[&str] = &[
     "http_get",
     "URI",
 ];
+
+/// What a call does to the file that it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Touch {
+    Reads,
+    Writes,
+    Removes,
+    RemovesTree,
+}
+
+impl Touch {
+    fn of(call: &str) -> Option<Self> {
+        let calls =
+            [(REMOVES, Self::RemovesTree), (READS, Self::Reads), (WRITES, Self::Writes), (UNLINKS, Self::Removes)];
+        calls.into_iter().find(|(names, _)| names.contains(&call)).map(|(_, touch)| touch)
+    }
+}
 
 impl<'a> Walker<'a, '_> {
     /// The program text of an interpreter, from its options, its input or a file.
@@ -128,23 +162,11 @@ impl<'a> Walker<'a, '_> {
         if !self.spend(text.len()) || !self.enter() {
             return;
         }
-        if let Some(line) = text
-            .trim_start_matches([':', ' '])
-            .strip_prefix('!')
-            .or_else(|| text.strip_prefix("\\!"))
-            .or_else(|| text.strip_prefix(".shell "))
-        {
-            self.script(line, Some(place));
-        }
+        self.shell_lines(place, program, text);
         self.fetched_and_run(place, text);
         self.numbers(place, text);
         if program.ends_with("awk") {
             self.awk_pipes(place, text);
-        }
-        if program == "expect" {
-            for line in text.split(['\n', ';']).filter_map(|line| line.trim().strip_prefix("spawn ")) {
-                self.script(line, Some(place));
-            }
         }
         let bytes = text.as_bytes();
         let mut at = 0;
@@ -160,6 +182,22 @@ impl<'a> Walker<'a, '_> {
         self.depth -= 1;
     }
 
+    /// Lines that a program hands to a shell: `:!CMD` of vim, `\\! CMD` of psql, `shell CMD` of gdb, `exec CMD` of Tcl.
+    fn shell_lines(&mut self, place: usize, program: &str, text: &'a str) {
+        let words: &[&str] = match program.trim_end_matches(|letter: char| letter.is_ascii_digit()) {
+            "gdb" | "lldb" => &["shell ", "!", "platform shell "],
+            "tclsh" | "expect" | "wish" => &["exec ", "spawn ", "system "],
+            "vim" | "vi" | "nvim" | "ex" | "ed" => &["!", ":!", ":r !", "r !", ":terminal "],
+            "psql" | "mysql" | "sqlite" => &["\\! ", "\\!", ".shell ", ".system ", "system "],
+            _ => return,
+        };
+        for line in text.split(['\n', ';']).map(str::trim_start) {
+            if let Some(rest) = words.iter().find_map(|word| line.strip_prefix(word)) {
+                self.script(rest, Some(place));
+            }
+        }
+    }
+
     /// A name begins here: where reading goes on.
     fn name(&mut self, place: usize, program: &str, text: &'a str, at: usize) -> usize {
         let bytes = text.as_bytes();
@@ -170,8 +208,8 @@ impl<'a> Walker<'a, '_> {
             (RUNS.contains(&name), DECODES.contains(&name), DECODES_HEX.contains(&name), EVALUATES.contains(&name));
         // Emacs has hyphens in its names.
         let end = end + if text[end..].starts_with("-command") { "-command".len() } else { 0 };
-        let (removes, reads) = (REMOVES.contains(&name), READS.contains(&name));
-        if !(runs || decodes || hex || evaluates || removes || reads) {
+        let touch = Touch::of(name);
+        if !(runs || decodes || hex || evaluates || touch.is_some()) {
             return end;
         }
         // `getattr(os, 'system')('..')`: the name stands in quotes.
@@ -180,8 +218,8 @@ impl<'a> Walker<'a, '_> {
         if literals.is_empty() {
             return end;
         }
-        if removes || reads {
-            self.touched(place, &literals[0], removes);
+        if let Some(touch) = touch {
+            self.touched(place, &literals, touch);
         } else if decodes || hex {
             self.decoded(place, program, &literals[0], hex);
         } else if evaluates && (program.starts_with("py") || name != "exec") {
@@ -228,13 +266,23 @@ impl<'a> Walker<'a, '_> {
         self.script(out.text, Some(place));
     }
 
-    /// A file that is removed or read.
-    fn touched(&mut self, place: usize, path: &str, removes: bool) {
+    /// A file that is removed, read or written: as a command line would do it.
+    fn touched(&mut self, place: usize, literals: &[String], touch: Touch) {
+        let path = literals[0].as_str();
         if !(path.starts_with(['/', '~', '.']) || path.contains('/')) || path.contains("://") || path.contains(' ') {
             return;
         }
-        let path = &*self.arena.alloc_str(path);
-        let words: &[&'a str] = if removes { &["rm", "-rf", path] } else { &["cat", path] };
+        let opened_to_write = literals.get(1).is_some_and(|mode| mode.len() < 4 && mode.contains(['w', 'a', '+', '>']));
+        // Where a call names two files the second is the one that is written.
+        let second = literals.get(1).filter(|other| touch == Touch::Writes && other.starts_with(['/', '~']));
+        let path = &*self.arena.alloc_str(second.map_or(path, |other| other));
+        let words: &[&'a str] = match touch {
+            Touch::RemovesTree => &["rm", "-rf", path],
+            Touch::Removes => &["rm", path],
+            Touch::Writes => &["tee", path],
+            Touch::Reads if opened_to_write => &["tee", path],
+            Touch::Reads => &["cat", path],
+        };
         let words = self.arena.alloc_slice_copy(words);
         self.push(words, &[], Some(place));
     }

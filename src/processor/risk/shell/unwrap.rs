@@ -42,6 +42,7 @@ impl<'a> Walker<'a, '_> {
                 None
             }
             "tar" | "git" | "ssh" | "nmap" => self.options_that_run(place, program, argv, stdin),
+            "sed" | "gsed" => self.sed(place, argv),
             _ if SHELLS.contains(&program) => self.shell(place, argv, stdin).map(own),
             _ => self.other(place, program, argv, stdin),
         };
@@ -177,6 +178,16 @@ impl<'a> Walker<'a, '_> {
         }
         let wrapper = wrappers::wrapper(program)?;
         self.wrapped(place, wrapper, argv, stdin)
+    }
+
+    /// `sed '1e CMD'` runs a command.
+    fn sed(&mut self, place: usize, argv: &'a [&'a str]) -> Option<Ran<'a>> {
+        let text = argv.iter().skip(1).find_map(|word| {
+            let rest =
+                word.trim_start_matches(|letter: char| letter.is_ascii_digit() || matches!(letter, ',' | '$' | ' '));
+            rest.strip_prefix("e ").or_else(|| evaluated(rest))
+        })?;
+        Some(self.script(text, Some(place)))
     }
 
     /// `git bisect run CMD`, `git submodule foreach CMD`, `git config alias.x '!CMD'`.
@@ -455,6 +466,16 @@ const CONTAINER_LONG: &[&str] = &[
 /// What a shell runs; the shell itself reads what is piped into it.
 fn own(ran: Ran<'_>) -> Ran<'_> {
     Ran { head: None, ..ran }
+}
+
+/// The replacement of `s/A/B/e`, which sed runs.
+fn evaluated(script: &str) -> Option<&str> {
+    let rest = script.strip_prefix('s')?;
+    let mark = rest.chars().next().filter(|mark| mark.is_ascii_punctuation())?;
+    let mut parts = rest[1..].rsplitn(2, mark);
+    let flags = parts.next()?;
+    let (_, replacement) = parts.next()?.split_once(mark)?;
+    (flags.contains('e') && flags.len() < 5).then_some(replacement)
 }
 
 /// The value of `OPTION=VALUE`.

@@ -48,7 +48,6 @@ const WRAPPERS: &[Wrapper] = &[
     words(
         &[
             "nohup",
-            "setsid",
             "builtin",
             "fakeroot",
             "proxychains",
@@ -79,6 +78,7 @@ const WRAPPERS: &[Wrapper] = &[
         &["--bind", "--ro-bind", "--dev", "--proc"],
         0,
     ),
+    words(&["setsid", "choom", "ssh-agent", "pexec", "cgexec", "numactl", "prlimit", "setpriv"], "ngp", &["--adj"], 0),
     words(&["nice", "gnice"], "n", &["--adjustment"], 0),
     words(&["ionice"], "cnpPu", &["--class", "--classdata"], 0),
     words(&["chrt", "taskset", "cpulimit", "trickle"], "cpdule", &["--limit"], 1),
@@ -102,7 +102,7 @@ const WRAPPERS: &[Wrapper] = &[
     words(&["busybox", "toybox"], "", &[], 0),
     words(&["direnv"], "", &[], 2),
     words(&["sg"], "", &[], 1),
-    words(&["gosu", "su-exec", "setpriv", "setuidgid"], "", &["--reuid", "--regid", "--groups"], 1),
+    words(&["gosu", "su-exec", "setuidgid"], "", &["--reuid", "--regid", "--groups"], 1),
     words(
         &["dotenv", "dotenvx", "doppler", "op", "aws-vault", "chamber", "envchain", "teller"],
         "efp",

@@ -6,6 +6,7 @@
 
 use std::ops::ControlFlow;
 
+use super::super::effects;
 use super::super::event::{Command, Event, Field, Reads, RuleInfo};
 use super::words;
 use crate::otlp::value::Value;
@@ -95,11 +96,13 @@ of_command! {
     Words = "words", "Arguments that do not start with `-`, and the values of `--name=value`.";
     Verb = "verb", "The first word, the first two and the first three: `s3`, `s3 rm`. Global options and their values are skipped.";
     PipesTo = "pipes_to", "Programs that read this one's output, down the pipe and inside wrappers.";
+    CodeTo = "pipes_to.code", "Those of them that run what they read: `sh`, `python3 -`; not `python3 -m json.tool`.";
     PipesFrom = "pipes_from", "Programs whose output this one reads.";
     Parents = "parents", "Programs that run this one: `sudo`, `sh`, `xargs`.";
     Children = "children", "Programs that this one runs, or whose output it takes as text.";
     Redirects = "redirects", "Redirections as operator and target: `>/etc/passwd`.";
-    Writes = "writes", "Files that redirections, `tee` and `dd` write.";
+    Writes = "writes", "Files and folders that it writes: by redirections, `tee`, `cp`, `mv`, `ln`, `install`, `dd`, `sed -i`, `curl -o` and their like.";
+    Deletes = "deletes", "Files and folders that it removes, moves away or empties: by `rm`, `shred`, `truncate`, `mv`, `find -delete`.";
     Reads = "reads", "Files that redirections read, and the texts of here-documents.";
     ParentText = "parent.command", "The command that runs this one, as text.";
     ParentPath = "parent.path", "The program that runs this one, as `program.path`.";
@@ -226,7 +229,10 @@ fn each_of_command(field: OfCommand, unit: Unit<'_, '_>, command: &Command<'_>, 
         OfCommand::Flags => words::flags(command.argv, visit),
         OfCommand::Words => words::words(command.argv, visit),
         OfCommand::Verb => words::verbs(command, visit),
-        OfCommand::PipesTo => words::downstream(commands, me, visit),
+        OfCommand::PipesTo => words::downstream(commands, me, &mut |command| visit(command.program)),
+        OfCommand::CodeTo => words::downstream(commands, me, &mut |command| {
+            if words::runs_input(command) { visit(command.program) } else { ControlFlow::Continue(()) }
+        }),
         OfCommand::PipesFrom => words::upstream(commands, me, visit),
         OfCommand::Parents => words::parents(commands, command).try_for_each(|parent| visit(parent.program)),
         OfCommand::Children => {
@@ -238,24 +244,15 @@ fn each_of_command(field: OfCommand, unit: Unit<'_, '_>, command: &Command<'_>, 
         OfCommand::Writes => {
             let mut writes = command.redirects.iter().filter(|to| to.operator.contains('>'));
             writes.try_for_each(|to| visit(to.target))?;
-            written(command, visit)
+            effects::written(command, visit)
         }
+        OfCommand::Deletes => effects::deleted(command, visit),
         OfCommand::Reads => {
             let mut reads = command.redirects.iter().filter(|from| from.operator.contains('<'));
             reads.try_for_each(|from| visit(from.target))
         }
         OfCommand::ParentText => parent.map_or(ControlFlow::Continue(()), |parent| visit(parent.text)),
         OfCommand::ParentPath => parent.map_or(ControlFlow::Continue(()), |parent| path(parent, visit)),
-    }
-}
-
-/// Files that a program writes whose whole purpose that is: `tee FILE`, `dd of=FILE`.
-fn written(command: &Command<'_>, visit: Visit<'_>) -> ControlFlow<()> {
-    let words = command.argv.iter().skip(1);
-    match command.program {
-        "tee" | "sponge" => words.filter(|word| !word.starts_with('-')).copied().try_for_each(visit),
-        "dd" => words.filter_map(|word| word.strip_prefix("of=")).try_for_each(visit),
-        _ => ControlFlow::Continue(()),
     }
 }
 

@@ -169,7 +169,7 @@ impl Item {
         };
         let field = match &self.field {
             FieldRef::Command(OfCommand::Program) => 0,
-            FieldRef::Command(OfCommand::PipesTo | OfCommand::PipesFrom) => 2,
+            FieldRef::Command(OfCommand::PipesTo | OfCommand::CodeTo | OfCommand::PipesFrom) => 2,
             FieldRef::Anything | FieldRef::Attribute(_) => 3,
             _ => 1,
         };

@@ -141,6 +141,7 @@ fn spot(field: &FieldRef, dialect: Dialect) -> Option<Spot> {
             | OfCommand::Flags
             | OfCommand::Verb
             | OfCommand::Writes
+            | OfCommand::Deletes
             | OfCommand::Reads,
         ) if dialect.by_command() => Some(Spot::Command),
         _ => None,

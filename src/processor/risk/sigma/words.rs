@@ -115,20 +115,92 @@ pub(super) fn verbs(command: &Command<'_>, visit: Visit<'_>) -> ControlFlow<()> 
     ControlFlow::Continue(())
 }
 
-/// The programs that read what `me` writes, what wraps them, and what runs inside them.
-pub(super) fn downstream(commands: &[Command<'_>], me: usize, visit: Visit<'_>) -> ControlFlow<()> {
+/// Whether a command runs its input as code: a shell or an interpreter that was given no program otherwise.
+pub(super) fn runs_input(command: &Command<'_>) -> bool {
+    let argv = command.argv;
+    let bare = command.program.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
+    match command.program {
+        "eval" | "source" | "." | "iex" | "Invoke-Expression" | "xargs" | "parallel" | "at" | "batch" | "crontab" => {
+            true
+        }
+        "ssh" | "awk" | "sed" => false,
+        _ if SHELLS.contains(&bare) => {
+            // `xargs -I{} sh -c '{}'` runs what it reads.
+            argv.contains(&"{}") || !argv.iter().skip(1).any(|word| is_letter(word, 'c'))
+        }
+        "deno" | "bun" => argv.contains(&"-"),
+        _ if INTERPRETERS.contains(&bare) && argv.get(1) == Some(&"-") => true,
+        _ if INTERPRETERS.contains(&bare) => argv.iter().skip(1).all(|word| *word == "-" || is_plain_option(word)),
+        _ => false,
+    }
+}
+
+const SHELLS: &[&str] = &[
+    "sh",
+    "bash",
+    "zsh",
+    "dash",
+    "ksh",
+    "ash",
+    "fish",
+    "csh",
+    "tcsh",
+    "mksh",
+    "yash",
+    "busybox",
+    "pwsh",
+    "powershell",
+];
+const INTERPRETERS: &[&str] = &[
+    "python",
+    "pypy",
+    "perl",
+    "ruby",
+    "node",
+    "nodejs",
+    "deno",
+    "bun",
+    "php",
+    "lua",
+    "luajit",
+    "tclsh",
+    "osascript",
+    "Rscript",
+    "julia",
+    "expect",
+    "groovy",
+];
+
+fn is_letter(word: &str, letter: char) -> bool {
+    word.starts_with('-') && !word.starts_with("--") && word.contains(letter)
+}
+
+/// An option that brings no program of its own along: not `-c`, `-e`, `-m`, nor a file.
+fn is_plain_option(word: &str) -> bool {
+    let bare = word.trim_start_matches('-');
+    word.starts_with('-')
+        && !matches!(bare, "eval" | "print" | "version" | "help")
+        && (word.starts_with("--") || !bare.contains(['c', 'e', 'm', 'r', 'n', 'p', 'E', 'V']))
+}
+
+/// The commands that read what `me` writes, what wraps them, and what runs inside them.
+pub(super) fn downstream(
+    commands: &[Command<'_>],
+    me: usize,
+    visit: &mut dyn FnMut(&Command<'_>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
     let mut next = commands.get(me).and_then(|command| command.pipes_to);
     for _ in 0..CHAIN_MAX {
         let Some((place, command)) = next.and_then(|place| Some((place, commands.get(place)?))) else { break };
-        visit(command.program)?;
+        visit(command)?;
         for (inner, below) in commands.iter().enumerate() {
             if inner != place && is_below(commands, inner, place) {
-                visit(below.program)?;
+                visit(below)?;
             }
         }
         wrappers(commands, place)
             .filter(|above| !is_below(commands, me, *above))
-            .try_for_each(|above| visit(commands[above].program))?;
+            .try_for_each(|above| visit(&commands[above]))?;
         next = command.pipes_to;
     }
     ControlFlow::Continue(())
@@ -211,6 +283,31 @@ mod tests {
     }
 
     #[test]
+    fn input_is_code_where_no_other_program_is_given() {
+        for argv in [
+            &["sh"][..],
+            &["bash", "-s", "x"],
+            &["python3"],
+            &["python3", "-"],
+            &["sh", "-c", "{}"],
+            &["node", "-"],
+            &["python3", "-", "--x", "y"],
+        ] {
+            assert!(runs_input(&command(argv)), "{argv:?}");
+        }
+        for argv in [
+            &["sh", "-c", "jq ."][..],
+            &["python3", "-m", "json.tool"],
+            &["node", "-e", "1"],
+            &["perl", "-ne", "1"],
+            &["python3", "x.py"],
+            &["jq"],
+        ] {
+            assert!(!runs_input(&command(argv)), "{argv:?}");
+        }
+    }
+
+    #[test]
     fn pipes_are_followed_into_wrappers() {
         let (curl, tee, sudo, sh) = (["curl"], ["tee"], ["sudo"], ["sh"]);
         let commands = [
@@ -220,8 +317,8 @@ mod tests {
             Command { parent: Some(2), ..command(&sh) },
             Command { pipes_to: Some(3), ..command(&curl) },
         ];
-        assert_eq!(all(|v| downstream(&commands, 4, v)), ["sh", "sudo"]);
-        assert_eq!(all(|v| downstream(&commands, 0, v)), ["tee", "sudo", "sh"]);
+        assert_eq!(all(|v| downstream(&commands, 4, &mut |command| v(command.program))), ["sh", "sudo"]);
+        assert_eq!(all(|v| downstream(&commands, 0, &mut |command| v(command.program))), ["tee", "sudo", "sh"]);
         assert_eq!(all(|v| upstream(&commands, 3, v)), ["curl", "tee", "curl"]);
         assert_eq!(parents(&commands, &commands[3]).map(|parent| parent.program).collect::<Vec<_>>(), ["sudo"]);
     }
