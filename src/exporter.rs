@@ -3,6 +3,7 @@
 //! An exporter sends one payload and reports what came of it. It knows neither the log it was read from nor when
 //! to try again: `pipeline::delivery` retries, pauses, bisects and dead-letters for all of them alike.
 
+mod authorized;
 #[cfg(feature = "s3")]
 pub mod awss3;
 pub mod classify;

@@ -8,6 +8,8 @@
 pub mod basicauth;
 pub mod bearertokenauth;
 mod credentials;
+pub mod jwt;
+pub mod oidc;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -20,6 +22,7 @@ use thiserror::Error;
 
 pub use basicauth::BasicAuth;
 pub use bearertokenauth::BearerTokenAuth;
+pub use oidc::Oidc;
 
 /// Who sent a request, proven.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -113,6 +116,8 @@ pub enum Kind {
     Bearer(BearerTokenAuth),
     /// `basicauth`.
     Basic(BasicAuth),
+    /// `oidc`.
+    Oidc(Box<Oidc>),
 }
 
 impl Authenticator {
@@ -130,6 +135,7 @@ impl Authenticator {
         let found = match &self.kind {
             Kind::Bearer(bearer) => bearer.authenticate(headers),
             Kind::Basic(basic) => basic.authenticate(headers).await,
+            Kind::Oidc(oidc) => oidc.authenticate(headers),
         };
         found.inspect_err(|denied| self.failed(*denied))
     }
@@ -139,6 +145,7 @@ impl Authenticator {
     pub fn challenge(&self) -> HeaderValue {
         match &self.kind {
             Kind::Bearer(bearer) => bearer.challenge(),
+            Kind::Oidc(_) => Oidc::challenge(),
             Kind::Basic(_) => HeaderValue::from_static("Basic realm=\"telseal\", charset=\"UTF-8\""),
         }
     }
@@ -148,6 +155,7 @@ impl Authenticator {
         match &self.kind {
             Kind::Bearer(bearer) => bearer.stay_fresh(&self.id).await,
             Kind::Basic(basic) => basic.stay_fresh(&self.id).await,
+            Kind::Oidc(oidc) => oidc.stay_fresh(&self.id).await,
         }
     }
 

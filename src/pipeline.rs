@@ -8,6 +8,7 @@ pub mod cursor;
 pub mod delivery;
 mod exports;
 pub mod lens;
+mod lull;
 mod open;
 pub mod recent;
 pub mod rejected;

@@ -21,6 +21,8 @@ pub mod rules;
 pub mod single;
 mod surroundings;
 
+pub(crate) use build::lens;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;

@@ -41,7 +41,11 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
     ),
     ("telseal_ledger_anchored_entries", Kind::Gauge, "entries of the ledger that an anchor vouches for"),
     ("telseal_ledger_retention_records_total", Kind::Counter, "records whose bodies were deleted by `seal.retention`"),
-    ("telseal_exporter_filtered_records_total", Kind::Counter, "records below the exporter's `min_risk`"),
+    (
+        "telseal_exporter_filtered_records_total",
+        Kind::Counter,
+        "records that an exporter is not to get: `min_risk`, `filter`",
+    ),
     ("telseal_exporter_overrun_records_total", Kind::Counter, "oldest records given up under when_full: drop_oldest"),
     ("telseal_exporter_damaged_records_total", Kind::Counter, "stored records that could not be read again"),
     ("telseal_exporter_unaccounted_records", Kind::Gauge, "records a cursor passed that are nowhere: 0, or a defect"),

@@ -5,6 +5,9 @@
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "tests write files and say why they are skipped")]
 
 #[expect(dead_code, reason = "other tests use the rest")]
+#[path = "support/destination.rs"]
+mod destination;
+#[expect(dead_code, reason = "other tests use the rest")]
 #[path = "support/process.rs"]
 mod process;
 #[path = "support/sdk.rs"]
@@ -13,10 +16,18 @@ mod sdk;
 #[path = "support/sender.rs"]
 mod sender;
 
+#[expect(dead_code, reason = "other tests use the rest")]
+#[path = "support/telemetry.rs"]
+mod telemetry;
+
 #[path = "security/auth.rs"]
 mod auth;
 #[path = "security/clients.rs"]
 mod clients;
+#[path = "security/issuer.rs"]
+mod issuer;
+#[path = "security/oidc.rs"]
+mod oidc;
 #[path = "security/pki.rs"]
 mod pki;
 #[path = "security/reload.rs"]

@@ -19,10 +19,13 @@ use crate::cli::failed::{Failed, Result};
 use crate::cli::key::read_key;
 use crate::cli::select::SelectArgs;
 use crate::cli::{Exit, failed, say};
+use crate::config;
 use crate::ledger::note::Checkpoint;
 use crate::ledger::replay::replay;
 use crate::ledger::walk::Folder;
 use crate::ledger::{LINE_BYTES_MAX, VerifyOptions, verify};
+use crate::pipeline::lens::Lens;
+use crate::service;
 use crate::stdx::durable;
 use crate::stdx::segments::{Cursor, CursorFile};
 use books::{Books, Reasons};
@@ -42,6 +45,9 @@ pub(super) struct ReconcileArgs {
     /// The exporter that made the copy: its dead letters, and its cursor, behind which everything is still to be sent
     #[arg(long, value_name = "ID")]
     exporter: Option<String>,
+    /// The configuration of that exporter: what its `min_risk` and `filter` pass over is no finding
+    #[arg(long, value_name = "FILE", requires = "exporter")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     select: SelectArgs,
     /// Trust only this key: the verifier key text, as in `key.pub`, or a file that holds it
@@ -69,7 +75,8 @@ fn run(args: &ReconcileArgs) -> Result<Books> {
     let key = args.key.as_deref().map(read_key).transpose()?;
     let report = verify(target, &VerifyOptions { key, keyring, ..VerifyOptions::default() })?;
     let ledger = report.ledgers.into_iter().next().ok_or_else(|| Failed::inconclusive("no ledger"))?;
-    let mut reasons = Reasons { select, delivered: None, refused: Vec::new() };
+    let lens = args.config.as_ref().map(|path| lens(path, args.exporter.as_deref().unwrap_or_default())).transpose()?;
+    let mut reasons = Reasons { select, lens: lens.unwrap_or_default(), delivered: None, refused: Vec::new() };
     let pipeline = folder.dir.parent().unwrap_or(&folder.dir);
     let dead_letters = args.exporter.as_ref().map(|id| add_cursor(pipeline, id, &mut reasons)).transpose()?.flatten();
     for path in args.rejected.iter().chain(&dead_letters) {
@@ -84,6 +91,16 @@ fn run(args: &ReconcileArgs) -> Result<Books> {
     replay(&folder, &verified, |seen| -> Result<()> { books.compare(seen) })?;
     books.finish(ledger.size);
     Ok(books)
+}
+
+/// What an exporter gets to see.
+fn lens(path: &Path, exporter: &str) -> Result<Lens> {
+    let shown = path.display();
+    let config = config::load(path)
+        .map_err(|problems| Failed::new(Exit::Config, config::render(&shown.to_string(), &problems)))?;
+    let named = config.exporters.iter().find(|(id, _)| id.to_string() == exporter);
+    let (_, (_, delivery)) = named.ok_or_else(|| Failed::usage(format!("{shown} has no exporter `{exporter}`")))?;
+    service::lens(delivery).map_err(|error| Failed::new(Exit::Config, error.to_string()))
 }
 
 /// Takes an exporter's cursor into account; returns its dead letters, if it has any.

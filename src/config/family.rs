@@ -104,6 +104,7 @@ family! {
     ExtensionConfig { section: "extensions", name: "extension", shared: &[] }
     BearerTokenAuth(crate::extension::bearertokenauth::Config) = "bearertokenauth",
     BasicAuth(crate::extension::basicauth::Config) = "basicauth",
+    Oidc(Box<crate::extension::oidc::Config>) = "oidc",
 }
 
 impl ExporterConfig {

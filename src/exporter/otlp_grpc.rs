@@ -21,9 +21,11 @@ use reqwest::{Body, Url};
 use serde::Deserialize;
 use tracing::warn;
 
+use crate::exporter::authorized;
 use crate::exporter::outbound::unreadable;
 use crate::exporter::rejections::{PartialSuccess, Rejections};
 use crate::exporter::{ExportError, Exporter, Payload, classify};
+use crate::http::client::oauth2::{OAuth2, Tokens};
 use crate::http::client::{
     self, Address, Answer, BuildError, Client, Compression, Headers, Options, Route, Tls, check_headers, is_loopback,
 };
@@ -48,6 +50,8 @@ pub struct Config {
     pub tls: Tls,
     /// HTTP/2 pings. Default: none, because servers close connections of clients that ping more often than they like.
     pub keepalive: Option<Keepalive>,
+    /// A token for every call, by OAuth 2.0 client credentials. Default: none.
+    pub oauth2: Option<OAuth2>,
     /// `http://` proxy to go through. The environment's `HTTPS_PROXY` is not read; write `${env:HTTPS_PROXY}`.
     pub proxy_url: Address,
 }
@@ -79,6 +83,7 @@ impl Default for Config {
             timeout: Span::secs(10),
             tls: Tls::default(),
             keepalive: None,
+            oauth2: None,
             proxy_url: Address::default(),
         }
     }
@@ -108,6 +113,9 @@ impl Config {
             }
         }
         check_headers(&self.headers, &at.key("headers"), problems);
+        if let Some(oauth2) = &self.oauth2 {
+            oauth2.check(&self.headers, &at.key("oauth2"), problems);
+        }
         if let Some(url) = self.url() {
             self.tls.check(url.scheme() == "https", &at.key("tls"), problems);
         }
@@ -148,6 +156,7 @@ pub struct OtlpGrpc {
     /// In the order of [`Signal::ALL`].
     routes: [Route; 3],
     compression: Compression,
+    tokens: Option<Tokens>,
     rejections: Rejections,
 }
 
@@ -158,7 +167,8 @@ impl OtlpGrpc {
     /// When a certificate file cannot be read or a setting is not valid.
     pub fn new(id: &str, config: &Config) -> Result<Self, BuildError> {
         let url = config.url().ok_or_else(|| BuildError::Address(config.endpoint.clone()))?;
-        if !config.headers.is_empty() && !config.tls.insecure && url.scheme() == "http" && !is_loopback(&url) {
+        let secret = !config.headers.is_empty() || config.oauth2.is_some();
+        if secret && !config.tls.insecure && url.scheme() == "http" && !is_loopback(&url) {
             warn!(exporter = id, "headers are sent unencrypted: use https://, or set tls.insecure if that is meant");
         }
         let client = Client::new(&Options {
@@ -178,6 +188,7 @@ impl OtlpGrpc {
             client,
             routes: [logs?, metrics?, traces?],
             compression: config.compression,
+            tokens: config.oauth2.as_ref().map(Tokens::new).transpose()?,
             rejections: Rejections::new(id),
         })
     }
@@ -239,6 +250,7 @@ fn prefix(compressed: bool, len: usize) -> Result<Bytes, ExportError> {
 }
 
 /// A request body in pieces, so that the payload is not copied behind its prefix.
+#[derive(Clone)]
 struct Message(VecDeque<Bytes>);
 
 impl http_body::Body for Message {
@@ -261,7 +273,10 @@ impl Exporter for OtlpGrpc {
 
     async fn export(&self, payload: &Payload) -> Result<(), ExportError> {
         let route = self.route(payload.signal());
-        let answer = self.client.post(route, Body::wrap(self.encode(payload)?)).await?;
+        let message = self.encode(payload)?;
+        let send = || Body::wrap(message.clone());
+        let is_refused = |answer: &Answer| status_of(answer).is_some_and(|(_, code)| code == UNAUTHENTICATED);
+        let answer = authorized::post(&self.client, self.tokens.as_ref(), route, send, is_refused).await?;
         settle(&answer, route)?;
         let partial = PartialSuccess::from_protobuf(answer.body.get(5..).unwrap_or_default());
         self.rejections.note(payload.signal(), payload.records(), &partial);
@@ -272,6 +287,9 @@ impl Exporter for OtlpGrpc {
         self.rejections.total()
     }
 }
+
+/// The code of a call without a good token.
+const UNAUTHENTICATED: i32 = 16;
 
 /// The status of a call. Of what the server wrote about it only the code is repeated: the rest may hold the data.
 fn settle(answer: &Answer, route: &Route) -> Result<(), ExportError> {

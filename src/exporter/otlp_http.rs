@@ -10,9 +10,11 @@ use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
 use tracing::warn;
 
+use crate::exporter::authorized;
 use crate::exporter::outbound::{judge, unreadable};
 use crate::exporter::rejections::{PartialSuccess, Rejections};
 use crate::exporter::{ExportError, Exporter, Payload};
+use crate::http::client::oauth2::{OAuth2, Tokens};
 use crate::http::client::{
     Address, Answer, BuildError, Client, Compression, Headers, Options, Route, Tls, check_headers, is_loopback,
 };
@@ -43,6 +45,8 @@ pub struct Config {
     pub timeout: Span,
     /// TLS, for `https://`.
     pub tls: Tls,
+    /// A token for every request, by OAuth 2.0 client credentials. Default: none.
+    pub oauth2: Option<OAuth2>,
     /// `http://` proxy to go through. The environment's `HTTPS_PROXY` is not read; write `${env:HTTPS_PROXY}`.
     pub proxy_url: Address,
 }
@@ -79,6 +83,7 @@ impl Default for Config {
             headers: Headers::new(),
             timeout: Span::secs(30),
             tls: Tls::default(),
+            oauth2: None,
             proxy_url: Address::default(),
         }
     }
@@ -106,6 +111,9 @@ impl Config {
             }
         }
         check_headers(&self.headers, &at.key("headers"), problems);
+        if let Some(oauth2) = &self.oauth2 {
+            oauth2.check(&self.headers, &at.key("oauth2"), problems);
+        }
         let encrypted = Signal::ALL.iter().filter_map(|signal| self.url(*signal)).any(|url| url.scheme() == "https");
         self.tls.check(encrypted, &at.key("tls"), problems);
     }
@@ -139,6 +147,7 @@ pub struct OtlpHttp {
     routes: [Option<Route>; 3],
     encoding: Encoding,
     compression: Compression,
+    tokens: Option<Tokens>,
     rejections: Rejections,
 }
 
@@ -160,7 +169,8 @@ impl OtlpHttp {
             http2_only: false,
             keepalive: None,
         })?;
-        if !config.headers.is_empty() && !config.tls.insecure && known().any(|url| !is_encrypted_or_local(url)) {
+        let secret = !config.headers.is_empty() || config.oauth2.is_some();
+        if secret && !config.tls.insecure && known().any(|url| !is_encrypted_or_local(url)) {
             warn!(exporter = id, "headers are sent unencrypted: use https://, or set tls.insecure if that is meant");
         }
         let mut routes = [None, None, None];
@@ -168,7 +178,8 @@ impl OtlpHttp {
             *route = url.map(|url| route_to(url, config)).transpose()?;
         }
         let (encoding, compression) = (config.encoding, config.compression);
-        Ok(Self { client, routes, encoding, compression, rejections: Rejections::new(id) })
+        let tokens = config.oauth2.as_ref().map(Tokens::new).transpose()?;
+        Ok(Self { client, routes, encoding, compression, tokens, rejections: Rejections::new(id) })
     }
 
     fn route(&self, signal: Signal) -> Result<&Route, ExportError> {
@@ -210,7 +221,10 @@ impl Exporter for OtlpHttp {
 
     async fn export(&self, payload: &Payload) -> Result<(), ExportError> {
         let route = self.route(payload.signal())?;
-        let answer = self.client.post(route, self.encode(payload)?).await?;
+        let body = self.encode(payload)?;
+        let send = || body.clone().into();
+        let is_refused = |answer: &Answer| answer.status == 401;
+        let answer = authorized::post(&self.client, self.tokens.as_ref(), route, send, is_refused).await?;
         judge(&answer, route.name())?;
         self.rejections.note(payload.signal(), payload.records(), &partial_success(&answer));
         Ok(())

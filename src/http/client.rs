@@ -7,6 +7,7 @@
 
 mod address;
 mod compression;
+pub mod oauth2;
 mod tls;
 
 use std::collections::BTreeMap;

@@ -298,12 +298,15 @@ const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 /// Large frames arrive in one piece and need no joining.
 const FRAME_BYTES_MAX: u32 = 1 << 20;
 const HEADER_BYTES_MAX: u32 = 32 << 10;
+/// What is read of an HTTP/1 connection at once: the pieces of a body are copied into one while they are in the cache. Also the most
+/// that its header may have.
+const READ_BYTES_MAX: usize = 64 << 10;
 
 fn builder(options: &Options) -> auto::Builder<Spawn> {
     let mut builder = auto::Builder::new(Spawn);
     // The time to the header is watched per connection (`connection::Watch`): hyper's own timer would also close
     // connections that merely wait for the next request.
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(None);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(READ_BYTES_MAX);
     builder
         .http2()
         .timer(TokioTimer::new())

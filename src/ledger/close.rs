@@ -19,7 +19,10 @@ use crate::stdx::segments::{Packing, path_of};
 use crate::stdx::tasks;
 
 /// How much of a segment goes into one frame, unless a line is longer.
-const FRAME_BYTES: usize = 1 << 20;
+const FRAME_BYTES: usize = 1 << 19;
+
+/// A frame of stubs is written with the one that fills it: there is room for one more.
+const STUB_BYTES_MAX: usize = 256;
 
 /// The fastest level: sealed lines are half hashes, which no level makes smaller.
 const LEVEL: i32 = 1;
@@ -126,7 +129,7 @@ pub(super) struct Frames {
 
 impl Frames {
     pub(super) fn create(path: &Path) -> Result<Self> {
-        Ok(Self { packer: Packer::create(path, LEVEL)?, piece: Vec::with_capacity(FRAME_BYTES) })
+        Ok(Self { packer: Packer::create(path, LEVEL)?, piece: Vec::with_capacity(FRAME_BYTES + STUB_BYTES_MAX) })
     }
 
     /// Adds a line (without its end).

@@ -249,8 +249,13 @@ impl<'a> Scope<'a> {
 
     /// Keeps the records for which `keep` is true; returns how many went.
     pub fn retain(&mut self, mut keep: impl FnMut(&mut Entity<'a>) -> bool) -> u64 {
+        self.retain_below(|_, record| keep(record))
+    }
+
+    /// The same; `keep` sees the scope, too.
+    pub fn retain_below(&mut self, mut keep: impl FnMut(&Entity<'a>, &mut Entity<'a>) -> bool) -> u64 {
         let before = self.records.len();
-        self.records.retain_mut(|record| keep(record));
+        self.records.retain_mut(|record| keep(&self.scope, record));
         let dropped = before - self.records.len();
         self.thinned |= dropped > 0;
         dropped as u64

@@ -1,5 +1,6 @@
 //! A canonical or sealed line as a reader looks at it: members and attributes by name, values as they are written.
 
+use crate::otlp::Signal;
 use crate::stdx::json::{Error, Reader, Value};
 
 /// Deeper than a record nests, wrappers included.
@@ -47,6 +48,17 @@ impl<'a> Record<'a> {
             scope,
             members,
         })
+    }
+
+    /// What it is of.
+    #[must_use]
+    pub fn signal(&self) -> Option<Signal> {
+        match self.member("signal")? {
+            "\"log\"" => Some(Signal::Logs),
+            "\"span\"" => Some(Signal::Traces),
+            "\"metrics\"" => Some(Signal::Metrics),
+            _ => None,
+        }
     }
 
     /// A member of the record itself, as JSON.

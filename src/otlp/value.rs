@@ -207,22 +207,28 @@ impl<'a> Pair<'a> {
 
     #[inline]
     fn read_in(bytes: &'a [u8], text: &mut impl Text<'a>) -> Result<Self, DecodeError> {
-        match Self::plain(bytes) {
-            Some((key, value)) => {
-                let (key, value) = (text.read(key, KEY_VALUE)?, Value::Str(text.read(value, ANY_VALUE)?));
-                Ok(Self { key, value, present: true, regular: true })
+        let Some((key, value)) = Self::short(bytes) else { return Self::read_any(bytes, text) };
+        let key = text.read(key, KEY_VALUE)?;
+        let value = match value {
+            [0x0a, len, value @ ..] if usize::from(*len) == value.len() && *len < 0x80 => {
+                Value::Str(text.read(value, ANY_VALUE)?)
             }
-            None => Self::read_any(bytes, text),
-        }
+            [0x18, byte] if *byte < 0x80 => Value::Int(i64::from(*byte)),
+            [0x18, low, high] if *low >= 0x80 && *high < 0x80 => {
+                Value::Int(i64::from(low & 0x7f) | i64::from(*high) << 7)
+            }
+            [0x10, byte] if *byte < 0x80 => Value::Bool(*byte != 0),
+            _ => return Self::read_any(bytes, text),
+        };
+        Ok(Self { key, value, present: true, regular: true })
     }
 
-    /// The shape that most pairs have: a key and a string, each shorter than 128 bytes, and nothing else.
+    /// The shape that most pairs have: a key and a value, each shorter than 128 bytes, and nothing else.
     #[inline]
-    fn plain(bytes: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+    fn short(bytes: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
         let (key, rest) = short(bytes, 0x0a)?;
         let (value, rest) = short(rest, 0x12)?;
-        let (text, more) = short(value, 0x0a)?;
-        (rest.is_empty() && more.is_empty()).then_some((key, text))
+        rest.is_empty().then_some((key, value))
     }
 
     fn read_any(bytes: &'a [u8], text: &mut impl Text<'a>) -> Result<Self, DecodeError> {

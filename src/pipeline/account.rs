@@ -162,7 +162,7 @@ pub struct ExportAccount {
     pub retries: AtomicU64,
     /// Records put aside with their reason.
     pub dead_lettered: AtomicU64,
-    /// Records this exporter is not to see (`min_risk`).
+    /// Records this exporter is not to see (`min_risk`, `filter`).
     pub filtered: AtomicU64,
     /// Records given up because `hold_bytes_max` was reached and `when_full` is `drop_oldest`.
     pub overrun: AtomicU64,

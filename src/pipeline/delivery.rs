@@ -36,7 +36,7 @@ use crate::stdx::backoff::Backoff;
 use crate::stdx::clock;
 
 /// How a delivery loop tries again, and how much it takes at once.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// False: one try, then the payload is put aside.
     pub retry: bool,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::exporter::Payload;
 use crate::ledger::Sealed;
-use crate::otlp::line::{SealView, with_seals};
+use crate::otlp::line::{SEAL_BYTES, SealView, put_with_seals};
 use crate::otlp::{DecodeError, Signal};
 use crate::pipeline::store::Chunk;
 use crate::stdx::segments::Position;
@@ -73,11 +73,15 @@ impl Request {
         self.sealed.end.record - self.lines()
     }
 
-    fn with_seals(&self, signal: Signal, stream: &str) -> Result<Bytes, DecodeError> {
-        let numbers = self.sealed.first..;
-        let seals = self.sealed.seals.iter().zip(numbers);
+    /// How many bytes it has with its seals, about.
+    fn sealed_bytes(&self) -> usize {
+        self.otlp.len() + self.sealed.seals.len() * SEAL_BYTES
+    }
+
+    fn put_sealed(&self, out: &mut Vec<u8>, signal: Signal, stream: &str) -> Result<(), DecodeError> {
+        let seals = self.sealed.seals.iter().zip(self.sealed.first..);
         let views = seals.map(|(seal, number)| SealView { number, entry: &seal.entry, salt: &seal.salt });
-        with_seals(signal, &self.otlp, stream, views).map(Bytes::from)
+        put_with_seals(out, signal, &self.otlp, stream, views)
     }
 }
 
@@ -109,10 +113,13 @@ impl Recent {
         let found = self.find(from, bytes_max);
         let next = found.last()?.sealed.end;
         let records = found.iter().map(|request| request.lines()).sum();
-        let requests = found.iter().map(|request| request.with_seals(self.signal, &self.stream)).collect();
-        // A request that cannot be walked was sealed all the same: let the ledger's lines tell.
-        let requests = Result::<Vec<_>, _>::ok(requests)?;
-        Some(Chunk { payload: Payload::from_otlp(self.signal, requests, records), next })
+        // Requests end to end are one request, as exporters send it.
+        let mut joined = Vec::with_capacity(found.iter().map(|request| request.sealed_bytes()).sum());
+        for request in found {
+            // A request that cannot be walked was sealed all the same: let the ledger's lines tell.
+            request.put_sealed(&mut joined, self.signal, &self.stream).ok()?;
+        }
+        Some(Chunk { payload: Payload::from_otlp(self.signal, vec![joined.into()], records), next })
     }
 
     fn find(&self, from: Position, bytes_max: usize) -> Vec<Arc<Request>> {

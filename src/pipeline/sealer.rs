@@ -1,11 +1,14 @@
 //! The sealed ledger of a pipeline with what goes along: the newest requests as OTLP, and the sessions that are open.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 
 use crate::ledger::retain::Job;
 use crate::ledger::{Control, Drafts, Ledger, LedgerError, Sealed};
 use crate::pipeline::chain::Processed;
 use crate::pipeline::checkpoints::Checkpoints;
+use crate::pipeline::lull::Lull;
 use crate::pipeline::recent::Recent;
 use crate::pipeline::sessions::{Marks, Sessions};
 use crate::stdx::segments::Position;
@@ -21,12 +24,24 @@ pub(super) struct Sealer {
     checkpoints: Option<Checkpoints>,
     /// Where the slowest exporter was when somebody looked last.
     keep: Position,
+    lull: Lull,
 }
+
+/// Closed segments wait for a moment of rest, but not more of them than this: 1 GiB.
+const UNPACKED_BYTES_MAX: u64 = 1 << 30;
 
 impl Sealer {
     pub(super) fn new(ledger: Ledger, recent: Recent, checkpoints: Option<Checkpoints>) -> Self {
         let retention = ledger.retention().cloned().map(Job::new);
-        Self { ledger, recent, sessions: Sessions::default(), retention, checkpoints, keep: Position::default() }
+        Self {
+            ledger,
+            recent,
+            sessions: Sessions::default(),
+            retention,
+            checkpoints,
+            keep: Position::default(),
+            lull: Lull::new(Instant::now()),
+        }
     }
 
     /// Seals a group, and behind it a checkpoint that is due as a record; waits for the disk once.
@@ -58,7 +73,7 @@ impl Sealer {
                 _ => None,
             })
             .unzip();
-        let recent = &self.recent;
+        let (recent, begin) = (&self.recent, self.ledger.end());
         // Exporters are woken after this: they shall find the requests here, and not have to read the ledger.
         let keep = |((otlp, marks), sealed): ((Option<Bytes>, Marks), Sealed)| {
             let first = sealed.first;
@@ -69,9 +84,10 @@ impl Sealer {
         };
         let marks: Vec<_> =
             self.ledger.append_then(&drafts, |sealed| requests.into_iter().zip(sealed).map(keep).collect())?;
+        self.lull.wrote(bytes_between(begin, self.ledger.end()), Instant::now());
         let now_ns = self.ledger.now_ns();
         for (marks, first) in marks {
-            let over = self.sessions.seal(marks, first, now_ns);
+            let over = self.sessions.seal(&marks, first, now_ns);
             self.seal_later(over);
         }
         Ok(())
@@ -81,7 +97,9 @@ impl Sealer {
     pub(super) fn pass(&mut self, keep: Position) {
         self.recent.pass(keep);
         self.keep = keep;
-        self.ledger.close_behind(keep);
+        if self.lull.is_on(Instant::now()) || self.ledger.unpacked_bytes() > UNPACKED_BYTES_MAX {
+            self.ledger.close_behind(keep);
+        }
     }
 
     /// The manifests of sessions that are over go with the next group or heartbeat.
@@ -122,4 +140,9 @@ impl Sealer {
     fn seal_later(&mut self, manifests: Vec<Control>) {
         manifests.into_iter().for_each(|manifest| self.ledger.seal_with_next(manifest));
     }
+}
+
+/// How much a group wrote: of one that began a segment, what lies in that one.
+fn bytes_between(begin: Position, end: Position) -> u64 {
+    end.offset - if begin.segment == end.segment { begin.offset } else { 0 }
 }

@@ -29,34 +29,55 @@ const SEQUENCE_NAME: &str = "event.sequence";
 
 /// What one request says about its sessions: at most one element a run of neighbours.
 #[derive(Debug, Default)]
-pub struct Marks(Vec<Mark>);
+pub struct Marks {
+    marks: Vec<Mark>,
+    /// The sessions' ids, end to end, and the numbers that producers gave.
+    ids: String,
+    sequences: Vec<u64>,
+}
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Mark {
-    session: Box<str>,
+    /// Where its id and its numbers end; they begin where those of the mark before end.
+    id_end: usize,
+    sequences_end: usize,
     /// Which of the request's lines: the first, and how many follow each other.
     first: u64,
     count: u64,
     risk: u8,
-    sequences: Vec<u64>,
 }
 
 impl Marks {
     /// Notes the record that became line `index` of the request.
     pub(super) fn see(&mut self, record: &Entity<'_>, index: u64, risk: u8) {
         let Some(session) = session_of(record) else { return };
-        let sequence = record.get(SEQUENCE_NAME).and_then(number);
-        if let Some(last) = self.0.last_mut()
-            && *last.session == *session
+        self.sequences.extend(record.get(SEQUENCE_NAME).and_then(number));
+        let (sequences_end, last_id) = (self.sequences.len(), self.last_id_start());
+        if let Some(last) = self.marks.last_mut()
+            && self.ids[last_id..] == *session
             && last.first + last.count == index
         {
             last.count += 1;
             last.risk = last.risk.max(risk);
-            last.sequences.extend(sequence);
+            last.sequences_end = sequences_end;
             return;
         }
-        let sequences = sequence.into_iter().collect();
-        self.0.push(Mark { session: session.into(), first: index, count: 1, risk, sequences });
+        self.ids.push_str(session);
+        self.marks.push(Mark { id_end: self.ids.len(), sequences_end, first: index, count: 1, risk });
+    }
+
+    fn last_id_start(&self) -> usize {
+        self.marks.len().checked_sub(2).map_or(0, |before| self.marks[before].id_end)
+    }
+
+    /// Each mark with its session and the numbers of its producer.
+    fn iter(&self) -> impl Iterator<Item = (&Mark, &str, &[u64])> {
+        let (mut id_start, mut sequences_start) = (0, 0);
+        self.marks.iter().map(move |mark| {
+            let (id, numbers) = (id_start..mark.id_end, sequences_start..mark.sequences_end);
+            (id_start, sequences_start) = (id.end, numbers.end);
+            (mark, &self.ids[id], &self.sequences[numbers])
+        })
     }
 }
 
@@ -92,19 +113,20 @@ struct Session {
 impl Sessions {
     /// Takes the marks of a request into account whose first line got the number `first`. Gives back the manifest of
     /// the session that had to make room, if one had to.
-    pub(super) fn seal(&mut self, marks: Marks, first: u64, now_ns: u64) -> Vec<Control> {
+    pub(super) fn seal(&mut self, marks: &Marks, first: u64, now_ns: u64) -> Vec<Control> {
         let mut evicted = Vec::new();
-        for mark in marks.0 {
-            if !self.open.contains_key(&mark.session) && self.open.len() >= OPEN_MAX {
+        for (mark, id, sequences) in marks.iter() {
+            let begin = first + mark.first;
+            if let Some(session) = self.open.get_mut(id) {
+                session.see(mark, begin, sequences, now_ns);
+                continue;
+            }
+            if self.open.len() >= OPEN_MAX {
                 evicted.extend(self.close_oldest());
             }
-            let begin = first + mark.first;
-            let session = self.open.entry(mark.session).or_insert_with(|| Session::new(begin));
-            session.count += mark.count;
-            session.last = begin + mark.count - 1;
-            session.risk = session.risk.max(mark.risk);
-            session.seen_ns = now_ns;
-            mark.sequences.into_iter().for_each(|sequence| session.numbers.see(sequence));
+            let mut session = Session::new(begin);
+            session.see(mark, begin, sequences, now_ns);
+            self.open.insert(id.into(), session);
         }
         evicted
     }
@@ -135,6 +157,14 @@ impl Sessions {
 impl Session {
     fn new(first: u64) -> Self {
         Self { count: 0, first, last: first, risk: 0, seen_ns: 0, numbers: Numbers::default() }
+    }
+
+    fn see(&mut self, mark: &Mark, begin: u64, sequences: &[u64], now_ns: u64) {
+        self.count += mark.count;
+        self.last = begin + mark.count - 1;
+        self.risk = self.risk.max(mark.risk);
+        self.seen_ns = now_ns;
+        sequences.iter().for_each(|sequence| self.numbers.see(*sequence));
     }
 
     /// `producer_gap` stands there only where the producer numbers its events.
@@ -236,8 +266,8 @@ mod tests {
     #[test]
     fn a_manifest_counts_a_sessions_records_and_what_its_producer_lost() {
         let mut sessions = Sessions::default();
-        assert!(sessions.seal(marks(&[("a", Some(1)), ("a", Some(2)), ("b", None), ("", None)]), 10, 1).is_empty());
-        assert!(sessions.seal(marks(&[("a", Some(5)), ("a", Some(4))]), 20, 2).is_empty());
+        assert!(sessions.seal(&marks(&[("a", Some(1)), ("a", Some(2)), ("b", None), ("", None)]), 10, 1).is_empty());
+        assert!(sessions.seal(&marks(&[("a", Some(5)), ("a", Some(4))]), 20, 2).is_empty());
         assert_eq!(
             texts(&sessions.end()),
             [
@@ -251,8 +281,8 @@ mod tests {
     #[test]
     fn a_session_is_over_when_it_was_silent_for_half_an_hour() {
         let mut sessions = Sessions::default();
-        sessions.seal(marks(&[("old", None)]), 0, 0);
-        sessions.seal(marks(&[("new", None)]), 1, 1);
+        sessions.seal(&marks(&[("old", None)]), 0, 0);
+        sessions.seal(&marks(&[("new", None)]), 1, 1);
         let over = texts(&sessions.idle(IDLE_NS));
         assert_eq!(over.len(), 1);
         assert!(over[0].ends_with(r#""session":"old"}"#), "{over:?}");
@@ -262,7 +292,7 @@ mod tests {
     fn the_number_of_open_sessions_is_bounded() {
         let mut sessions = Sessions::default();
         for n in 0..=OPEN_MAX as u64 {
-            let closed = sessions.seal(marks(&[(&format!("s{n}"), None)]), n, n);
+            let closed = sessions.seal(&marks(&[(&format!("s{n}"), None)]), n, n);
             assert_eq!(closed.len(), usize::from(n == OPEN_MAX as u64));
         }
         assert_eq!(sessions.open.len(), OPEN_MAX);

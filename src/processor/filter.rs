@@ -1,15 +1,15 @@
-//! `filter`: drops records by simple conditions, and counts what it drops.
+//! `filter`: drops records by simple conditions, and counts what it drops. Exporters have the same, for what they are to see.
 //!
-//! A record is dropped when any condition of the list is true; a condition is true when everything it says is true.
-//! A condition on the resource or scope drops every record below it. What is dropped is reported under the reason
-//! `filter`: never silently.
+//! A record is dropped when any condition of `drop` is true, and when there are conditions in `keep` and none of them is. A
+//! condition is true when everything it says is true. One on the resource or scope is about every record below it. What is
+//! dropped is reported under the reason `filter`: never silently.
 
 use bumpalo::Bump;
 use serde::Deserialize;
 
 use crate::otlp::model::{Batch, Entity, Scope};
 use crate::otlp::{DecodeError, Signal};
-use crate::processor::condition::Test;
+use crate::processor::condition::{self, Sight, Test, name_of};
 use crate::processor::{Outcome, Processor};
 use crate::stdx::problem::{At, Problems};
 
@@ -19,25 +19,32 @@ pub use crate::processor::condition::{Condition, Severity};
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The conditions; any true one drops the record. Default: none.
+    /// Any true condition drops the record. Default: none.
     pub drop: Vec<Condition>,
+    /// A record for which none of these is true is dropped. Default: none, all are kept.
+    pub keep: Vec<Condition>,
 }
 
 impl Config {
     /// Finds what cannot work.
     pub fn check(&self, at: &At, problems: &mut Problems) {
-        if self.drop.is_empty() {
-            problems.add_hint(at, "nothing to drop", "list at least one condition under `drop`");
+        if self.drop.is_empty() && self.keep.is_empty() {
+            problems.add_hint(at, "nothing to drop", "list at least one condition under `drop` or `keep`");
         }
-        for (index, condition) in self.drop.iter().enumerate() {
-            condition.check(&at.key("drop").item(index), problems);
+        for (key, conditions) in [("drop", &self.drop), ("keep", &self.keep)] {
+            for (index, condition) in conditions.iter().enumerate() {
+                condition.check(&at.key(key).item(index), problems);
+            }
         }
     }
 }
 
 /// The processor.
 #[derive(Debug)]
-pub struct Filter(Vec<Test>);
+pub struct Filter {
+    drop: Vec<Test>,
+    keep: Vec<Test>,
+}
 
 /// The reason under which dropped records are counted.
 pub const REASON: &str = "filter";
@@ -48,7 +55,8 @@ impl Filter {
     /// # Errors
     /// When one is no regular expression; [`Config::check`] says which.
     pub fn new(config: &Config) -> Result<Self, regex::Error> {
-        config.drop.iter().map(Test::new).collect::<Result<_, _>>().map(Self)
+        let tests = |conditions: &[Condition]| conditions.iter().map(Test::new).collect::<Result<_, _>>();
+        Ok(Self { drop: tests(&config.drop)?, keep: tests(&config.keep)? })
     }
 }
 
@@ -59,9 +67,12 @@ impl Processor for Filter {
         for group in &mut batch.groups {
             for scope in &mut group.scopes {
                 let live = |test: &&Test| test.may_drop(signal, &group.resource, &scope.scope);
-                let tests: Vec<&Test> = self.0.iter().filter(live).collect();
+                let tests: Vec<&Test> = self.drop.iter().filter(live).collect();
                 if !tests.is_empty() {
                     dropped += drop_from(scope, signal, &tests, arena)?;
+                }
+                if !self.keep.is_empty() {
+                    dropped += keep_in(scope, signal, &group.resource, &self.keep, arena)?;
                 }
             }
         }
@@ -116,6 +127,50 @@ fn keep_points<'a>(metric: &mut Entity<'a>, tests: &[&Test], arena: &'a Bump) ->
     })?;
     let spared_empty = gone == 0 && holding.iter().all(|test| test.asks_points());
     Ok((kept > 0 || spared_empty, gone))
+}
+
+/// Drops what none of the tests holds for.
+fn keep_in<'a>(
+    scope: &mut Scope<'a>,
+    signal: Signal,
+    resource: &Entity<'a>,
+    keep: &[Test],
+    arena: &'a Bump,
+) -> Result<u64, DecodeError> {
+    let (mut dropped, mut failed) = (0, None);
+    scope.retain_below(|scope, record| {
+        let around = Sight { signal, resource: Some(resource), scope: Some(scope), record: None, metric: "" };
+        let kept = match signal {
+            Signal::Metrics => wanted_points(record, around, keep, arena),
+            Signal::Logs | Signal::Traces => {
+                condition::any(keep, &Sight { record: Some(record), ..around }).map(|kept| (kept, u64::from(!kept)))
+            }
+        };
+        let (kept, gone) = kept.unwrap_or_else(|error| {
+            failed = Some(error);
+            (true, 0)
+        });
+        dropped += gone;
+        kept
+    });
+    failed.map_or(Ok(dropped), Err)
+}
+
+/// Whether a metric stays, and how many of its data points go. One without data points is asked itself.
+fn wanted_points<'a>(
+    metric: &mut Entity<'a>,
+    around: Sight<'_, 'a>,
+    keep: &[Test],
+    arena: &'a Bump,
+) -> Result<(bool, u64), DecodeError> {
+    let around = Sight { metric: name_of(metric)?, ..around };
+    let (mut kept, mut gone) = (0, 0);
+    metric.retain_points(arena, &mut |point| {
+        let stays = condition::any(keep, &Sight { record: Some(point), ..around })?;
+        (kept, gone) = if stays { (kept + 1, gone) } else { (kept, gone + 1) };
+        Ok(stays)
+    })?;
+    Ok((kept > 0 || (gone == 0 && condition::any(keep, &around)?), gone))
 }
 
 #[cfg(test)]

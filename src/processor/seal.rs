@@ -26,7 +26,8 @@ pub struct Config {
     /// value can be erased, or kept from one exporter, while the record still verifies. `body` means the body of a log
     /// record as well. Costs one random salt and one hash a field, and OTLP exporters read the ledger. Default: none.
     pub erasable: Vec<String>,
-    /// What becomes of closed segments that every exporter has passed. Default: `zstd`.
+    /// What becomes of closed segments that every exporter has passed, when less than 8 MiB/s is written or more than 1 GiB of
+    /// them waits. Default: `zstd`.
     pub compression: Compression,
     /// Bodies of records, with their salts, rest encrypted (AES-256-GCM). Entries, chain and checkpoints stay in clear: without
     /// the key a ledger verifies but for its bodies. Default: off.

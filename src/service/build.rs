@@ -7,7 +7,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::config::{self, Config, Delivery, Id, PipelineId, ReceiverConfig};
+use crate::config::{self, Config, Delivery, Id, PipelineId, ReceiverConfig, Redaction};
 use crate::extension::Authenticator;
 use crate::http::server;
 use crate::ledger;
@@ -19,6 +19,8 @@ use crate::otlp::sender::Wanted;
 use crate::pipeline::chain::{Chain, Seal};
 use crate::pipeline::lens::Lens;
 use crate::pipeline::{Budget, Pipeline, Settings, delivery, store};
+use crate::processor::filter::Filter;
+use crate::processor::redact::{self, Redact};
 use crate::processor::seal;
 use crate::receiver::otlp::Otlp;
 use crate::receiver::otlp_file::OtlpFile;
@@ -153,7 +155,7 @@ pub(super) fn attach(
     deadlines: &Deadline,
 ) -> Result<(), StartError> {
     for exporter in &config.service.pipelines[id].exporters {
-        let settings = delivery_settings(&config.exporters[exporter].1);
+        let settings = delivery_settings(&config.exporters[exporter].1)?;
         let name = exporter.to_string();
         exporters[exporter].attach(&name, pipeline, settings, deadlines.clone()).map_err(failed)?;
     }
@@ -227,20 +229,32 @@ fn witness(anchor: &seal::Anchor) -> Result<Peer, StartError> {
     Ok(Peer { url: anchor.witness.clone(), key })
 }
 
-fn delivery_settings(own: &Delivery) -> delivery::Settings {
+fn delivery_settings(own: &Delivery) -> Result<delivery::Settings, StartError> {
     let retry = &own.retry_on_failure;
-    delivery::Settings {
+    Ok(delivery::Settings {
         retry: retry.enabled,
         initial_wait: retry.initial_interval.0,
         max_wait: retry.max_interval.0,
         multiplier: retry.multiplier,
         give_up_after: Some(retry.max_elapsed_time.0).filter(|limit| !limit.is_zero()),
         batch_bytes_max: own.batch.max_bytes.as_usize(),
-        lens: Lens {
-            min_risk: own.min_risk.map_or(0, |risk| risk as u8),
-            withhold: Erasable::new(own.withhold.iter().map(String::as_str)),
-        },
-    }
+        lens: lens(own)?,
+    })
+}
+
+/// What an exporter gets to see.
+pub(crate) fn lens(own: &Delivery) -> Result<Lens, StartError> {
+    Ok(Lens {
+        min_risk: own.min_risk.map_or(0, |risk| risk as u8),
+        filter: own.filter.as_ref().map(Filter::new).transpose().map_err(failed)?.map(Arc::new),
+        redact: own.redact.as_ref().map(redaction).transpose()?.map(Arc::new),
+        withhold: Erasable::new(own.withhold.iter().map(String::as_str)),
+    })
+}
+
+/// What is redacted for one exporter says nothing on the records: most of them leave as they were sealed.
+fn redaction(own: &Redaction) -> Result<Redact, StartError> {
+    Redact::new(&redact::Config { provenance: false, ..own.0.clone() }).map_err(failed)
 }
 
 /// Where a receiver's requests go.

@@ -100,6 +100,7 @@ service:
   pipelines:
     logs: {receivers: [otlp], processors: [filter, seal], exporters: [debug, file]}
     metrics: {receivers: [otlp], exporters: [prometheus]}
+    traces: {receivers: [otlp], processors: [seal], exporters: [debug]}
 ";
 
     fn keys(from: &str, to: &str) -> Vec<String> {
@@ -142,7 +143,7 @@ service:
             ("out.ndjson", "other.ndjson"),
             ("[debug, file]", "[file, debug]"),
             ("exporters: [debug, file]", "exporters: [debug, file], allow: {subjects: []}"),
-            ("pipelines:", "pipelines:\n    traces: {receivers: [otlp], exporters: [debug]}"),
+            ("pipelines:", "pipelines:\n    traces/b: {receivers: [otlp], exporters: [debug]}"),
         ] {
             assert_eq!(keys(from, to), Vec::<String>::new(), "{to}");
         }

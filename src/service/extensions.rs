@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::{Config, ExtensionConfig};
-use crate::extension::{Authenticator, BasicAuth, BearerTokenAuth, Kind};
+use crate::extension::{Authenticator, BasicAuth, BearerTokenAuth, Kind, Oidc};
 use crate::service::StartError;
 
 /// Makes every authenticator; reads their files. One with the same settings as `before` is taken over from there.
@@ -29,6 +29,7 @@ fn kind(id: &str, extension: &ExtensionConfig) -> Result<Kind, StartError> {
     let kind = match extension {
         ExtensionConfig::BearerTokenAuth(own) => BearerTokenAuth::new(own).map(Kind::Bearer),
         ExtensionConfig::BasicAuth(own) => BasicAuth::new(own).map(Kind::Basic),
+        ExtensionConfig::Oidc(own) => Oidc::new(own).map(|oidc| Kind::Oidc(Box::new(oidc))),
     };
     kind.map_err(|error| StartError(format!("extensions.{id}: {error}")))
 }

@@ -2,7 +2,7 @@
 //!
 //! Written as one frame per piece, each with its size and checksum, so that `zstdcat` and every other zstd tool reads
 //! them. Read strictly: frames and nothing else, each with content, the last one whole. Frames that another tool made,
-//! larger ones included, are read too. Limits: memory for one window (128 MiB at most, 1 MiB of ours).
+//! larger ones included, are read too. Limits: memory for one window (128 MiB at most, half a MiB of ours).
 
 use std::path::Path;
 
@@ -55,7 +55,7 @@ impl Packer {
             return Ok(());
         }
         self.out.clear();
-        self.out.reserve(zstd_safe::compress_bound(bytes.len()));
+        self.out.reserve_exact(zstd_safe::compress_bound(bytes.len()));
         let packed = self.compressor.compress_to_buffer(bytes, &mut self.out);
         packed.map_err(|cause| Error::new("pack", self.file.path(), cause))?;
         self.file.write(&self.out)

@@ -309,6 +309,15 @@ impl Segments {
         Some(Packing { shared: self.shared.clone(), first: found? })
     }
 
+    /// How many bytes lie in segments that grow no more and are not packed.
+    #[must_use]
+    pub fn unpacked_bytes(&self) -> u64 {
+        let last = self.end().segment;
+        let segments = self.shared.lock();
+        let old = segments.range(self.pack_from.min(last)..last);
+        old.filter(|(_, segment)| !segment.is_packed).map(|(_, segment)| segment.bytes).sum()
+    }
+
     /// A segment that no reader needs any more, to be removed by the owner, on a thread of its own.
     #[must_use]
     pub fn to_retire(&self, first: u64) -> Retiring {

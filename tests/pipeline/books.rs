@@ -18,7 +18,7 @@ use crate::rig::{Plan, Rig, Scripted, named, names, request};
 /// Drops every record that has the attribute `drop`.
 fn filter() -> Step {
     let condition = Condition { key: Some("drop".to_owned()), exists: Some(true), ..Condition::default() };
-    let config = Config { drop: vec![condition] };
+    let config = Config { drop: vec![condition], ..Config::default() };
     Step { id: "filter".to_owned(), processor: Arc::new(Filter::new(&config).unwrap()) }
 }
 

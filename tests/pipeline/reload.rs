@@ -137,7 +137,7 @@ async fn a_new_exporter_gets_what_the_ledger_has_also_as_otlp() {
 /// Drops everything.
 fn nothing_passes() -> Vec<Step> {
     let everything = Condition { key: Some("name".into()), exists: Some(false), ..Condition::default() };
-    let filter = Filter::new(&filter::Config { drop: vec![everything] }).unwrap();
+    let filter = Filter::new(&filter::Config { drop: vec![everything], ..filter::Config::default() }).unwrap();
     vec![Step { id: "filter".to_owned(), processor: Arc::new(filter) }]
 }
 

@@ -20,7 +20,9 @@ pub(super) struct Otlp {
 
 impl Format for Otlp {
     fn record(&mut self, exported: &Exported<'_>, out: &mut Vec<u8>) -> Result<()> {
-        let signal = signal_of(exported.record.member("signal"))
+        let signal = exported
+            .record
+            .signal()
             .ok_or_else(|| Failed::new(Exit::Runtime, format!("entry {}: of no signal", exported.entry.seq)))?;
         let is_full = self.lines.len() >= REQUEST_BYTES || self.count >= REQUEST_RECORDS;
         if is_full || self.signal != Some(signal) {
@@ -43,15 +45,5 @@ impl Format for Otlp {
         self.lines.clear();
         self.count = 0;
         Ok(())
-    }
-}
-
-/// The signal of a line, by its member `signal`.
-fn signal_of(member: Option<&str>) -> Option<Signal> {
-    match member? {
-        "\"log\"" => Some(Signal::Logs),
-        "\"span\"" => Some(Signal::Traces),
-        "\"metrics\"" => Some(Signal::Metrics),
-        _ => None,
     }
 }

@@ -6,9 +6,11 @@ use super::copy::{self, Copied, Found, Grade, short};
 use crate::cli::Exit;
 use crate::cli::failed::Result;
 use crate::cli::select::Select;
+use crate::exporter::Payload;
 use crate::ledger::entry::Kind;
 use crate::ledger::replay::Seen;
 use crate::otlp::record::Record;
+use crate::pipeline::lens::Lens;
 
 /// How many ranges of numbers are listed under a heading.
 pub(super) const RANGES_MAX: usize = 20;
@@ -18,6 +20,8 @@ pub(super) const RANGES_MAX: usize = 20;
 pub(super) struct Reasons {
     /// The copy holds only these.
     pub(super) select: Select,
+    /// The exporter that made the copy gets only these.
+    pub(super) lens: Lens,
     /// How many records were sent; the rest is under way.
     pub(super) delivered: Option<u64>,
     /// What a destination refused: number and reason.
@@ -166,11 +170,10 @@ impl Books {
             *self.refused.entry(reason.clone()).or_default() += 1;
         } else if self.reasons.delivered.is_some_and(|delivered| seen.records_before >= delivered) {
             self.in_flight += 1;
-        } else if self.reasons.select.is_all() {
+        } else if self.reasons.select.is_all() && self.reasons.lens.is_clear() {
             self.unexplained.add(seq);
         } else {
-            match seen.sealed.and_then(|sealed| Record::parse(sealed.line).ok().map(|record| self.takes(&record, seen)))
-            {
+            match seen.sealed.and_then(|sealed| self.takes(sealed.line, seen)) {
                 Some(true) => self.unexplained.add(seq),
                 Some(false) => self.filtered += 1,
                 None => self.undecided.add(seq),
@@ -178,8 +181,12 @@ impl Books {
         }
     }
 
-    fn takes(&self, record: &Record<'_>, seen: &Seen<'_>) -> bool {
-        self.reasons.select.takes(record, seen.entry.sealed_at_ns)
+    /// Whether a record should be in the copy.
+    fn takes(&self, line: &[u8], seen: &Seen<'_>) -> Option<bool> {
+        let Reasons { select, lens, .. } = &self.reasons;
+        let record = Record::parse(line).ok()?;
+        let payload = Payload::from_lines(record.signal()?, [line, b"\n"].concat().into(), 1);
+        Some(select.takes(&record, seen.entry.sealed_at_ns) && lens.look(payload).ok()?.is_some())
     }
 
     /// The ledger ends.

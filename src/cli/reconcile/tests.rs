@@ -38,6 +38,14 @@ impl Rig {
         }
     }
 
+    /// The exporter is behind so many records.
+    fn cursor(&self, exporter: &str, record: u64) {
+        let cursors = self.dir.path().join("logs/cursors");
+        durable::create_dir(&cursors).unwrap();
+        let file = CursorFile::new(cursors.join(exporter.replace('/', "-")));
+        file.store(Position { record, segment: 0, offset: 0 }).unwrap();
+    }
+
     /// The sealed lines.
     fn lines(&self) -> Vec<String> {
         let text = fs::read_to_string(self.dir.path().join("logs/ledger/00000000000000000000.ndjson")).unwrap();
@@ -91,6 +99,28 @@ fn as_otlp(lines: &[String]) -> String {
 
 fn quoted(text: &str) -> String {
     serde_json::to_string(text).unwrap()
+}
+
+#[test]
+fn what_an_exporter_does_not_get_is_no_finding() {
+    let rig = Rig::new(6);
+    let lines = rig.lines();
+    let warnings: Vec<String> = lines.iter().filter(|line| line.contains("WARN")).cloned().collect();
+    let config = rig.dir.path().join("telseal.yaml");
+    let text = "receivers: {otlp: {protocols: {http: {}}}}\nprocessors: {seal: {}}\n\
+        exporters: {otlp_http/siem: {endpoint: 'http://127.0.0.1:1', filter: {drop: [{key: odd, exists: false}]}}}\n\
+        service: {data_dir: data, pipelines: {logs: {receivers: [otlp], processors: [seal], exporters: [otlp_http/siem]}}}\n";
+    let write = |text: &str| durable::write_atomic(&config, text.as_bytes(), Mode::Shared).unwrap();
+    rig.cursor("otlp_http/siem", 6);
+    let arguments = ["--exporter", "otlp_http/siem", "--config", config.to_str().unwrap()];
+    write(text);
+    let books = rig.reconcile(&[], &arguments);
+    assert_eq!((books.filtered, books.unexplained.count, books.exit()), (6, 0, Exit::Ok));
+    write(&text.replace("{key: odd, exists: false}", "{key: text, matches: '[024]'}"));
+    let books = rig.reconcile(&warnings, &arguments);
+    assert_eq!((books.filtered, books.grades[0], books.exit()), (3, 3, Exit::Ok));
+    let books = rig.reconcile(&warnings[1..], &arguments);
+    assert_eq!((books.filtered, books.unexplained.count, books.exit()), (3, 1, Exit::Integrity));
 }
 
 #[test]
@@ -213,9 +243,7 @@ fn each_missing_record_is_explained_or_is_a_finding() {
     assert_eq!((books.refused.get("loki: 400"), books.exit()), (Some(&2), Exit::Ok));
 
     // Not sent yet.
-    let cursors = rig.dir.path().join("logs/cursors");
-    durable::create_dir(&cursors).unwrap();
-    CursorFile::new(cursors.join("loki-x")).store(Position { record: 7, segment: 0, offset: 0 }).unwrap();
+    rig.cursor("loki/x", 7);
     let books = rig.reconcile(&lines[..7], &["--exporter", "loki/x"]);
     assert_eq!((books.in_flight, books.exit()), (3, Exit::Ok));
     let books = rig.reconcile(&lines[..6], &["--exporter", "loki/x"]);

@@ -17,32 +17,37 @@ pub struct SealView<'a> {
     pub salt: &'a [u8],
 }
 
-/// Puts each record's seal among its attributes. `seals` come in the order of the records; a record without one stays
-/// as it is. Metrics have no place for it.
+/// About how many bytes a record gets more.
+pub const SEAL_BYTES: usize = 300;
+
+/// Appends the request with each record's seal among its attributes. `seals` come in the order of the records; a record
+/// without one stays as it is. Metrics have no place for it.
 ///
 /// # Errors
-/// When the framing is broken.
-pub fn with_seals<'s>(
+/// When the framing is broken; `out` holds a part then.
+pub fn put_with_seals<'s>(
+    out: &mut Vec<u8>,
     signal: Signal,
     request: &[u8],
     stream: &str,
     seals: impl Iterator<Item = SealView<'s>>,
-) -> Result<Vec<u8>, DecodeError> {
-    let mut out = Vec::with_capacity(request.len() + request.len() / 2);
-    let record = schema::record(signal);
-    let mut splice = Splice { attributes: record.attributes(), stream, seals, scratch: Vec::new() };
-    splice.members(schema::request(signal), 1, request, 2, &mut out)?;
-    Ok(out)
+) -> Result<(), DecodeError> {
+    let attributes = schema::record(signal).attributes();
+    let mut pairs = Vec::with_capacity(SEAL_BYTES);
+    put_pair(&mut pairs, attributes, STREAM_ID, &Value::Str(stream));
+    let mut splice = Splice { attributes, seals, stream_len: pairs.len(), pairs };
+    splice.members(schema::request(signal), 1, request, 2, out)
 }
 
-struct Splice<'n, I> {
+struct Splice<I> {
     attributes: u32,
-    stream: &'n str,
     seals: I,
-    scratch: Vec<u8>,
+    /// What a record gets; the stream, which all records share, stands first.
+    pairs: Vec<u8>,
+    stream_len: usize,
 }
 
-impl<'s, I: Iterator<Item = SealView<'s>>> Splice<'_, I> {
+impl<'s, I: Iterator<Item = SealView<'s>>> Splice<I> {
     /// Copies a message; `levels` more lists lie between its field `number` and the records.
     fn members(
         &mut self,
@@ -66,18 +71,19 @@ impl<'s, I: Iterator<Item = SealView<'s>>> Splice<'_, I> {
     }
 
     fn record(&mut self, number: u32, record: &[u8], out: &mut Vec<u8>) {
-        self.scratch.clear();
+        let mut pairs: &[u8] = &[];
         if let Some(seal) = self.seals.next() {
-            let mut put = |key, value| put_pair(&mut self.scratch, self.attributes, key, &value);
-            put(STREAM_ID, Value::Str(self.stream));
+            self.pairs.truncate(self.stream_len);
+            let mut put = |key, value| put_pair(&mut self.pairs, self.attributes, key, &value);
             put(NUMBER, Value::Int(seal.number.cast_signed()));
             put(ENTRY, Value::Bytes(seal.entry));
             put(SALT, Value::Bytes(seal.salt));
+            pairs = &self.pairs;
         }
         put_tag(out, number, 2);
-        put_varint(out, (record.len() + self.scratch.len()) as u64);
+        put_varint(out, (record.len() + pairs.len()) as u64);
         out.extend_from_slice(record);
-        out.extend_from_slice(&self.scratch);
+        out.extend_from_slice(pairs);
     }
 }
 
@@ -107,7 +113,8 @@ mod tests {
         let (entry, salt) = ([9; 128], [5; 16]);
         let seals = (40..).map(|number| SealView { number, entry: &entry, salt: &salt });
 
-        let out = with_seals(Signal::Traces, &request, "the-stream", seals.take(6)).unwrap();
+        let mut out = Vec::new();
+        put_with_seals(&mut out, Signal::Traces, &request, "the-stream", seals.take(6)).unwrap();
         let out = ExportTraceServiceRequest::decode(&out[..]).unwrap();
 
         let spans = out.resource_spans.iter().flat_map(|group| &group.scope_spans).flat_map(|scope| &scope.spans);

@@ -95,7 +95,7 @@ impl LineWriter {
         let shape = self.shapes.of(record.attributes());
         let mut walk = Walk { out, pairs: recycle(std::mem::take(&mut self.pairs)), flags: 0 };
         walk.out.push(b'{');
-        let parts = [record.raw()];
+        let parts = record.around_attributes();
         let found = gather(message, &parts, |_| Ok(()))?;
         walk.members(message, &found, &parts, Pairs::Known(shape, record.attributes()), &extras)?;
         let flags = walk.flags | self.resource.flags | self.scope.flags;
@@ -177,16 +177,42 @@ pub fn write_request(
         line(&out, flags);
         return Ok(());
     }
+    each_part(request, writer, |writer, part| {
+        let Part::Record(record) = part else { return Ok(()) };
+        out.clear();
+        let flags = writer.record(signal, record, &mut out)?;
+        line(&out, flags);
+        Ok(())
+    })
+}
+
+/// What a request of logs or spans consists of, encoded.
+#[derive(Debug)]
+pub enum Part<'r, 'p> {
+    /// A resource or scope: the bytes of its message, in as many pieces as the sender made of it.
+    Owner(&'static Message, &'p [&'r [u8]]),
+    /// A record. Its resource and scope are set in the writer.
+    Record(&'r [u8]),
+}
+
+/// Hands over each part of an `Export*ServiceRequest` of logs or spans.
+///
+/// # Errors
+/// When the bytes are not OTLP, or what `visit` fails with.
+pub fn each_part<'r>(
+    request: &'r [u8],
+    writer: &mut LineWriter,
+    mut visit: impl FnMut(&mut LineWriter, Part<'r, '_>) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
     each_content(ANY_GROUP, request, 1, |group| {
-        writer.resource(&contents(ANY_GROUP, group, OWNER)?, &[group])?;
-        each_content(ANY_GROUP, group, MEMBERS, |scope| {
-            writer.scope(&contents(ANY_GROUP, scope, OWNER)?, &[scope])?;
-            each_content(ANY_GROUP, scope, MEMBERS, |record| {
-                out.clear();
-                let flags = writer.record(signal, record, &mut out)?;
-                line(&out, flags);
-                Ok(())
-            })
+        let resource = contents(ANY_GROUP, group, OWNER)?;
+        writer.resource(&resource, &[group])?;
+        visit(writer, Part::Owner(&schema::RESOURCE, &resource))?;
+        each_content(ANY_GROUP, group, MEMBERS, |scope_group| {
+            let scope = contents(ANY_GROUP, scope_group, OWNER)?;
+            writer.scope(&scope, &[scope_group])?;
+            visit(writer, Part::Owner(&schema::SCOPE, &scope))?;
+            each_content(ANY_GROUP, scope_group, MEMBERS, |record| visit(writer, Part::Record(record)))
         })
     })
 }

@@ -2,6 +2,8 @@
 //!
 //! Attributes are indexed when it is opened and edited in the index; everything else is read from the bytes received.
 
+use std::ops::Range;
+
 use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
 
@@ -17,6 +19,8 @@ pub struct Entity<'a> {
     message: &'static Message,
     raw: &'a [u8],
     attributes: ArenaVec<'a, Attribute<'a>>,
+    /// Where they stand in `raw`, if nothing else stands between them; nowhere otherwise.
+    stretch: Range<usize>,
     /// How many of `attributes` stand in `raw`.
     received: usize,
     /// One of those was changed or removed: `raw` is no longer the truth about attributes.
@@ -44,6 +48,12 @@ pub struct Attribute<'a> {
 const BODY: u32 = 5;
 
 impl<'a> Attribute<'a> {
+    /// The field as received; empty once it was set here.
+    #[must_use]
+    pub const fn raw(&self) -> &'a [u8] {
+        self.raw
+    }
+
     /// Reads the bytes of a pair in which each known field stands once, and makes the field of them.
     fn from_pair(number: u32, bytes: &'a [u8], arena: &'a Bump) -> Result<Self, DecodeError> {
         let mut raw = ArenaVec::with_capacity_in(field_len(number, bytes.len()), arena);
@@ -66,6 +76,7 @@ impl<'a> Entity<'a> {
             message,
             raw,
             attributes,
+            stretch: 0..0,
             received,
             changed: false,
             tangled: false,
@@ -84,8 +95,16 @@ impl<'a> Entity<'a> {
         let number = message.attributes();
         let mut texts = Texts::new(bytes);
         let mut cursor = Cursor::new(bytes);
+        let (mut at, mut between) = (0, 0);
         while let Some(field) = cursor.next_field()? {
+            let start = at;
+            at += field.raw.len();
             if field.number == number {
+                if entity.stretch.is_empty() {
+                    entity.stretch = start..start;
+                }
+                between += start - entity.stretch.end;
+                entity.stretch.end = at;
                 let bytes = gather::content(message.name, &field)?;
                 let pair = Pair::read_among(bytes, &mut texts)?;
                 if pair.regular {
@@ -95,6 +114,9 @@ impl<'a> Entity<'a> {
                     entity.open_tangled(field, bytes, arena)?;
                 }
             }
+        }
+        if between > 0 {
+            entity.stretch = 0..0;
         }
         entity.received = entity.attributes.len();
         Ok(entity)
@@ -122,6 +144,17 @@ impl<'a> Entity<'a> {
     #[must_use]
     pub fn raw(&self) -> &'a [u8] {
         self.raw
+    }
+
+    /// [`Entity::raw`] in two parts, between which most of its attributes, or none, are left out: for who knows them already.
+    #[must_use]
+    pub fn around_attributes(&self) -> [&'a [u8]; 2] {
+        [&self.raw[..self.stretch.start], &self.raw[self.stretch.end..]]
+    }
+
+    /// Other bytes, of which nobody knows where attributes stand.
+    fn set_raw(&mut self, raw: &'a [u8]) {
+        (self.raw, self.stretch) = (raw, 0..0);
     }
 
     /// The attributes, in order, those set here last.
@@ -246,7 +279,7 @@ impl<'a> Entity<'a> {
                 raw.extend_from_slice(field.raw);
             }
         }
-        self.raw = raw.into_bump_slice();
+        self.set_raw(raw.into_bump_slice());
         self.replaced = true;
         Ok(())
     }
@@ -273,10 +306,13 @@ impl<'a> Entity<'a> {
     /// When the bytes are broken somewhere below.
     pub fn rewrite(&mut self, arena: &'a Bump, visitor: &mut dyn Visitor<'a>) -> Result<bool, DecodeError> {
         let number = self.message.attributes();
-        let fields = rewrite::message(self.message, self.raw, number, arena, visitor)?;
+        let opened = visitor.opens_fields();
+        let fields = if opened { rewrite::message(self.message, self.raw, number, arena, visitor)? } else { None };
         let mut replaced = fields.is_some();
         self.changed |= replaced;
-        self.raw = fields.unwrap_or(self.raw);
+        if let Some(fields) = fields {
+            self.set_raw(fields);
+        }
         for index in 0..self.attributes.len() {
             if let Some(new) = self.rewritten(index, arena, visitor)? {
                 self.replace(index, new);
@@ -293,6 +329,9 @@ impl<'a> Entity<'a> {
         visitor: &mut dyn Visitor<'a>,
     ) -> Result<Option<Attribute<'a>>, DecodeError> {
         let Attribute { key, value, raw } = self.attributes[index];
+        if !raw.is_empty() && !visitor.opens(raw) {
+            return Ok(None);
+        }
         if self.tangled
             && let Some(field) = Cursor::new(raw).next_field()?
             && let Some(bytes) = gather::bytes(field.value)
@@ -329,7 +368,7 @@ impl<'a> Entity<'a> {
         if self.message.name == schema::METRIC.name
             && let Some(raw) = rewrite::points(self.raw, arena, keep)?
         {
-            self.raw = raw;
+            self.set_raw(raw);
             self.changed = true;
         }
         Ok(())

@@ -198,7 +198,7 @@ impl Verb {
 
 fn check_from_context(name: &str, at: &At, problems: &mut Problems) {
     let known = "known: `client.address`, `client.port`, `metadata.NAME`, `auth.subject`, `auth.tenant`, \
-                 `auth.claims.NAME`, `tls.client.{subject,issuer,san,spiffe_id,hash.sha256}`";
+                 `auth.claims.NAME`, `auth.membership`, `tls.client.{subject,issuer,san,spiffe_id,hash.sha256}`";
     match name.strip_prefix(METADATA) {
         Some(header) if CREDENTIALS.contains(&header.to_ascii_lowercase().as_str()) => {
             problems.add_hint(at, format!("`{header}` is a credential"), "take a header that is none");
