@@ -5,7 +5,7 @@
 //! runs as long as that, `FUZZ_SEED` begins elsewhere. A failure names the seed and shows the input. The ledger's files have
 //! `tests/tamper/random.rs`, canonical lines `tests/line_fuzz.rs`.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by failing")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
 #![expect(clippy::disallowed_methods, reason = "a long run is asked for in the environment")]
 
 #[path = "fuzz/answers.rs"]
