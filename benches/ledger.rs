@@ -6,10 +6,12 @@
 #![expect(clippy::expect_used, reason = "a bench has no other answer to a broken set-up")]
 
 use std::hint::black_box;
+use std::path::Path;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use telseal::ledger::{Drafts, Ledger, Options, VerifyOptions, verify};
+use telseal::ledger::bodies::add_key;
+use telseal::ledger::{Drafts, Keyring, Ledger, Options, VerifyOptions, verify};
 
 const RECORDS_A_GROUP: usize = 200;
 
@@ -50,21 +52,40 @@ fn seal(criterion: &mut Criterion) {
     group.bench_function("append: entry, chain, tree, line, signature", |bencher| {
         bencher.iter(|| ledger.append(black_box(&ready)).expect("room"));
     });
+    let dir = self::dir();
+    let options = Options { encryption: keys(dir.path()), ..options };
+    let (mut ledger, ..) = Ledger::open(dir.path(), &options).expect("a ledger");
+    group.bench_function("append, bodies encrypted: the same, compression, AES-256-GCM", |bencher| {
+        bencher.iter(|| ledger.append(black_box(&ready)).expect("room"));
+    });
     group.finish();
+}
+
+/// A key for encryption at rest.
+fn keys(dir: &Path) -> Keyring {
+    let path = dir.join("body.key");
+    add_key(&path).expect("a key");
+    Keyring::read(&path).expect("a file of keys")
 }
 
 fn verified(criterion: &mut Criterion) {
     let mib: usize = option_env!("LEDGER_BENCH_MIB").and_then(|text| text.parse().ok()).unwrap_or(256);
     let lines: Vec<_> = (0..RECORDS_A_GROUP).map(line).collect();
-    for (name, compression) in [("plain", false), ("packed", true)] {
+    for (name, compression, encrypted) in [
+        ("plain", false, false),
+        ("packed", true, false),
+        ("encrypted", false, true),
+        ("encrypted, packed", true, true),
+    ] {
         let dir = dir();
-        let options = Options { compression, ..Options::new("bench") };
+        let keyring = if encrypted { keys(dir.path()) } else { Keyring::default() };
+        let options = Options { compression, encryption: keyring.clone(), ..Options::new("bench") };
         let (mut ledger, ..) = Ledger::open(dir.path(), &options).expect("a ledger");
         for _ in 0..mib * 1024 / RECORDS_A_GROUP * 10 / 13 {
             ledger.append(&[drafts(&lines)]).expect("room");
             ledger.close_behind(ledger.end());
         }
-        let one = VerifyOptions { threads: Some(1), ..VerifyOptions::default() };
+        let one = VerifyOptions { threads: Some(1), keyring, ..VerifyOptions::default() };
         let report = verify(dir.path(), &one).expect("a good ledger");
         let mut group = criterion.benchmark_group("verify");
         group.sample_size(10);

@@ -37,7 +37,7 @@ fn resident_mib() -> f64 {
 }
 
 /// Seconds of processor time that one call costs: the best of five groups. The system counts in ticks of some
-/// milliseconds, so groups are made longer until they take a fifth of a second.
+/// milliseconds, so groups are made longer until they take a tenth of a second.
 fn cost(mut call: impl FnMut()) -> f64 {
     let mut group = |calls: u32| {
         let start = cpu_seconds();
@@ -51,7 +51,7 @@ fn cost(mut call: impl FnMut()) -> f64 {
     (0..5).map(|_| group(calls) / f64::from(calls)).fold(f64::INFINITY, f64::min)
 }
 
-const GROUP_SECONDS: f64 = 0.2;
+const GROUP_SECONDS: f64 = 0.1;
 const CALLS_MAX: u32 = 1 << 20;
 
 /// A request with one record for each text, as its body.
@@ -95,9 +95,26 @@ fn set_cost(set: &RegexSet, texts: &[String]) -> f64 {
     })
 }
 
-fn row(name: &str, bytes: usize, redact: f64, set: f64) {
+/// One line of the table.
+fn row(redact: &Redact, set: &RegexSet, name: &str, texts: &[String], growth: &str) {
+    let bytes: usize = texts.iter().map(String::len).sum();
     let rate = |seconds: f64| bytes as f64 / 1e6 / seconds;
-    println!("{name:<28} {:>9.0} {:>9.0} {:>8.1}", rate(redact), rate(set), set / redact);
+    let (open, both) = records(redact, &request(texts));
+    let (seconds, set_seconds) = (both - open, set_cost(set, texts));
+    let ratio = set_seconds / seconds;
+    println!("{name:<36} {:>9.0} {:>9.0} {ratio:>8.1} {growth:>8}", rate(seconds), rate(set_seconds));
+}
+
+/// By how much the cost of a byte may grow when there are four times as many: linear is 1, the square is 4.
+const GROWTH_MAX: f64 = 2.5;
+
+/// How much more a byte costs in a text four times as long.
+fn growth(redact: &Redact, piece: &str) -> f64 {
+    let [one, four] = [1, 4].map(|times| {
+        let (open, both) = records(redact, &request(&texts::adversarial(piece, times)));
+        both - open
+    });
+    four / one / 4.0
 }
 
 fn main() {
@@ -108,11 +125,15 @@ fn main() {
     let redact = Redact::new(&Config::default()).unwrap();
     println!("start: {:.1} ms, {:.1} MiB", (cpu_seconds() - start) * 1e3, resident_mib() - before);
     let set = RegexSetBuilder::new(texts::PATTERNS).unicode(false).build().unwrap();
-    println!("{:<28} {:>9} {:>9} {:>8}", "MB/s of text", "redact", "RegexSet", "ratio");
-    for (name, texts) in texts::all() {
-        let bytes = texts.iter().map(String::len).sum();
-        let (open, both) = records(&redact, &request(&texts));
-        row(&name, bytes, both - open, set_cost(&set, &texts));
+    println!("{:<36} {:>9} {:>9} {:>8} {:>8}", "MB/s of text", "redact", "RegexSet", "ratio", "growth");
+    for (name, texts) in texts::ordinary() {
+        row(&redact, &set, name, &texts, "");
+    }
+    for piece in texts::ADVERSARIAL {
+        let growth = growth(&redact, piece);
+        let name = format!("adversarial {piece}");
+        row(&redact, &set, &name, &texts::adversarial(piece, 1), &format!("{growth:.2}"));
+        assert!(growth < GROWTH_MAX, "{piece}: a byte costs {growth:.2} times as much in a text four times as long");
     }
     for percent in [0, 5] {
         let request = payload::request(percent);

@@ -23,7 +23,7 @@ use std::fmt::Write as _;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-pub use delivery::{Batch, Delivery, Retry};
+pub use delivery::{Batch, Delivery, Redaction, Retry};
 pub use family::{ExporterConfig, ExtensionConfig, ProcessorConfig, ReceiverConfig};
 pub use id::Id;
 pub use load::digest;

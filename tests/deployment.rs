@@ -91,6 +91,17 @@ fn validator() -> Result<PathBuf, String> {
     Ok(tool)
 }
 
+/// Each manifest of several is what Kubernetes takes, by its own schemas.
+fn assert_valid(validator: &Path, manifests: &[u8]) {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("manifests.yaml");
+    fs::write(&file, manifests).unwrap();
+    let validated = run(Command::new(validator).arg("--strict").arg(&file)).unwrap();
+    assert!(validated.status.success(), "{}", text(&validated));
+    let passed = text(&validated).matches("passed for resource").count();
+    assert!(passed >= 3, "only {passed} resources were looked at:\n{}", text(&validated));
+}
+
 #[test]
 fn manifests_are_what_kubernetes_takes() {
     let Some(validator) = or_skip(validator()) else { return };
@@ -98,13 +109,33 @@ fn manifests_are_what_kubernetes_takes() {
         let kustomize = run(Command::new("kubectl").arg("kustomize").arg(root("examples/kubernetes").join(shape)));
         let Some(built) = or_skip(kustomize) else { return };
         assert!(built.status.success(), "{}", text(&built));
-        let dir = TempDir::new().unwrap();
-        let manifest = dir.path().join("manifest.yaml");
-        fs::write(&manifest, &built.stdout).unwrap();
-        let validated = run(Command::new(&validator).arg("--strict").arg(&manifest)).unwrap();
-        assert!(validated.status.success(), "{}", text(&validated));
-        let passed = text(&validated).matches("passed for resource").count();
-        assert!(passed >= 3, "only {passed} resources were looked at:\n{}", text(&validated));
+        assert_valid(&validator, &built.stdout);
+    }
+}
+
+/// What the chart makes of its values and these.
+fn chart(values: &[&str]) -> Result<Output, String> {
+    let template = ["template", "site", "--kube-version", "1.33"];
+    run(Command::new("helm").args(template).arg(root("examples/kubernetes/helm")).args(values))
+}
+
+#[test]
+fn the_chart_makes_what_kubernetes_and_telseal_take() {
+    let Some(validator) = or_skip(validator()) else { return };
+    let less = ["--set", "networkPolicy.enabled=false", "--set", "podDisruptionBudget.enabled=false"];
+    let more = ["--set", "secrets={siem,tls}", "--set", "image.digest=sha256:00", "--set", "storage.className=fast"];
+    for values in [&[][..], &less, &more] {
+        let Some(made) = or_skip(chart(values)) else { return };
+        assert!(made.status.success(), "{}", text(&made));
+        assert_valid(&validator, &made.stdout);
+    }
+    let Some(made) = or_skip(chart(&["-s", "templates/configmap.yaml"])) else { return };
+    let map = text(&made);
+    let (_, config) = map.split_once("telseal.yaml: |\n").unwrap();
+    let config: String =
+        config.lines().map(|line| line.strip_prefix("    ").unwrap_or(line).to_owned() + "\n").collect();
+    if let Err(problems) = telseal::config::parse(&config) {
+        panic!("{}", telseal::config::render("values.yaml", &problems));
     }
 }
 

@@ -18,6 +18,8 @@ mod cases;
 mod cli;
 #[path = "e2e/dead_letters.rs"]
 mod dead_letters;
+#[path = "e2e/encryption.rs"]
+mod encryption;
 #[path = "e2e/integrity.rs"]
 mod integrity;
 #[path = "e2e/passthrough.rs"]

@@ -1,4 +1,5 @@
-//! The labelled commands of `tests/corpus/risk`: dangerous ones are found, harmless ones are not called dangerous.
+//! The labelled commands of `tests/corpus/risk` and events of `tests/corpus/risk_events`: dangerous ones are found, harmless
+//! ones are not called dangerous.
 //! `telseal risk --evaluate tests/corpus/risk/*.ndjson` prints the table and every wrong verdict.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -7,42 +8,61 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
+use telseal::otlp::value::Value as Attribute;
 use telseal::processor::risk::RiskTag;
 use telseal::processor::risk::event::Level;
 
-/// Every command with its label.
-fn corpus() -> Vec<(String, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/risk");
-    let mut items = vec![];
-    for entry in fs::read_dir(folder).unwrap() {
-        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
-        for line in text.lines() {
-            let item: Value = serde_json::from_str(line).unwrap();
-            items.push((item["command"].as_str().unwrap().to_owned(), item["label"].as_str().unwrap().to_owned()));
-        }
+/// Every item of a folder.
+fn corpus(folder: &str) -> Vec<Value> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(folder);
+    let texts = fs::read_dir(folder).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+    texts.flat_map(|text| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>()).collect()
+}
+
+/// What the rules say to an item.
+fn level(risk: &RiskTag, item: &Value) -> Level {
+    if let Some(command) = item["command"].as_str() {
+        return risk.assess_command(command).level;
     }
-    items
+    let attribute = |(key, value): (&'_ String, &'_ Value)| -> (String, String) {
+        (key.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    };
+    let owned: Vec<(String, String)> = item["event"].as_object().unwrap().iter().map(attribute).collect();
+    let attributes: Vec<(&str, Attribute<'_>)> =
+        owned.iter().map(|(key, value)| (&**key, Attribute::Str(value))).collect();
+    risk.assess_event(&attributes, &[], "").unwrap().level
 }
 
 fn part(some: usize, all: usize) -> f64 {
     some as f64 / all as f64
 }
 
-#[test]
-fn dangerous_commands_are_found_and_harmless_ones_left_alone() {
+/// At least so many of either kind are there, of the dangerous ones so many are found, and next to none of the others is called
+/// high or critical.
+fn check(folder: &str, count_min: usize) {
     let risk = RiskTag::new(&serde_saphyr::from_str("{}").unwrap());
     let (mut dangerous, mut found, mut benign, mut wrong) = (0, 0, 0, vec![]);
-    for (command, label) in corpus() {
-        let level = risk.assess_command(&command).level;
-        if label == "dangerous" {
+    for item in corpus(folder) {
+        let level = level(&risk, &item);
+        if item["label"] == "dangerous" {
             dangerous += 1;
             found += usize::from(level >= Level::Medium);
         } else {
             benign += 1;
-            wrong.extend((level >= Level::High).then_some(command));
+            wrong.extend((level >= Level::High).then_some(item));
         }
     }
-    assert!(dangerous >= 300 && benign >= 300, "{dangerous} dangerous, {benign} benign");
+    assert!(dangerous >= count_min && benign >= count_min, "{dangerous} dangerous, {benign} benign");
     assert!(part(found, dangerous) >= 0.98, "{found} of {dangerous} found");
     assert!(part(wrong.len(), benign) <= 0.005, "called dangerous: {wrong:#?}");
+}
+
+#[test]
+fn dangerous_commands_are_found_and_harmless_ones_left_alone() {
+    check("risk", 2_500);
+}
+
+#[test]
+fn dangerous_events_are_found_and_harmless_ones_left_alone() {
+    check("risk_events", 150);
 }

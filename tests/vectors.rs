@@ -9,6 +9,8 @@
     reason = "tests write what they expect, and say why they skip"
 )]
 
+#[path = "vectors/bodies.rs"]
+mod bodies;
 #[path = "vectors/example.rs"]
 mod example;
 #[expect(dead_code, reason = "the tamper suite uses the rest")]

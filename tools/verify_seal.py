@@ -575,7 +575,7 @@ def segments_in(folder):
 
 class Ledger:
     def __init__(self, root, whole, keys=None):
-        self.root, self.whole, self.keys = root, whole, keys or {}
+        self.root, self.whole, self.body_keys = root, whole, keys or {}
         self.opener, self.locked = None, []
         self.tree, self.records, self.prev_leaf, self.signed, self.sealed_at = Tree(), 0, ZERO, 0, 0
         self.stream = self.cert = self.rotation = None
@@ -600,7 +600,7 @@ class Ledger:
                     return
                 if expects_header:
                     header = self.header(line, named)
-                    self.opener = Opener(path.parent, header, self.root.name, self.keys)
+                    self.opener = Opener(path.parent, header, self.root.name, self.body_keys)
                     expects_header = False
                 else:
                     self.line(line)
@@ -665,11 +665,13 @@ class Ledger:
     def line(self, line):
         if line.startswith(b'{"audit.segment":'):
             raise malformed("a segment header in the middle of a segment", self.tree.size)
-        if line.startswith(b'{"audit.checkpoint":'):
-            self.checkpoint(line)
-            return
         if line.startswith(b'{"audit.bodies":'):
             self.opener.bodies(line)
+            return
+        if self.opener.first is not None and not line.startswith(b'{"audit.locked":'):
+            raise malformed("a line of bodies is not followed by the first line that it opens", self.tree.size)
+        if line.startswith(b'{"audit.checkpoint":'):
+            self.checkpoint(line)
             return
         if self.rotation is not None:
             raise Violation("wrong-epoch", "an entry between a key rotation and its checkpoint", self.tree.size)

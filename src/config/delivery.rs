@@ -1,9 +1,13 @@
 //! The keys every exporter has beside its own: how its delivery loop batches and retries.
 
+use std::fmt;
+
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer};
 
 use super::message;
-use crate::processor::filter;
+use crate::processor::{filter, redact};
 use crate::stdx::bytesize::ByteSize;
 use crate::stdx::duration::Span;
 use crate::stdx::problem::{At, Problems};
@@ -20,8 +24,39 @@ pub struct Delivery {
     pub min_risk: Option<MinRisk>,
     /// Records that the exporter does not get, by the conditions that the processor `filter` has; they count as filtered. Default: none.
     pub filter: Option<filter::Config>,
+    /// What this exporter may see less of than the log: a profile of the processor `redact` by its name, or all that the
+    /// processor can be told. Default: nothing more is redacted.
+    pub redact: Option<Redaction>,
     /// Erasable fields (see `seal`) whose values this exporter does not get. Its copy still verifies. Default: none.
     pub withhold: Vec<String>,
+}
+
+/// `redact: pii`, or the settings of the processor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Redaction(pub redact::Config);
+
+impl<'de> Deserialize<'de> for Redaction {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Redaction;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a profile such as `pii`, or the settings of the processor `redact`")
+            }
+
+            fn visit_str<E: de::Error>(self, profile: &str) -> Result<Redaction, E> {
+                Ok(Redaction(redact::Config { profile: profile.to_owned(), ..redact::Config::default() }))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Redaction, A::Error> {
+                redact::Config::deserialize(MapAccessDeserializer::new(map)).map(Redaction)
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
 }
 
 /// A level of risk, as `risk_tag` writes it.
@@ -84,7 +119,8 @@ impl Default for Batch {
 
 impl Delivery {
     /// The keys that are split off from an exporter's mapping. `sending_queue` is among them to be refused with its reason.
-    pub(super) const KEYS: [&str; 6] = ["retry_on_failure", "batch", "min_risk", "filter", "withhold", "sending_queue"];
+    pub(super) const KEYS: [&str; 7] =
+        ["retry_on_failure", "batch", "min_risk", "filter", "redact", "withhold", "sending_queue"];
 
     pub(super) fn check(&self, at: &At, problems: &mut Problems) {
         let retry = &self.retry_on_failure;
@@ -101,6 +137,9 @@ impl Delivery {
         }
         if let Some(filter) = &self.filter {
             filter.check(&at.key("filter"), problems);
+        }
+        if let Some(Redaction(redact)) = &self.redact {
+            redact.check(&at.key("redact"), problems);
         }
         let mut say = |at: At, message: message::Message| problems.0.push(message.at(&at, None));
         if self.batch.max_bytes.0 == 0 {

@@ -19,7 +19,7 @@ use crate::stdx::segments::{Packing, path_of};
 use crate::stdx::tasks;
 
 /// How much of a segment goes into one frame, unless a line is longer.
-const FRAME_BYTES: usize = 1 << 20;
+const FRAME_BYTES: usize = 1 << 19;
 
 /// A frame of stubs is written with the one that fills it: there is room for one more.
 const STUB_BYTES_MAX: usize = 256;

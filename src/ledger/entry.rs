@@ -234,7 +234,24 @@ pub(super) fn push_sealed_line(
     salt: &[u8; 16],
     stream_text: &[u8; 36],
 ) {
-    out.extend_from_slice(line.strip_suffix(b"}").unwrap_or(line));
+    out.extend_from_slice(open_line(line));
+    push_seal(out, disclosures, entry, seq, salt, stream_text);
+}
+
+/// What a canonical line and its seal have in common: the line without its closing brace.
+pub(super) fn open_line(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"}").unwrap_or(line)
+}
+
+/// Appends what follows [`open_line`] in a sealed line.
+pub(super) fn push_seal(
+    out: &mut Vec<u8>,
+    disclosures: &[u8],
+    entry: &[u8; ENTRY_BYTES],
+    seq: u64,
+    salt: &[u8; 16],
+    stream_text: &[u8; 36],
+) {
     out.extend_from_slice(SEAL);
     if !disclosures.is_empty() {
         out.extend_from_slice(DISCLOSURES);

@@ -1,21 +1,22 @@
 //! The one writer of a ledger: numbers, chains, signs, and waits for the disk once per group.
 
 mod facts;
+mod pieces;
 
-use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use self::pieces::Pieces;
 use super::anchor::Publisher;
 use super::bodies::{KeyId, Locker, Place};
 use super::chain::Chain;
 use super::checker::key_rotate;
 use super::control::Control;
 use super::drafts::{Draft, Drafts, random16};
-use super::entry::{ENTRY_BYTES, Entry, Kind, SEAL_BYTES_MAX, Stream, push_sealed_line};
+use super::entry::{ENTRY_BYTES, Entry, Kind, SEAL_BYTES_MAX, Stream, open_line, push_seal, push_sealed_line};
 use super::header::push_header_line;
 use super::keys::{Keys, Root};
 use super::note::{CHECKPOINT_LINE_BYTES_MAX, Signer, push_checkpoint_line, sign_note};
@@ -269,9 +270,10 @@ impl Ledger {
         let rotation = self.prepare_rotation(now, group);
         let mut next = self.chain.clone();
         self.out.clear();
-        let written = self.write_group(&mut next, group, now, rotation).and_then(|(sealed, note)| {
-            let (parts, records) = (&mut [IoSlice::new(&self.out)], next.records - self.chain.records);
-            Ok((self.segments.append_then(parts, records, || before_readers(sealed))?, note))
+        let mut pieces = Pieces::with_capacity(group.iter().map(Drafts::len).sum());
+        let written = self.write_group((&mut next, &mut pieces), group, now, rotation).and_then(|(sealed, note)| {
+            let (mut parts, records) = (pieces.slices(&self.out), next.records - self.chain.records);
+            Ok((self.segments.append_then(&mut parts, records, || before_readers(sealed))?, note))
         });
         if written.is_ok() {
             self.publisher.committed(&self.out, now);
@@ -435,16 +437,17 @@ impl Ledger {
         staged.ok().map(|()| reason)
     }
 
-    /// Writes header (in a new segment), pending events, lines and checkpoint into the buffer. Returns the checkpoint
-    /// as well.
-    fn write_group(
+    /// Writes header (in a new segment), pending events, seals and checkpoint into the buffer; lines become pieces between
+    /// them. Returns the checkpoint as well.
+    fn write_group<'d>(
         &mut self,
-        next: &mut Chain,
-        group: &[Drafts],
+        (next, pieces): (&mut Chain, &mut Pieces<'d>),
+        group: &'d [Drafts],
         now: u64,
         rotation: Option<&'static str>,
     ) -> Result<(Vec<Sealed>, String), LedgerError> {
-        let bytes: usize = group.iter().map(|drafts| drafts.bytes_len() + drafts.len() * SEAL_BYTES_MAX).sum();
+        let bytes_of = |drafts: &Drafts| if self.locker.is_some() { drafts.bytes_len() } else { 0 };
+        let bytes: usize = group.iter().map(|drafts| bytes_of(drafts) + drafts.len() * SEAL_BYTES_MAX).sum();
         self.out.reserve(bytes + 4096);
         if self.segments.at_start_of_segment() {
             push_header_line(&mut self.out, &self.chain, &self.keys.root_key, &self.keys.epoch);
@@ -454,13 +457,14 @@ impl Ledger {
             seal(&mut self.out, next, &self.stream_text, &drafts, control.kind(), now);
         }
         let (begin, out, locker) = (self.segments.end(), &mut self.out, &mut self.locker);
-        let part = |drafts: &Drafts| {
+        let part = |drafts: &'d Drafts| {
             let first = next.size();
             let seals = match locker {
-                None => seal(out, next, &self.stream_text, drafts, Kind::Record, now),
+                None => seal_lines((&mut *out, &mut *pieces), next, &self.stream_text, drafts, now),
                 Some(locker) => lock(out, next, locker, drafts, now)?,
             };
-            let end = segments::Position { offset: begin.offset + out.len() as u64, record: next.records, ..begin };
+            let offset = begin.offset + pieces.len_with(out);
+            let end = segments::Position { offset, record: next.records, ..begin };
             Ok(Sealed { first, head: next.prev_leaf, end, seals })
         };
         let sealed = group.iter().map(part).collect::<Result<_, LedgerError>>()?;
@@ -469,17 +473,18 @@ impl Ledger {
             let drafts = key_rotate(cert, reason).draft()?;
             seal(&mut self.out, next, &self.stream_text, &drafts, Kind::KeyRotate, now);
         }
-        let note = self.sign_group(next, now, cert.is_some());
+        let end = begin.offset + pieces.len_with(&self.out);
+        let note = self.sign_group(next, now, (end, cert.is_some()));
         if let Some(cert) = cert {
             next.epoch = Arc::new(cert);
         }
         Ok((sealed, note))
     }
 
-    /// Ends the buffer with a checkpoint. The root key signs the first one, one that ends an epoch or a segment, one
+    /// Ends the buffer, and with it the group at `end`, with a checkpoint. The root key signs the first one, one that ends an epoch or a segment, one
     /// in five minutes, and one that is due at a witness.
-    fn sign_group(&mut self, next: &mut Chain, now: u64, ends_epoch: bool) -> String {
-        let end = self.segments.end().offset + (self.out.len() + CHECKPOINT_LINE_BYTES_MAX) as u64;
+    fn sign_group(&mut self, next: &mut Chain, now: u64, (end, ends_epoch): (u64, bool)) -> String {
+        let end = end + CHECKPOINT_LINE_BYTES_MAX as u64;
         let is_due = now.saturating_sub(self.root_signed_ns) >= ROOT_EVERY_NS || self.publisher.wants_root(now);
         let wants_root = ends_epoch || is_due || next.signed == 0 || end >= self.options.segment_bytes_max;
         let root = self.keys.root.as_deref().filter(|_| wants_root);
@@ -497,20 +502,29 @@ fn is_signed_twice(note: &str) -> bool {
     note.matches("\n— ").count() > 1
 }
 
-/// Chains drafts and writes their lines.
-fn seal(
-    out: &mut Vec<u8>,
+/// Chains the ledger's own drafts and writes their lines.
+fn seal(out: &mut Vec<u8>, chain: &mut Chain, stream_text: &[u8; 36], drafts: &Drafts, kind: Kind, sealed_at_ns: u64) {
+    for (line, disclosures, draft) in drafts.iter() {
+        let entry = entry_of(chain, line, draft, kind, sealed_at_ns).encode();
+        push_sealed_line(out, (line, disclosures), &entry, chain.size(), &draft.salt, stream_text);
+        chain.extend(&entry, false, sealed_at_ns);
+    }
+}
+
+/// Chains records; their lines stay where they are, and only the seals are written.
+fn seal_lines<'d>(
+    (out, pieces): (&mut Vec<u8>, &mut Pieces<'d>),
     chain: &mut Chain,
     stream_text: &[u8; 36],
-    drafts: &Drafts,
-    kind: Kind,
+    drafts: &'d Drafts,
     sealed_at_ns: u64,
 ) -> Vec<Seal> {
     let mut seals = Vec::with_capacity(drafts.len());
     for (line, disclosures, draft) in drafts.iter() {
-        let entry = entry_of(chain, line, draft, kind, sealed_at_ns).encode();
-        push_sealed_line(out, (line, disclosures), &entry, chain.size(), &draft.salt, stream_text);
-        chain.extend(&entry, kind == Kind::Record, sealed_at_ns);
+        let entry = entry_of(chain, line, draft, Kind::Record, sealed_at_ns).encode();
+        pieces.line(out, open_line(line));
+        push_seal(out, disclosures, &entry, chain.size(), &draft.salt, stream_text);
+        chain.extend(&entry, true, sealed_at_ns);
         seals.push(Seal { entry, salt: draft.salt });
     }
     seals

@@ -30,7 +30,7 @@ use crate::otlp::DecodeError;
 use crate::stdx::json::{self, Text};
 
 pub use canonical::canonical;
-pub use disclose::{Erasable, Promise, reveal, withhold};
+pub use disclose::{Erasable, Promise, reveal, withhold, withhold_where};
 pub use read::to_otlp;
 pub use splice::{SEAL_BYTES, SealView, put_with_seals};
 pub use write::{LineWriter, Part, each_part, write_request};

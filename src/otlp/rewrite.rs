@@ -19,6 +19,17 @@ use crate::otlp::{DEPTH_MAX, DecodeError, gather};
 
 /// What is shown.
 pub trait Visitor<'a> {
+    /// False when nothing in these bytes, a field of the message, is to be replaced: they are then not opened.
+    fn opens(&mut self, field: &'a [u8]) -> bool {
+        let _ = field;
+        true
+    }
+
+    /// False when nothing of the message is to be replaced but attributes.
+    fn opens_fields(&mut self) -> bool {
+        true
+    }
+
     /// A pair, before its value is opened. `Some` replaces the whole value, whatever its type.
     fn pair(&mut self, key: &'a str, value: Value<'a>) -> Option<Value<'a>>;
 
@@ -199,7 +210,11 @@ impl<'a> Walk<'a, '_> {
                         self.out.rewind(start);
                         return self.several_values(message, known.number, bytes, skip);
                     }
-                    self.known(message, known, &field)?
+                    if self.visitor.opens(field.raw) {
+                        self.known(message, known, &field)?
+                    } else {
+                        self.put(&field, None)
+                    }
                 }
                 None => self.unknown(Place::Field { name: "unknown" }, &field),
             };

@@ -3,6 +3,8 @@
 //! It looks at a payload between the log and the exporter. What cannot be looked through is not sent (the delivery loop puts
 //! it aside): to send it as it is would show what was to be hidden.
 
+mod redacted;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ use crate::otlp::{self, DecodeError, Signal};
 use crate::pipeline::chain::risk_code;
 use crate::processor::Processor;
 use crate::processor::filter::Filter;
+use crate::processor::redact::Redact;
 
 /// The restrictions of one exporter; the default has none.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +28,8 @@ pub struct Lens {
     pub min_risk: u8,
     /// What it drops is passed over, too.
     pub filter: Option<Arc<Filter>>,
+    /// What is redacted in what it gets. Sealed records stay verifiable where all that is redacted is erasable fields.
+    pub redact: Option<Arc<Redact>>,
     /// Erasable fields that stay here; their promises go out, so that the copy still verifies.
     pub withhold: Erasable,
 }
@@ -33,7 +38,7 @@ impl Lens {
     /// True when nothing is held back.
     #[must_use]
     pub fn is_clear(&self) -> bool {
-        self.chooses_all() && self.withhold.is_empty()
+        self.chooses_all() && self.redact.is_none() && self.withhold.is_empty()
     }
 
     /// What is left of a payload; `None` when nothing is.
@@ -48,6 +53,10 @@ impl Lens {
         let Some(lines) = payload.lines() else { return self.look_at_otlp(&payload) };
         let chosen = self.choose(signal, lines)?;
         let seen = withhold(&chosen, &self.withhold)?;
+        let seen = match &self.redact {
+            Some(redact) => Cow::Owned(redacted::lines(redact, signal, &seen)?),
+            None => seen,
+        };
         let records = memchr::memchr_iter(b'\n', &seen).count() as u64;
         Ok((records > 0).then(|| Payload::from_lines(signal, Bytes::from(seen.into_owned()), records)))
     }
@@ -81,7 +90,7 @@ impl Lens {
 
     /// Records that are still OTLP have no promises: pipelines with erasable fields deliver lines.
     fn look_at_otlp(&self, payload: &Payload) -> Result<Option<Payload>, DecodeError> {
-        if self.chooses_all() {
+        if self.chooses_all() && self.redact.is_none() {
             return Ok(Some(payload.clone()));
         }
         let (signal, bytes, arena) = (payload.signal(), payload.otlp()?, Bump::new());
@@ -93,6 +102,9 @@ impl Lens {
         }
         if let Some(filter) = &self.filter {
             filter.process(&mut batch)?;
+        }
+        if let Some(redact) = &self.redact {
+            redact.process(&mut batch)?;
         }
         let mut out = Vec::with_capacity(bytes.len());
         batch.encode(&mut out);
@@ -173,6 +185,38 @@ mod tests {
                 );
             }
         }
+    }
+
+    fn redacting(profile: &str) -> Lens {
+        let yaml = format!("{{profile: {profile}, provenance: false}}");
+        let redact = Redact::new(&serde_saphyr::from_str(&yaml).unwrap()).unwrap();
+        Lens { redact: Some(Arc::new(redact)), ..Lens::default() }
+    }
+
+    #[test]
+    fn a_line_is_redacted_by_withholding_or_loses_its_seal() {
+        let open = r#"{"attributes":{"a":"b","prompt":{"$sd":"x"}},"body":"BODY","signal":"log","#;
+        let seal = r#""audit.seal":{"disclosures":[["c2FsdA==","prompt","PROMPT"]],"entry":"ZQ==","n":1,"salt":"c2FsdA==","stream":"s"}}"#;
+        let line = |body: &str, prompt: &str| format!("{open}{seal}\n").replace("BODY", body).replace("PROMPT", prompt);
+        let look = |line: String| {
+            let seen = redacting("pii").look(Payload::from_lines(Signal::Logs, line.into(), 1)).unwrap().unwrap();
+            assert_eq!(seen.records(), 1);
+            String::from_utf8(seen.lines().unwrap().to_vec()).unwrap()
+        };
+        assert_eq!(look(line("hello", "hi")), line("hello", "hi"));
+        let withheld = look(line("hello", "mail bob@example.com"));
+        assert_eq!(withheld, line("hello", "").replace(r#""disclosures":[["c2FsdA==","prompt",""]],"#, ""));
+        let unsealed = look(line("mail bob@example.com", "eve@example.com"));
+        assert!(unsealed.contains("mail [REDACTED:email]") && unsealed.contains("\"a\":\"b\""), "{unsealed}");
+        assert!(["@example", "audit.seal", "c2FsdA", "ZQ=="].iter().all(|text| !unsealed.contains(text)), "{unsealed}");
+    }
+
+    #[test]
+    fn records_that_are_still_otlp_are_redacted_as_they_are() {
+        let seen = redacting("pii").look(payload(&["bob@example.com", "low"])).unwrap().unwrap();
+        let text = String::from_utf8_lossy(&seen.otlp().unwrap()).into_owned();
+        assert!(text.contains("[REDACTED:email]") && text.contains("low") && !text.contains("bob"), "{text}");
+        assert_eq!(seen.records(), 2);
     }
 
     #[test]

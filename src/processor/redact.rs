@@ -12,6 +12,7 @@ mod detector;
 mod edit;
 mod json;
 mod keys;
+mod known;
 mod literals;
 mod names;
 mod prefilter;

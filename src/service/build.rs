@@ -7,7 +7,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::config::{self, Config, Delivery, Id, PipelineId, ReceiverConfig};
+use crate::config::{self, Config, Delivery, Id, PipelineId, ReceiverConfig, Redaction};
 use crate::extension::Authenticator;
 use crate::http::server;
 use crate::ledger;
@@ -20,6 +20,7 @@ use crate::pipeline::chain::{Chain, Seal};
 use crate::pipeline::lens::Lens;
 use crate::pipeline::{Budget, Pipeline, Settings, delivery, store};
 use crate::processor::filter::Filter;
+use crate::processor::redact::{self, Redact};
 use crate::processor::seal;
 use crate::receiver::otlp::Otlp;
 use crate::receiver::otlp_file::OtlpFile;
@@ -246,8 +247,14 @@ pub(crate) fn lens(own: &Delivery) -> Result<Lens, StartError> {
     Ok(Lens {
         min_risk: own.min_risk.map_or(0, |risk| risk as u8),
         filter: own.filter.as_ref().map(Filter::new).transpose().map_err(failed)?.map(Arc::new),
+        redact: own.redact.as_ref().map(redaction).transpose()?.map(Arc::new),
         withhold: Erasable::new(own.withhold.iter().map(String::as_str)),
     })
+}
+
+/// What is redacted for one exporter says nothing on the records: most of them leave as they were sealed.
+fn redaction(own: &Redaction) -> Result<Redact, StartError> {
+    Redact::new(&redact::Config { provenance: false, ..own.0.clone() }).map_err(failed)
 }
 
 /// Where a receiver's requests go.

@@ -2,7 +2,7 @@
 //!
 //! Written as one frame per piece, each with its size and checksum, so that `zstdcat` and every other zstd tool reads
 //! them. Read strictly: frames and nothing else, each with content, the last one whole. Frames that another tool made,
-//! larger ones included, are read too. Limits: memory for one window (128 MiB at most, 1 MiB of ours).
+//! larger ones included, are read too. Limits: memory for one window (128 MiB at most, half a MiB of ours).
 
 use std::path::Path;
 

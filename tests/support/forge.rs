@@ -3,6 +3,10 @@
 //!
 //! It shares nothing with `src/ledger`, so that a misreading there does not hide itself.
 
+#[path = "locked.rs"]
+pub(crate) mod locked;
+
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -210,6 +214,8 @@ pub(crate) struct Forge {
     pub(crate) twist: Option<Twist>,
     /// Tells apart the salts of two histories of one ledger.
     pub(crate) history: u8,
+    /// Files beside the segments.
+    pub(crate) beside: BTreeMap<String, Vec<u8>>,
     /// Salt and time of the next entry, if somebody else chose them.
     pub(crate) given: Option<([u8; 16], u64)>,
 }
@@ -250,6 +256,7 @@ impl Forge {
             segments: vec![Segment { first: 0, lines: vec![], form: Form::Plain }],
             twist: None,
             history: 0,
+            beside: BTreeMap::new(),
             given: None,
         }
     }
@@ -522,6 +529,9 @@ impl Forge {
         std::fs::create_dir_all(dir).unwrap();
         for segment in self.segments.iter().filter(|segment| !segment.lines.is_empty()) {
             std::fs::write(dir.join(segment.name()), segment.bytes()).unwrap();
+        }
+        for (name, bytes) in &self.beside {
+            std::fs::write(dir.join(name), bytes).unwrap();
         }
         std::fs::write(dir.join("key.pub"), format!("{}\n", self.root.vkey())).unwrap();
     }

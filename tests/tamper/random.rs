@@ -84,6 +84,9 @@ fn round(seed: u64, python: Option<&Path>) -> Option<String> {
     let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let dir = tempfile::tempdir().unwrap();
     let mut scene = Scene::new();
+    if chance.below(3) == 0 {
+        scene.encrypt();
+    }
     let segment = chance.below(scene.forge.segments.len());
     let plain = scene.forge.segments[segment].form != Form::Seal;
     if plain {

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::forge::{About, Forge, Form, Key, LOG, erasable, sha256};
+use crate::forge::locked::{Chest, body_key};
+use crate::forge::{About, Forge, Form, Hash, Key, LOG, erasable, sha256};
 use crate::table::BUILT;
 
 pub(crate) const ORIGIN: &str = "example.org/seal/tamper";
@@ -49,6 +51,8 @@ pub(crate) struct Scene {
     gone: Vec<String>,
     anchors: Vec<String>,
     arguments: Vec<String>,
+    /// The body keys that the verifier is given.
+    body_keys: Vec<Hash>,
     /// The segment that is verified alone.
     only: Option<usize>,
     key: Key,
@@ -116,12 +120,68 @@ impl Scene {
     pub(crate) fn new() -> Self {
         let forge = honest(Forge::new(ORIGIN));
         let key = forge.root.clone();
-        Self { forge, bytes: BTreeMap::new(), gone: vec![], anchors: vec![], arguments: vec![], only: None, key }
+        Self {
+            forge,
+            bytes: BTreeMap::new(),
+            gone: vec![],
+            anchors: vec![],
+            arguments: vec![],
+            body_keys: vec![],
+            only: None,
+            key,
+        }
     }
 
     /// Another ledger under the same origin and keys, with the same records.
     pub(crate) fn twin() -> Forge {
         honest(Forge::with_nonce(ORIGIN, [7; 16]))
+    }
+
+    /// Encrypts all bodies, and gives the key to the verifier.
+    pub(crate) fn encrypt(&mut self) {
+        let key = body_key("a");
+        for segment in 0..self.forge.segments.len() {
+            if self.forge.segments[segment].form != Form::Seal {
+                self.forge.lock(segment, &key);
+            }
+        }
+        self.body_keys = vec![key];
+    }
+
+    /// The same, and the verifier has these keys.
+    pub(crate) fn encrypt_for(&mut self, keys: &[&str]) {
+        self.encrypt();
+        self.give(keys);
+    }
+
+    /// The verifier has these keys.
+    pub(crate) fn give(&mut self, keys: &[&str]) {
+        self.body_keys = keys.iter().map(|key| body_key(key)).collect();
+    }
+
+    /// Where the lines of bodies are in a segment.
+    pub(crate) fn boxes(&mut self, segment: usize) -> Vec<usize> {
+        let lines = self.lines(segment);
+        (0..lines.len()).filter(|line| lines[*line].starts_with("{\"audit.bodies\"")).collect()
+    }
+
+    /// Changes a line of the key file of a segment.
+    pub(crate) fn edit_keys(&mut self, segment: usize, change: impl FnOnce(&mut String)) {
+        let name = self.forge.key_file(segment);
+        let mut text = String::from_utf8(self.forge.beside.remove(&name).unwrap()).unwrap();
+        change(&mut text);
+        self.forge.beside.insert(name, text.into_bytes());
+    }
+
+    /// Another box in the place of the first one of a segment, by somebody who has the key.
+    pub(crate) fn forge_box(&mut self, segment: usize, pack: impl FnOnce(&mut Chest) -> Vec<u8>) {
+        let lines = Self::new().forge.segments[segment].lines.clone();
+        let records: Vec<String> = lines.into_iter().filter(|line| !line.starts_with("{\"audit.")).take(2).collect();
+        let mut one = self.forge.box_of(&records);
+        let packed = pack(&mut one);
+        let line = self.forge.bodies_line(segment, &one, &packed);
+        let at = self.boxes(segment)[0];
+        self.lines(segment)[at] = line;
     }
 
     /// Replaces a part of the line of an entry, once.
@@ -248,6 +308,12 @@ impl Scene {
         for name in &self.gone {
             std::fs::remove_file(ledger.join(name)).unwrap();
         }
+        let keys: String = self.body_keys.iter().map(|key| STANDARD.encode(key) + "\n").collect();
+        if !keys.is_empty() {
+            let path = dir.join("body.key");
+            std::fs::write(&path, keys).unwrap();
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
         for (n, note) in self.anchors.iter().enumerate() {
             std::fs::write(dir.join(format!("anchor-{n}")), note).unwrap();
         }
@@ -261,12 +327,15 @@ impl Scene {
         for n in 0..self.anchors.len() {
             all.extend(["--anchor".into(), dir.join(format!("anchor-{n}")).into_os_string()]);
         }
+        if !self.body_keys.is_empty() {
+            all.extend(["--encryption-key".into(), dir.join("body.key").into_os_string()]);
+        }
         all.extend(self.arguments.iter().map(OsString::from));
         all
     }
 }
 
-fn flip(line: &mut String, key: &str, byte: usize) {
+pub(crate) fn flip(line: &mut String, key: &str, byte: usize) {
     let start = line.rfind(key).unwrap_or_else(|| panic!("{key} is not in {line}")) + key.len();
     let end = start + line[start..].find(['"', '\\']).unwrap();
     let mut bytes = STANDARD.decode(&line[start..end]).unwrap();

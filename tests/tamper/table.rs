@@ -1,8 +1,9 @@
 //! The table of manipulations. To add one, add a line: a name, what is done to the ledger of `scene.rs`, the finding (`|`
 //! between words that are all right, nothing where only the exit code counts), and the exit code of `docs/seal-format.md`, 14.1.
 
+use crate::forge::locked::{body_key, key_id, locked_line, stored};
 use crate::forge::{Form, Key, note, stub_of};
-use crate::scene::{ORIGIN, Scene, at};
+use crate::scene::{ORIGIN, Scene, at, flip};
 
 /// One manipulation.
 pub(crate) struct Row {
@@ -37,6 +38,7 @@ pub(crate) fn rows() -> impl Iterator<Item = &'static Row> {
         (BUILT.compressed, COMPRESSED),
         (BUILT.anchors, ANCHORS),
         (BUILT.limits, LIMITS),
+        (true, ENCRYPTED),
     ];
     sections.into_iter().filter(|(built, _)| *built).flat_map(|(_, rows)| rows)
 }
@@ -286,6 +288,63 @@ const LIMITS: &[Row] = &[
     row("declared gaps where none are allowed", |s| s.option("--no-gaps"), "", 6),
 ];
 
+/// Bodies that rest encrypted. The open segment 2 has two boxes, segments 0 and 3 one or two each.
+#[rustfmt::skip]
+const ENCRYPTED: &[Row] = &[
+    row("bodies encrypted, and the key", Scene::encrypt, "", 0),
+    row("bodies encrypted, and the key among others", |s| s.encrypt_for(&["x", "a", "y"]), "", 0),
+    row("bodies encrypted, and no key", |s| s.encrypt_for(&[]), "", 6),
+    row("bodies encrypted, and another key", |s| s.encrypt_for(&["x"]), "", 6),
+    row("bodies encrypted, everything compressed", |s| { s.encrypt(); s.forge.segments.iter_mut().filter(|segment| segment.form == Form::Plain).for_each(|segment| segment.form = Form::Zst); }, "", 0),
+    row("keys wrapped anew, and the new key", |s| { s.encrypt_for(&["b"]); for n in [0, 2, 3] { s.forge.wrap(n, &body_key("b")); } }, "", 0),
+    row("keys wrapped anew, and the old key", |s| { s.encrypt(); for n in [0, 2, 3] { s.forge.wrap(n, &body_key("b")); } }, "", 6),
+    row("a single encrypted segment", |s| { s.encrypt(); s.only(0); }, "", 0),
+    row("an encrypted ledger, killed while writing", |s| { s.forge.record("{\"body\":1}"); s.encrypt(); }, "", 6),
+    row("a bit of encrypted bodies", |s| { s.encrypt(); let at = s.boxes(2)[0]; s.flip_in_line(2, at, "\"box\":\"", 50); }, "modified", 4),
+    row("a bit of encrypted bodies, in a compressed segment", |s| { s.encrypt(); let at = s.boxes(0)[0]; s.flip_in_line(0, at, "\"box\":\"", 50); }, "modified", 4),
+    row("a bit of encrypted bodies, and no key: nothing can show it", |s| { s.encrypt_for(&[]); let at = s.boxes(2)[0]; s.flip_in_line(2, at, "\"box\":\"", 50); }, "", 6),
+    row("a bit of a nonce", |s| { s.encrypt(); let at = s.boxes(2)[0]; s.flip_in_line(2, at, "\"box\":\"", 0); }, "modified", 4),
+    row("two boxes of a segment exchanged", |s| { s.encrypt(); let at = s.boxes(2); s.lines(2).swap(at[0], at[1]); }, "modified", 4),
+    row("two boxes exchanged, and no key", |s| { s.encrypt_for(&[]); let at = s.boxes(2); s.lines(2).swap(at[0], at[1]); }, "modified|malformed", 4),
+    row("what is in a box, in another one", |s| { s.encrypt(); let at = s.boxes(2); let of = |line: &str| line.split("\"box\":\"").nth(1).unwrap().to_owned(); let (one, two) = (of(&s.lines(2)[at[0]]), of(&s.lines(2)[at[1]])); s.edit_line(2, at[0], &one, &two); }, "modified", 4),
+    row("a box of another segment", |s| { s.encrypt(); let (at, other) = (s.boxes(2)[0], s.boxes(3)[0]); let line = s.lines(3)[other].clone(); s.lines(2)[at] = line; }, "modified|unauthorised-hole", 4),
+    row("a box of a twin under the same keys", |s| { s.encrypt(); let mut twin = Scene::twin(); twin.lock(2, &body_key("a")); let at = s.boxes(2)[0]; s.lines(2)[at] = twin.segments[2].lines[at].clone(); }, "modified", 4),
+    row("a box gone", |s| { s.encrypt(); let at = s.boxes(2)[0]; s.lines(2).remove(at); }, "malformed", 4),
+    row("a box gone, and no key", |s| { s.encrypt_for(&[]); let at = s.boxes(2)[0]; s.lines(2).remove(at); }, "malformed", 4),
+    row("a box twice", |s| { s.encrypt(); let at = s.boxes(2)[0]; let line = s.lines(2)[at].clone(); s.lines(2).insert(at, line); }, "malformed", 4),
+    row("a box before the checkpoint that it stood behind, and no key", |s| { s.encrypt_for(&[]); let at = *s.boxes(3).last().unwrap(); s.lines(3).swap(at - 1, at); }, "malformed", 4),
+    row("how many lines a box opens", |s| { s.encrypt(); let at = s.boxes(2)[1]; s.edit_line(2, at, "\"count\":1", "\"count\":2"); }, "modified", 4),
+    row("how many lines a box opens, and no key", |s| { s.encrypt_for(&[]); let at = s.boxes(2)[0]; s.edit_line(2, at, "\"count\":2", "\"count\":3"); }, "malformed", 4),
+    row("which lines a box opens, and no key", |s| { s.encrypt_for(&[]); let at = s.boxes(2)[0]; s.edit_line(2, at, "\"first\":14", "\"first\":15"); }, "modified", 4),
+    row("a box in another spelling", |s| { s.encrypt_for(&[]); let at = s.boxes(2)[0]; s.edit_line(2, at, ",\"first\"", ", \"first\""); }, "malformed", 4),
+    row("an encrypted line gone", |s| { s.encrypt(); let at = s.boxes(2)[0]; s.lines(2).remove(at + 1); }, ORDER_OR_MODIFIED, 4),
+    row("two encrypted lines exchanged", |s| { s.encrypt(); let at = s.boxes(2)[0]; s.lines(2).swap(at + 1, at + 2); }, ORDER_OR_MODIFIED, 4),
+    row("an encrypted line as if its body were gone", |s| { s.encrypt(); let at = s.boxes(2)[0]; s.edit_line(2, at + 1, "audit.locked", "audit.entry"); }, "malformed|modified", 4),
+    row("an encrypted line as if its body were gone, and no key", |s| { s.encrypt_for(&[]); let at = s.boxes(2)[0]; s.edit_line(2, at + 1, "audit.locked", "audit.entry"); }, "malformed|modified", 4),
+    row("a bit of an encrypted line's entry, and no key", |s| { s.encrypt_for(&[]); let at = s.boxes(2)[0]; s.flip_in_line(2, at + 1, "\"audit.locked\":\"", 39); }, "modified", 4),
+    row("one of the ledger's own events encrypted", |s| { s.encrypt_for(&[]); let line = locked_line(s.forge.line(at::GAP)); *s.forge.line(at::GAP) = line; }, "malformed", 4),
+    row("the keys of a segment gone", |s| { s.encrypt(); let name = s.forge.key_file(2); s.forge.beside.remove(&name); }, "unauthorised-hole", 4),
+    row("the keys of a segment gone, and no key", |s| { s.encrypt_for(&[]); let name = s.forge.key_file(2); s.forge.beside.remove(&name); }, "unauthorised-hole", 4),
+    row("a single encrypted segment without its keys", |s| { s.encrypt(); s.only(0); let name = s.forge.key_file(0); s.forge.beside.remove(&name); }, "", 6),
+    row("a bit of a wrapped key", |s| { s.encrypt(); s.edit_keys(2, |line| flip(line, "\"wrapped\":\"", 20)); }, "modified", 4),
+    row("the keys of another segment", |s| { s.encrypt(); let other = s.forge.beside[&s.forge.key_file(3)].clone(); let name = s.forge.key_file(2); s.forge.beside.insert(name, other); }, "unauthorised-hole", 4),
+    row("the key of another segment under this one's id", |s| { s.encrypt(); let (own, other) = (s.forge.data_key(2), s.forge.data_key(3)); let line = s.forge.key_line(3, &body_key("a")).replace(&key_id(&other), &key_id(&own)); s.edit_keys(2, |text| *text = line + "\n"); }, "modified", 4),
+    row("a key said to be wrapped under another one", |s| { s.encrypt_for(&["a", "b"]); let (from, to) = (key_id(&body_key("a")), key_id(&body_key("b"))); s.edit_keys(2, |line| *line = line.replace(&from, &to)); }, "modified", 4),
+    row("a file of keys in another spelling", |s| { s.encrypt_for(&[]); s.edit_keys(2, |line| *line = line.replace("\"v\":1", "\"v\":2")); }, "malformed", 4),
+    row("a file of keys cut short", |s| { s.encrypt_for(&[]); s.edit_keys(2, |line| { line.pop(); }); }, "malformed", 4),
+    row("another body in a box, by who has the key", |s| { s.encrypt(); s.forge_box(2, |one| { let at = one.text.len() - 40; one.text[at] ^= 1; stored(&one.text) }); }, "modified", 4),
+    row("another salt in a box, by who has the key", |s| { s.encrypt(); s.forge_box(2, |one| { one.text[0] ^= 1; stored(&one.text) }); }, "modified", 4),
+    row("more in a box than its lines, by who has the key", |s| { s.encrypt(); s.forge_box(2, |one| { one.text.extend(b"more"); stored(&one.text) }); }, "malformed", 4),
+    row("less in a box than its lines, by who has the key", |s| { s.encrypt(); s.forge_box(2, |one| { one.text.truncate(one.text.len() - 9); stored(&one.text) }); }, "modified", 4),
+    row("a box that unpacks to another length, by who has the key", |s| { s.encrypt(); s.forge_box(2, |one| stored(&[one.text.as_slice(), b"x"].concat())); }, "malformed", 4),
+    row("a box with two frames, by who has the key", |s| { s.encrypt(); s.forge_box(2, |one| [stored(&one.text[..50]), stored(&one.text[50..])].concat()); }, "malformed", 4),
+    row("a box that is no frame, by who has the key", |s| { s.encrypt(); s.forge_box(2, |one| one.text.clone()); }, "malformed", 4),
+    row("an encrypted segment cut in a box", |s| { s.encrypt(); s.file(2, |bytes| bytes.truncate(1900)); }, "", 4),
+    row("a letter of a body, in clear beside encrypted ones", |s| { s.edit(at::PLAIN, "run 14", "ran 14"); for n in [0, 3] { s.forge.lock(n, &body_key("a")); } s.give(&["a"]); }, "modified", 4),
+    row("some segments encrypted, others in clear", |s| { s.forge.lock(3, &body_key("a")); s.give(&["a"]); }, "", 0),
+];
+
+const ORDER_OR_MODIFIED: &str = "missing|reordered|inserted|duplicated|modified";
 const CONTROL: crate::forge::About<'static> = crate::forge::About { signal: 0, flags: 0, risk: 0, disclosures: "" };
 const ERASE_14: &str = r#"{"actor":"dpo","basis":"b","request":"r","seqs":[14]}"#;
 const RETAIN_14: &str =

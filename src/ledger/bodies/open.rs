@@ -88,20 +88,28 @@ impl Opener {
     /// body is gone; `None` for a bodies line, which is nobody's to read. A locked line without a key at hand stays one.
     #[inline]
     pub(in crate::ledger) fn view<'a>(&'a mut self, line: &'a [u8]) -> Result<Option<&'a [u8]>, Shut> {
-        if !line.starts_with(OWN_LINE) {
+        if self.first.is_none() && !line.starts_with(OWN_LINE) {
             return Ok(Some(line));
         }
         self.view_own(line)
     }
 
     fn view_own<'a>(&'a mut self, line: &'a [u8]) -> Result<Option<&'a [u8]>, Shut> {
-        if is_header(line) {
-            self.header = line.to_vec();
-        } else if is_bodies(line) {
+        if is_bodies(line) {
             self.begin(line)?;
             return Ok(None);
-        } else if is_locked(line) {
+        }
+        if is_locked(line) {
             return self.locked(line).map(Some);
+        }
+        if self.first.is_some() {
+            return Err(Shut::Wrong(
+                Fault::Malformed,
+                "a line of bodies is not followed by the first line that it opens",
+            ));
+        }
+        if is_header(line) {
+            self.header = line.to_vec();
         }
         Ok(Some(line))
     }

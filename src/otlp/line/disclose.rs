@@ -119,7 +119,25 @@ pub fn reveal(lines: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
 /// # Errors
 /// When a line is no sealed line.
 pub fn withhold<'l>(lines: &'l [u8], fields: &Erasable) -> Result<Cow<'l, [u8]>, DecodeError> {
-    if fields.is_empty() || memmem::find(lines, PROMISE).is_none() {
+    if fields.is_empty() {
+        return Ok(Cow::Borrowed(lines));
+    }
+    withhold_if(lines, &mut |one| fields.has(one.name))
+}
+
+/// The same of the fields for which `hide` is true; it gets each as a JSON object of one member.
+///
+/// # Errors
+/// When a line is no sealed line.
+pub fn withhold_where<'l>(lines: &'l [u8], hide: &mut dyn FnMut(&str) -> bool) -> Result<Cow<'l, [u8]>, DecodeError> {
+    withhold_if(lines, &mut |one| hide(&format!("{{{}:{}}}", one.name, one.value)))
+}
+
+fn withhold_if<'l>(
+    lines: &'l [u8],
+    hide: &mut dyn FnMut(&Disclosure<'_>) -> bool,
+) -> Result<Cow<'l, [u8]>, DecodeError> {
+    if memmem::find(lines, PROMISE).is_none() {
         return Ok(Cow::Borrowed(lines));
     }
     each_line(lines, |line, out| {
@@ -129,7 +147,10 @@ pub fn withhold<'l>(lines: &'l [u8], fields: &Erasable) -> Result<Cow<'l, [u8]>,
             return Ok(());
         };
         let mut kept = Vec::new();
-        for one in found.iter().filter(|one| !fields.has(one.name)) {
+        for one in &found {
+            if hide(one) {
+                continue;
+            }
             kept.push(if kept.is_empty() { b'[' } else { b',' });
             kept.extend_from_slice(one.json.as_bytes());
         }

@@ -48,6 +48,12 @@ pub struct Attribute<'a> {
 const BODY: u32 = 5;
 
 impl<'a> Attribute<'a> {
+    /// The field as received; empty once it was set here.
+    #[must_use]
+    pub const fn raw(&self) -> &'a [u8] {
+        self.raw
+    }
+
     /// Reads the bytes of a pair in which each known field stands once, and makes the field of them.
     fn from_pair(number: u32, bytes: &'a [u8], arena: &'a Bump) -> Result<Self, DecodeError> {
         let mut raw = ArenaVec::with_capacity_in(field_len(number, bytes.len()), arena);
@@ -300,7 +306,8 @@ impl<'a> Entity<'a> {
     /// When the bytes are broken somewhere below.
     pub fn rewrite(&mut self, arena: &'a Bump, visitor: &mut dyn Visitor<'a>) -> Result<bool, DecodeError> {
         let number = self.message.attributes();
-        let fields = rewrite::message(self.message, self.raw, number, arena, visitor)?;
+        let opened = visitor.opens_fields();
+        let fields = if opened { rewrite::message(self.message, self.raw, number, arena, visitor)? } else { None };
         let mut replaced = fields.is_some();
         self.changed |= replaced;
         if let Some(fields) = fields {
@@ -322,6 +329,9 @@ impl<'a> Entity<'a> {
         visitor: &mut dyn Visitor<'a>,
     ) -> Result<Option<Attribute<'a>>, DecodeError> {
         let Attribute { key, value, raw } = self.attributes[index];
+        if !raw.is_empty() && !visitor.opens(raw) {
+            return Ok(None);
+        }
         if self.tangled
             && let Some(field) = Cursor::new(raw).next_field()?
             && let Some(bytes) = gather::bytes(field.value)

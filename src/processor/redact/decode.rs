@@ -234,14 +234,10 @@ pub(super) fn base64_text(bytes: &[u8], run: &Range<usize>) -> Option<(Range<usi
 /// The first place at which the characters stand for text, of all that may be the start: behind a separator, or among
 /// those up to `first`.
 fn base64_start(bytes: &[u8], run: &Range<usize>, first: usize) -> Option<usize> {
-    let mut starts = true;
-    for at in run.start..(run.end + 1).saturating_sub(BASE64_LEN_MIN) {
-        if (starts || at <= first) && may_start_text(bytes[at]) && looks_like_text(&bytes[at..at + PEEK_LEN]) {
-            return Some(at);
-        }
-        starts = matches!(bytes[at], b'/' | b'-' | b'_');
-    }
-    None
+    let end = (run.end + 1).saturating_sub(BASE64_LEN_MIN);
+    let may_start = |at: usize| may_start_text(bytes[at]) && looks_like_text(&bytes[at..at + PEEK_LEN]);
+    let starts = |at: &usize| *at <= first || matches!(bytes[*at - 1], b'/' | b'-' | b'_');
+    (run.start..end).filter(starts).find(|at| may_start(*at))
 }
 
 /// True when the first character of base64 may be that of text: its first byte starts with these six bits.

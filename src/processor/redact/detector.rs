@@ -158,7 +158,7 @@ impl Detector {
     pub(super) fn literals(&self) -> Vec<String> {
         match self.find {
             Find::Anchors(anchors, _) => anchors.iter().map(|anchor| (*anchor).to_owned()).collect(),
-            Find::Formats(formats) => formats.iter().map(|format| Format::new(format).anchor).collect(),
+            Find::Formats(formats) => formats.iter().flat_map(|format| Format::new(format).literals()).collect(),
             Find::Near(_) => self.context.iter().flat_map(|word| spellings(word)).collect(),
             Find::Key => names::WORDS.iter().map(|word| (*word).to_owned()).collect(),
             Find::Digits(..) => Vec::new(),

@@ -1,31 +1,34 @@
 //! Many short literals, found in one pass over a text, whatever the case of their letters.
 //!
-//! Each literal is looked for by three of its bytes, the ones that are rarest in developers' text. At each place of the
-//! text the next three bytes are hashed and the hash is looked up in 8 KiB of bits, which stay in the first cache; no step
-//! waits for the one before, as in an automaton, and hundreds of literals cost as much as one. Where the bit is set the
-//! literals behind it are compared.
+//! Each literal is looked for by three of its bytes, the ones that are rarest in developers' text, and a part of the one
+//! behind them. At each place of the text the next three bytes are hashed and the hash is looked up in a table of 32 KiB,
+//! which stays in the first cache; no step waits for the one before, as in an automaton, and hundreds of literals cost as
+//! much as one. Where the table says so the literals behind the hash are compared.
 
 use std::ops::Range;
 
-const BITS: usize = 1 << 16;
-const WORDS: usize = BITS / 64;
+use crate::processor::redact::detector::bytes::steps;
+
+const HASH_BITS: u32 = 15;
+const HASHES: usize = 1 << HASH_BITS;
 const CHAINS: usize = 1 << 10;
 const NONE: u32 = u32::MAX;
-/// How many bytes a literal is looked for by.
+/// How many bytes a literal is looked for by, without the one behind them.
 const KEY_LEN: usize = 3;
-/// How many places are looked at in one step, and how many bytes that takes.
+/// How many places are looked at in one step, in how many words, and how many bytes that takes.
 const STEP: usize = 16;
+const WORDS: usize = 4;
 const STEP_LEN: usize = STEP + 4;
 /// Lower case for letters; other bytes change too, in the literals as in the text.
-const FOLD: u32 = 0x2020_2020;
+const FOLD: u64 = 0x2020_2020_2020_2020;
 /// Any odd number whose bits are well mixed. Eight bits more to the left, so that a fourth byte falls out.
 const FACTOR: u32 = 0x009e_3779 << 8;
 
 /// A set of literals, numbered from 0.
 #[derive(Debug)]
 pub(super) struct Literals {
-    /// A bit for each hash of a key.
-    bits: Box<[u64; WORDS]>,
+    /// For each hash of a key: which bytes may follow, a bit for those with the same three lowest bits.
+    keys: Box<[u8; HASHES]>,
     /// The first entry of the keys whose hashes end alike, [`NONE`] when there is none.
     chains: Box<[u32; CHAINS]>,
     entries: Vec<Entry>,
@@ -58,6 +61,11 @@ impl Entry {
         }
         let (head, mask) = (u32::from_le_bytes(head), u32::from_le_bytes(mask));
         Self { head, mask, next: NONE, key_at: u32::try_from(key_at).unwrap_or(0), index, literal: literal.into() }
+    }
+
+    /// The bits of the bytes that may follow the key.
+    const fn follows(&self) -> u8 {
+        if self.mask >> 24 == 0 { u8::MAX } else { FOLLOWS[(self.head >> 24) as usize] }
     }
 
     /// Where the literal stands, when it does so with its key at this place.
@@ -106,12 +114,12 @@ impl Literals {
         }
         keyed.sort_by_key(|(hash, entry)| (*hash, entry.index));
         keyed.dedup_by_key(|(hash, entry)| (*hash, entry.index));
-        let (mut bits, mut chains) = (Box::new([0_u64; WORDS]), Box::new([NONE; CHAINS]));
+        let (mut keys, mut chains) = (Box::new([0; HASHES]), Box::new([NONE; CHAINS]));
         for (at, (hash, entry)) in (0..).zip(&mut keyed) {
-            bits[usize::from(*hash >> 6)] |= 1 << (*hash & 63);
+            keys[*hash] |= entry.follows();
             entry.next = std::mem::replace(&mut chains[chain_of(*hash)], at);
         }
-        Self { bits, chains, entries: keyed.into_iter().map(|(_, entry)| entry).collect(), single }
+        Self { keys, chains, entries: keyed.into_iter().map(|(_, entry)| entry).collect(), single }
     }
 
     /// Hands over each literal in the text, in no particular order.
@@ -125,7 +133,7 @@ impl Literals {
         while let Some(step) = text.get(at..).and_then(<[u8]>::first_chunk::<STEP_LEN>) {
             let hits = self.hits(step);
             if hits != 0 {
-                self.compare(step, hits, at, text, &mut found);
+                self.compare(hits, at, text, &mut found);
             }
             at += STEP;
         }
@@ -133,8 +141,9 @@ impl Literals {
         let rest = &text[at..];
         tail[..rest.len()].copy_from_slice(rest);
         for offset in (0..rest.len()).step_by(STEP) {
-            if let Some(step) = tail[offset..].first_chunk() {
-                self.compare(step, self.hits(step), at + offset, text, &mut found);
+            let hits = tail[offset..].first_chunk().map_or(0, |step| self.hits(step));
+            if hits != 0 {
+                self.compare(hits, at + offset, text, &mut found);
             }
         }
     }
@@ -149,26 +158,41 @@ impl Literals {
 
     /// The places of a step at which a key may stand, a bit each.
     #[inline]
-    fn hits(&self, bytes: &[u8; STEP_LEN]) -> u64 {
+    fn hits(&self, step: &[u8; STEP_LEN]) -> u32 {
         let mut hits = 0;
-        for place in 0..STEP {
-            let hash = hash_of(four(bytes, place));
-            hits |= (self.bits[usize::from(hash >> 6)] >> (hash & 63) & 1) << place;
+        let hit = |place: u32, word: u64| u32::from(self.key_at(word as u32) != 0) << place;
+        for (place, word) in (0..).step_by(WORDS).zip(words(step)) {
+            hits |=
+                hit(place, word) | hit(place + 1, word >> 8) | hit(place + 2, word >> 16) | hit(place + 3, word >> 24);
         }
         hits
     }
 
-    /// Compares the literals behind the keys at the places of a step with the text; the first place is `at` in the text.
+    /// Not 0 when these four bytes, folded, may be a key and what may follow it.
+    #[inline]
+    fn key_at(&self, four: u32) -> u8 {
+        self.keys[hash_of(four)] & FOLLOWS[(four >> 24) as usize]
+    }
+
+    /// Compares the literals behind the keys at these places from `at` on with the text.
     #[inline(never)]
-    fn compare(&self, bytes: &[u8; STEP_LEN], mut hits: u64, at: usize, text: &[u8], found: &mut impl FnMut(Match)) {
+    fn compare(&self, mut hits: u32, at: usize, text: &[u8], found: &mut impl FnMut(Match)) {
         while hits != 0 {
-            let place = hits.trailing_zeros() as usize & (STEP - 1);
+            let at = at + hits.trailing_zeros() as usize;
             hits &= hits - 1;
-            let four = four(bytes, place);
+            let mut four = [0; 4];
+            // Behind the end a step has zeros.
+            let rest = text.get(at..).unwrap_or_default();
+            match rest.first_chunk() {
+                Some(whole) => four = *whole,
+                None => four[..rest.len()].copy_from_slice(rest),
+            }
+            let four = u32::from_le_bytes(four) | FOLD as u32;
             let mut next = self.chains[chain_of(hash_of(four))];
             while let Some(entry) = self.entries.get(next as usize) {
-                if (four | FOLD) & entry.mask == entry.head
-                    && let Some(there) = entry.find(text, at + place)
+                steps::add(1);
+                if four & entry.mask == entry.head
+                    && let Some(there) = entry.find(text, at)
                 {
                     found(there);
                 }
@@ -178,43 +202,64 @@ impl Literals {
     }
 }
 
-/// The four bytes at a place of a step, the first in the lowest bits.
+/// The bytes of a step, folded, eight at a time from every fourth place.
 #[inline]
-fn four(bytes: &[u8; STEP_LEN], place: usize) -> u32 {
-    u32::from_le_bytes([bytes[place], bytes[place + 1], bytes[place + 2], bytes[place + 3]])
+fn words(step: &[u8; STEP_LEN]) -> [u64; WORDS] {
+    std::array::from_fn(|word| {
+        let bytes = step[4 * word..].first_chunk().copied().unwrap_or_default();
+        u64::from_le_bytes(bytes) | FOLD
+    })
 }
+
+/// The bit of each byte among those that may follow a key; in both cases of a letter the same.
+const FOLLOWS: [u8; 256] = {
+    let mut bits = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        bits[byte] = 1 << (byte & 7);
+        byte += 1;
+    }
+    bits
+};
 
 /// The first bits are the better mixed ones.
 #[inline]
-const fn chain_of(hash: u16) -> usize {
-    hash as usize * CHAINS / BITS
+const fn chain_of(hash: usize) -> usize {
+    hash * CHAINS / HASHES
 }
 
-/// The hash of the first three of four bytes.
+/// The hash of the first three of four folded bytes.
 #[inline]
-const fn hash_of(four: u32) -> u16 {
-    ((four | FOLD).wrapping_mul(FACTOR) >> 16) as u16
+const fn hash_of(four: u32) -> usize {
+    (four.wrapping_mul(FACTOR) >> (u32::BITS - HASH_BITS)) as usize
 }
 
-const fn hash([first, second, third]: [u8; KEY_LEN]) -> u16 {
-    hash_of(u32::from_le_bytes([first, second, third, 0]))
+const fn hash([first, second, third]: [u8; KEY_LEN]) -> usize {
+    hash_of(u32::from_le_bytes([first, second, third, 0]) | FOLD as u32)
 }
 
-/// The three bytes of a literal that are rarest in text, and where they are.
+/// The three bytes of a literal that are rarest in text, and where they are. In a longer literal one more stands behind them.
 fn rarest(literal: &[u8]) -> (usize, [u8; KEY_LEN]) {
-    let keys = literal.windows(KEY_LEN).map(|key| [key[0], key[1], key[2]]).enumerate();
+    let head = &literal[..KEY_LEN.max(literal.len() - 1)];
+    let keys = head.windows(KEY_LEN).map(|key| [key[0], key[1], key[2]]).enumerate();
     keys.min_by_key(|(_, key)| frequency(*key)).unwrap_or_default()
 }
 
 /// Rows of one character are commoner than their pairs tell.
 const REPEATED: i32 = 10;
+/// And so are these: the beginnings, ends and middles of words.
+const COMMON: &[u8] = b"the and ing ion ent ter tio res con ati ser ver com pro ect str ate for est ist ers ess sta ort ord ain \
+    ine pre int per all ove nte tor ran ard ity ire age ame ide rea rat cti ont ase der ons den ata lin ten api han rvi ntr \
+    nts log tes scr sql url mob -se -re -pa -co /us /ho /sr /li /bi .co .js .py .rs tp: ttp ";
+const COMMON_PENALTY: i32 = 6;
 
 /// How often three bytes stand together, by their pairs, as a logarithm.
 fn frequency([first, second, third]: [u8; KEY_LEN]) -> i32 {
     let pair = |one: u8, other: u8| i32::from(PAIRS[kind(one)].as_bytes()[kind(other)]);
     let middle = PAIRS[kind(second)].bytes().map(i32::from).max().unwrap_or_default();
     let repeated = if first == second && second == third { REPEATED } else { 0 };
-    pair(first, second) + pair(second, third) - middle + repeated
+    let is_common = COMMON.as_chunks::<{ KEY_LEN + 1 }>().0.iter().any(|key| key[..KEY_LEN] == [first, second, third]);
+    pair(first, second) + pair(second, third) - middle + repeated + if is_common { COMMON_PENALTY } else { 0 }
 }
 
 /// The row and column of a byte in the table of pairs.

@@ -5,26 +5,29 @@
 //! only counts when it cannot be a tag (see [`is_inside`]). `\u00` is an anchor too, because JSON in a string may
 //! spell any other anchor with it.
 
+mod kinds;
 mod shapes;
 
 use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use memchr::{memchr_iter, memchr2_iter};
+use memchr::{memchr, memchr_iter, memchr2_iter};
 
 use crate::processor::redact::config::Config;
 use crate::processor::redact::decode;
-use crate::processor::redact::detector::bytes::{escape_ends, is_base64url, run_end_within};
+use crate::processor::redact::detector::bytes::{escape_ends, is_base64url, run_end_within, steps};
 use crate::processor::redact::detector::format::Format;
-use crate::processor::redact::detector::{DETECTORS, Detector, Find, aws, email, llm};
+use crate::processor::redact::detector::{DETECTORS, Detector, Find, aws, email, llm, phone};
 use crate::processor::redact::literals::Literals;
 use crate::processor::redact::names;
+use crate::processor::redact::prefilter::kinds::Kinds;
 use crate::processor::redact::prefilter::shapes::{NUMBER_LEN_MIN, Shapes};
+use crate::processor::redact::text;
 
 /// More places than that in one record, and all of it is looked at.
 const HITS_MAX: usize = 32;
-const CARD_LEN_MIN: usize = 12;
+const CARD_LEN_MIN: u32 = 12;
 
 /// The anchors of all rules in force.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub(super) struct Prefilter {
     urls: bool,
     cards: bool,
     shapes: Shapes,
+    /// A text with fewer digits has no run of them worth a look.
+    number_digits_min: u32,
     /// A detector of the user's own has no keywords: everything is looked at.
     blind: bool,
     /// A record this long may hold a text that must not pass unscanned.
@@ -47,9 +52,31 @@ pub(super) struct Prefilter {
 enum Check {
     Always,
     Around(fn(&[u8], Range<usize>) -> bool),
-    /// A word of context, for values with at least so many digits.
-    Word(usize),
+    /// A word of context, for values that need this.
+    Word(Need),
     Format(Format),
+}
+
+/// What a value near a word of context has. The least demanding comes first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Need {
+    digits: usize,
+    /// They stand together, with nothing but separators between them.
+    together: bool,
+}
+
+impl Need {
+    const NONE: Self = Self { digits: 0, together: false };
+
+    fn of(detector: &Detector) -> Self {
+        Self { digits: detector.digits_min(), together: detector.id == "phone" }
+    }
+
+    /// False for a text without such a value.
+    fn may_be_met(self, text: &[u8]) -> bool {
+        steps::add(text.len());
+        if self.together { phone::may_be_near(text) } else { Kinds::of(text).digits as usize >= self.digits }
+    }
 }
 
 impl Check {
@@ -62,8 +89,8 @@ impl Check {
         }
     }
 
-    const fn digits_min(&self) -> usize {
-        if let Self::Word(digits_min) = self { *digits_min } else { 0 }
+    const fn need(&self) -> Need {
+        if let Self::Word(need) = self { *need } else { Need::NONE }
     }
 }
 
@@ -71,9 +98,11 @@ impl Check {
 #[derive(Debug, Default)]
 pub(super) struct Places {
     hits: Vec<Range<usize>>,
-    /// Words of context whose values have at least so many digits: places, unless they stand in a text that has fewer.
-    words: Vec<(Range<usize>, usize)>,
+    /// Words of context: places, unless they stand in a text without what their values need.
+    words: Vec<(Range<usize>, Need)>,
     everywhere: bool,
+    /// Where in the record the part begins that is being looked at.
+    part: usize,
 }
 
 impl Places {
@@ -89,10 +118,9 @@ impl Places {
     /// Makes places of the words of context that are not certainly without a value. `holder` says which text a word
     /// stands in, if that text is no key and has no keys above it but its own.
     pub(super) fn settle<'t>(&mut self, holder: impl Fn(&Range<usize>) -> Option<&'t str>) -> bool {
-        for (word, digits_min) in std::mem::take(&mut self.words) {
-            let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).count();
-            if holder(&word).is_none_or(|text| digits(text) >= digits_min) {
-                self.add(word);
+        for (word, need) in std::mem::take(&mut self.words) {
+            if holder(&word).is_none_or(|text| need.may_be_met(text.as_bytes())) {
+                self.push(word);
             }
         }
         self.any()
@@ -105,21 +133,37 @@ impl Places {
     }
 
     fn add(&mut self, hit: Range<usize>) {
+        self.push(hit.start + self.part..hit.end + self.part);
+    }
+
+    fn push(&mut self, hit: Range<usize>) {
         self.everywhere |= self.hits.len() == HITS_MAX;
         if !self.everywhere {
             self.hits.push(hit);
         }
     }
 
-    fn add_word(&mut self, word: Range<usize>, digits_min: usize) {
+    fn add_word(&mut self, word: Range<usize>, need: Need) {
+        let word = word.start + self.part..word.end + self.part;
         if self.words.len() < HITS_MAX {
-            self.words.push((word, digits_min));
+            self.words.push((word, need));
         } else {
-            self.add(word);
+            self.push(word);
         }
     }
 
-    const fn any(&self) -> bool {
+    /// How many were noted so far: when none is added, nothing was seen.
+    pub(super) const fn len(&self) -> usize {
+        self.hits.len() + self.words.len()
+    }
+
+    /// True when all of the record is suspicious.
+    pub(super) const fn everywhere(&self) -> bool {
+        self.everywhere
+    }
+
+    /// True when there is one.
+    pub(super) const fn any(&self) -> bool {
         self.everywhere || !self.hits.is_empty() || !self.words.is_empty()
     }
 }
@@ -140,28 +184,71 @@ impl Prefilter {
         words.extend(own.iter().flat_map(|own| own.keywords.iter().cloned()));
         literals.extend(words.into_iter().map(|word| (word, Check::Always)));
         let checks = grouped(literals);
+        let shapes = Shapes::new(rules.iter().filter_map(|rule| match rule.find {
+            Find::Digits(shape, _) => Some(shape),
+            _ => None,
+        }));
         Self {
             literals: Literals::new(checks.keys().map(String::as_str)),
             checks: checks.into_values().collect(),
             addresses: has("email"),
             urls: has("url-credentials"),
             cards: has("payment-card"),
-            shapes: Shapes::new(rules.iter().filter_map(|rule| match rule.find {
-                Find::Digits(shape, _) => Some(shape),
-                _ => None,
-            })),
+            number_digits_min: shapes.number_digits_min().min(CARD_LEN_MIN),
+            shapes,
             blind: own.iter().any(|own| !own.is_anchored()),
             long_max: u64::try_from(config.value_bytes_max.as_usize()).unwrap_or(u64::MAX),
         }
     }
 
-    /// Notes the suspicious places of a record; true when there is one. The caller settles what the words are.
-    pub(super) fn scan(&self, raw: &[u8], places: &mut Places) -> bool {
+    /// Starts a record: false when all of it is suspicious, whatever it holds.
+    pub(super) fn start(&self, raw: &[u8], places: &mut Places) -> bool {
         places.clear();
-        if self.blind || raw.len() as u64 > self.long_max {
-            places.everywhere = true;
-            return true;
-        }
+        places.everywhere = self.blind || raw.len() as u64 > self.long_max;
+        !places.everywhere
+    }
+
+    /// Notes the suspicious places in a part of a record, which must not cut a string; true when there is none. The caller
+    /// settles what the words are.
+    pub(super) fn scan(&self, raw: &[u8], part: Range<usize>, places: &mut Places) -> bool {
+        let before = places.len();
+        places.part = part.start;
+        let raw = &raw[part];
+        memchr2_iter(INT_TAG, DOUBLE_TAG, raw)
+            .filter(|at| is_long_number(&raw[*at..]))
+            .for_each(|at| places.add(at..at + 1));
+        self.scan_strings(raw, Kinds::of(raw), Places::add_word, places);
+        places.len() == before && !places.everywhere
+    }
+
+    /// The same for a part that is one string and nothing else, no key, and with no key above it that is a word of context.
+    pub(super) fn scan_string(&self, raw: &[u8], part: Range<usize>, places: &mut Places) -> bool {
+        let before = places.len();
+        places.part = part.start;
+        let raw = &raw[part];
+        let kinds = Kinds::of(raw);
+        // Escapes stand for less than they take, and a key of JSON is the context of all of a list: what is near may look far.
+        let scattered =
+            LazyCell::new(|| matches!(raw.trim_ascii_start(), [b'{' | b'[', ..]) || memchr(b'\\', raw).is_some());
+        let together = LazyCell::new(|| phone::may_be_near(raw));
+        let add_word = |places: &mut Places, word: Range<usize>, need: Need| {
+            let in_all = || kinds.digits as usize >= need.digits && (!need.together || *together);
+            let near = || *scattered || need.may_be_met(&raw[text::around(&word, raw.len())]);
+            if in_all() && near() {
+                places.add(word);
+            }
+        };
+        self.scan_strings(raw, kinds, add_word, places);
+        places.len() == before && !places.everywhere
+    }
+
+    fn scan_strings(
+        &self,
+        raw: &[u8],
+        kinds: Kinds,
+        add_word: impl Fn(&mut Places, Range<usize>, Need),
+        places: &mut Places,
+    ) {
         self.literals.each(raw, |found| {
             // Nothing more to learn: text made of literals shall not cost a check for each.
             if places.everywhere {
@@ -169,49 +256,44 @@ impl Prefilter {
             }
             let at = found.range();
             let agreed = || self.checks[found.index].iter().filter(|check| check.agrees(raw, &at));
-            match agreed().map(Check::digits_min).min() {
-                Some(0) => places.add(at),
-                Some(digits_min) => places.add_word(at, digits_min),
+            match agreed().map(Check::need).min() {
+                Some(Need::NONE) => places.add(at),
+                Some(need) => add_word(places, at, need),
                 None => {}
             }
         });
         self.scan_marks(raw, places);
-        self.scan_runs(raw, places);
-        self.shapes.by_class(raw, &mut |place| places.add(place));
-        places.any()
+        if kinds.digits >= self.number_digits_min {
+            self.scan_numbers(raw, places);
+        }
+        scan_base64(raw, places);
+        self.shapes.at_marks(raw, kinds, &mut |place| places.add(place));
+        self.shapes.by_class(raw, kinds, &mut |place| places.add(place));
     }
 
     /// What is found by a single byte.
     fn scan_marks(&self, raw: &[u8], places: &mut Places) {
         let scheme = LazyCell::new(|| scheme_end(raw));
-        let means_something = |at: &usize| {
-            (self.addresses && email::may_be(raw, *at)) || (self.urls && scheme.is_some_and(|end| end < *at))
-        };
-        memchr_iter(b'@', raw).filter(means_something).take(HITS_MAX + 1).for_each(|at| places.add(at..at + 1));
-        for at in memchr_iter(b'%', raw) {
-            if decode::encoded(&raw[at..]).is_some() && !places.everywhere {
+        let at_sign =
+            |at: usize| (self.addresses && email::may_be(raw, at)) || (self.urls && scheme.is_some_and(|end| end < at));
+        for at in memchr2_iter(b'@', b'%', raw) {
+            if places.everywhere {
+                return;
+            }
+            if raw[at] == b'@' && at_sign(at) {
+                places.add(at..at + 1);
+            } else if decode::encoded(&raw[at..]).is_some() {
                 places.add(at..at + 3);
             }
         }
-        for at in memchr2_iter(INT_TAG, DOUBLE_TAG, raw) {
-            if is_long_number(&raw[at..]) {
-                places.add(at..at + 1);
-            }
-        }
-        self.shapes.at_marks(raw, &mut |place| places.add(place));
     }
 
-    /// What is found by runs of a kind of bytes: numbers and base64.
-    fn scan_runs(&self, raw: &[u8], places: &mut Places) {
+    /// What is found by runs of digits, dashes and spaces.
+    fn scan_numbers(&self, raw: &[u8], places: &mut Places) {
         const NUMBER: [bool; 256] = decode::kinds!(is_number_part);
         decode::each_run(raw, &NUMBER, NUMBER_LEN_MIN, |run| {
             self.shapes.in_number(raw, run.clone(), &mut |place| places.add(place));
             if self.cards && Self::may_be_number(&raw[run.clone()]) {
-                places.add(run);
-            }
-        });
-        decode::each_base64(raw, |run| {
-            if decode::may_hold_text(raw, &run) {
                 places.add(run);
             }
         });
@@ -230,6 +312,14 @@ impl Prefilter {
         }
         most >= CARD_LEN_MIN
     }
+}
+
+fn scan_base64(raw: &[u8], places: &mut Places) {
+    decode::each_base64(raw, |run| {
+        if decode::may_hold_text(raw, &run) {
+            places.add(run);
+        }
+    });
 }
 
 /// Where the first scheme of a URL ends; in JSON a backslash may stand before the slashes.
@@ -275,9 +365,12 @@ fn checked(detector: &Detector) -> Vec<(String, Check)> {
     let literals = detector.literals();
     match detector.find {
         Find::Formats(formats) => {
-            literals.into_iter().zip(formats.iter().map(|format| Check::Format(Format::new(format)))).collect()
+            let checks = |format: Format| {
+                format.literals().into_iter().map(move |literal| (literal, Check::Format(format.clone())))
+            };
+            formats.iter().flat_map(|format| checks(Format::new(format))).collect()
         }
-        Find::Near(_) => literals.into_iter().map(|literal| (literal, Check::Word(detector.digits_min()))).collect(),
+        Find::Near(_) => literals.into_iter().map(|literal| (literal, Check::Word(Need::of(detector)))).collect(),
         Find::Anchors(..) | Find::Digits(..) | Find::Key => {
             let check = |literal: &String| confirm(&literal.to_ascii_lowercase());
             literals.into_iter().map(|literal| (literal.clone(), check(&literal))).collect()
@@ -362,7 +455,8 @@ mod tests {
 
     fn places(raw: &[u8]) -> Vec<Range<usize>> {
         let mut places = Places::default();
-        PREFILTER.scan(raw, &mut places);
+        PREFILTER.start(raw, &mut places);
+        PREFILTER.scan(raw, 0..raw.len(), &mut places);
         places.settle(|_| None);
         places.hits
     }
@@ -383,6 +477,24 @@ mod tests {
         }
         for text in ["my tel 12", "homeTel 1", "a\\npan 7", "xx\x12\x70pan", "zz\x0aspan", "pans 5", "xx tels\x12"] {
             assert!(!places(text.as_bytes()).is_empty(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn words_of_context_in_a_string_are_places_where_a_value_may_stand_near() {
+        let far = "x".repeat(300);
+        for (text, expected) in [
+            ("phone 415 555 2671".to_owned(), 1),
+            ("the mobile-ios app at 0a1b2c3d4e5f6a7b".to_owned(), 0),
+            (format!("phone {far} 4155552671"), 0),
+            (format!("{{\"phone\":[\"{far}\",\"4155552671\"]}}"), 1),
+            (format!("phone {} 4155552671", "\\\"".repeat(60)), 1),
+            (format!("4155552671 {far} mobile"), 0),
+            ("4155552671 (mobile)".to_owned(), 1),
+        ] {
+            let mut places = Places::default();
+            let clean = PREFILTER.scan_string(text.as_bytes(), 0..text.len(), &mut places);
+            assert_eq!((places.hits.len(), clean), (expected, expected == 0), "{text}");
         }
     }
 
@@ -420,14 +532,14 @@ mod tests {
         let keys = ["tokens_internal", "keyring", "basic_pin", "Id"].map(str::to_owned);
         let prefilter = Prefilter::new(&Config { secret_names: keys.to_vec(), ..Config::default() });
         for key in ["x.Tokens_Internal", "keyring", "BASIC_PIN", "ID"] {
-            assert!(prefilter.scan(key.as_bytes(), &mut Places::default()), "{key}");
+            assert!(!prefilter.scan(key.as_bytes(), 0..key.len(), &mut Places::default()), "{key}");
         }
     }
 
     #[test]
     fn a_record_with_many_places_is_looked_at_everywhere() {
         let mut places = Places::default();
-        assert!(PREFILTER.scan("a@b.io ".repeat(100).as_bytes(), &mut places));
+        assert!(!PREFILTER.scan("a@b.io ".repeat(100).as_bytes(), 0..700, &mut places));
         assert!(places.touch(&(1000..1001)));
     }
 }

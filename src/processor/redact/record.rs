@@ -11,8 +11,11 @@ use bumpalo::Bump;
 use crate::otlp::DecodeError;
 use crate::otlp::model::{Attribute, Entity};
 use crate::otlp::rewrite::{Place, Visitor};
+use crate::otlp::schema::{Kind, Message};
 use crate::otlp::value::Value;
+use crate::otlp::wire::{Cursor, WireValue};
 use crate::processor::redact::detector::{Id, ids};
+use crate::processor::redact::known::Known;
 use crate::processor::redact::names::Strength;
 use crate::processor::redact::prefilter::{Places, may_be_long};
 use crate::processor::redact::provenance::{Counts, Position, Provenance};
@@ -21,6 +24,10 @@ use crate::processor::redact::strict::{Strict, UNLISTED};
 
 /// How many clean texts are remembered.
 const CLEAN_MAX: usize = 32;
+/// Longer attributes seldom come twice.
+const FIELD_LEN_MAX: usize = 40;
+/// A value that stands before its key, if only an empty one, makes the key start as far behind the start of the field.
+const VALUE_FIRST_LEN_MIN: usize = 6;
 
 /// The work on one batch.
 #[derive(Debug)]
@@ -32,8 +39,16 @@ pub(super) struct Pass<'a> {
     /// The received bytes of the entity at hand, and the suspicious places in them.
     raw: &'a [u8],
     places: Places,
+    /// Some of them are in fields other than attributes.
+    fields_touched: bool,
+    /// Received keys without a suspicious place.
+    known_keys: Known<'a>,
+    /// The same of short attributes.
+    known_fields: Known<'a>,
     /// Addresses and lengths of texts outside `raw` without a finding. They live as long as the batch.
     clean: Vec<(usize, usize)>,
+    /// The same of keys that say nothing about their values either.
+    clean_keys: Vec<(usize, usize)>,
     /// The key under which an option such as `--password` was just seen.
     option: Option<&'a str>,
     /// The entity is a resource or scope.
@@ -51,7 +66,11 @@ impl<'a> Pass<'a> {
             counts: Counts::default(),
             raw: &[],
             places: Places::default(),
+            fields_touched: true,
+            known_keys: Known::default(),
+            known_fields: Known::default(),
             clean: Vec::new(),
+            clean_keys: Vec::new(),
             option: None,
             owner: false,
             dropped: Vec::new(),
@@ -94,7 +113,8 @@ impl<'a> Pass<'a> {
             changed = removed > 0;
         }
         self.raw = entity.raw();
-        let found = self.rules.prefilter.scan(self.raw, &mut self.places) && self.settle(entity)?;
+        self.look(entity);
+        let found = self.places.any() && self.settle(entity)?;
         let found = found || self.strict.is_some();
         if found || (entity.is_edited() && self.is_edit_suspicious(entity)) {
             self.option = None;
@@ -106,6 +126,109 @@ impl<'a> Pass<'a> {
             }
         }
         Ok(changed)
+    }
+
+    /// Notes the suspicious places in the entity as received: attributes one by one, because most of them come again with
+    /// every record, and what stands between them.
+    fn look(&mut self, entity: &Entity<'a>) {
+        self.fields_touched = !self.rules.prefilter.start(self.raw, &mut self.places);
+        if self.fields_touched {
+            return;
+        }
+        let mut passed = 0;
+        for attribute in entity.attributes() {
+            let Some(field) = self.place(attribute.raw()).filter(|field| field.start >= passed) else { continue };
+            if passed < field.start {
+                self.look_between(entity.message(), passed..field.start);
+            }
+            passed = field.end;
+            self.look_at(attribute, field);
+        }
+        self.look_between(entity.message(), passed..self.raw.len());
+    }
+
+    fn look_at(&mut self, attribute: &Attribute<'a>, field: Range<usize>) {
+        let key = self.place(attribute.key.as_bytes()).filter(|key| key.start - field.start < VALUE_FIRST_LEN_MIN);
+        let bytes = &self.raw[field.clone()];
+        let comes_again = bytes.len() <= FIELD_LEN_MAX && matches!(attribute.value, Value::Str(_));
+        if comes_again && self.known_fields.has(bytes) {
+            return;
+        }
+        // A key that is no more than a name says nothing about its value.
+        let Some(key) = key.filter(|key| self.is_known_key(key)) else {
+            self.scan(field);
+            return;
+        };
+        match attribute.value {
+            Value::Null | Value::Bool(_) => {}
+            Value::Int(number) if !may_be_long(number as f64) => {}
+            Value::Str(text) => {
+                if self.scan_string(text.as_bytes()) && comes_again {
+                    self.known_fields.add(bytes);
+                }
+            }
+            _ => {
+                self.scan(key.end..field.end);
+            }
+        }
+    }
+
+    fn is_known_key(&mut self, key: &Range<usize>) -> bool {
+        let bytes = &self.raw[key.clone()];
+        if self.known_keys.has(bytes) {
+            return true;
+        }
+        let clean = self.scan(key.clone());
+        if clean {
+            self.known_keys.add(bytes);
+        }
+        clean
+    }
+
+    /// Looks at fields of the entity that are no attributes.
+    fn look_between(&mut self, message: &'static Message, part: Range<usize>) {
+        let before = self.places.len();
+        self.look_at_fields(message, part);
+        self.fields_touched |= self.places.len() > before || self.places.everywhere();
+    }
+
+    fn look_at_fields(&mut self, message: &'static Message, part: Range<usize>) {
+        let mut cursor = Cursor::new(&self.raw[part.clone()]);
+        let mut passed = part.start;
+        while let Ok(Some(field)) = cursor.next_field() {
+            let start = passed;
+            passed += field.raw.len();
+            let WireValue::Bytes(content) = field.value else { continue };
+            match message.field(field.number).map(|known| known.kind) {
+                Some(Kind::Id) if is_random_id(content) => {}
+                Some(Kind::Str) => {
+                    self.scan_string(content);
+                }
+                Some(Kind::Value) => {
+                    match Value::read_checked(content) {
+                        Ok((Value::Str(text), true)) => self.scan_string(text.as_bytes()),
+                        _ => self.scan(start..passed),
+                    };
+                }
+                _ => {
+                    self.scan(start..passed);
+                }
+            }
+        }
+        // What cannot be read is refused by who opens it.
+        if passed < part.end {
+            self.scan(passed..part.end);
+        }
+    }
+
+    /// Looks at a string that is no key, and whose key says nothing about it; true when there is no suspicious place.
+    fn scan_string(&mut self, text: &[u8]) -> bool {
+        let Some(part) = self.place(text) else { return text.is_empty() || self.scan(0..self.raw.len()) };
+        self.rules.prefilter.scan_string(self.raw, part, &mut self.places)
+    }
+
+    fn scan(&mut self, part: Range<usize>) -> bool {
+        self.rules.prefilter.scan(self.raw, part, &mut self.places)
     }
 
     /// Asks what the words of context stand in; true when there is still a suspicious place.
@@ -135,8 +258,7 @@ impl<'a> Pass<'a> {
 
     fn is_suspicious(&mut self, attribute: &Attribute<'a>) -> bool {
         let key = attribute.key;
-        let set = self.place(key.as_bytes()).is_none();
-        if set && (self.rules.secrecy(key).is_some() || self.rules.scanner.is_context(key) || !self.is_clean(key)) {
+        if self.place(key.as_bytes()).is_none() && !self.is_clean_key(key) {
             return true;
         }
         match attribute.value {
@@ -156,6 +278,20 @@ impl<'a> Pass<'a> {
         let start = bytes.as_ptr().addr().checked_sub(self.raw.as_ptr().addr())?;
         let end = start.checked_add(bytes.len())?;
         (end <= self.raw.len() && !bytes.is_empty()).then_some(start..end)
+    }
+
+    fn is_clean_key(&mut self, key: &str) -> bool {
+        let address = (key.as_ptr().addr(), key.len());
+        if self.clean_keys.contains(&address) {
+            return true;
+        }
+        let clean = self.rules.secrecy(key).is_none()
+            && !self.rules.scanner.is_context(key)
+            && self.rules.redact(key).is_none();
+        if clean && self.clean_keys.len() < CLEAN_MAX {
+            self.clean_keys.push(address);
+        }
+        clean
     }
 
     fn is_clean(&mut self, text: &str) -> bool {
@@ -219,7 +355,20 @@ impl<'a> Pass<'a> {
     }
 }
 
+/// Sixteen or eight bytes that are no text, as in nearly every id.
+fn is_random_id(bytes: &[u8]) -> bool {
+    matches!(bytes.len(), 8 | 16) && std::str::from_utf8(bytes).is_err()
+}
+
 impl<'a> Visitor<'a> for Pass<'a> {
+    fn opens_fields(&mut self) -> bool {
+        self.strict.is_some() || self.fields_touched
+    }
+
+    fn opens(&mut self, field: &'a [u8]) -> bool {
+        self.strict.is_some() || self.place(field).is_none_or(|range| self.places.touch(&range))
+    }
+
     fn pair(&mut self, key: &'a str, value: Value<'a>) -> Option<Value<'a>> {
         if let Some(strict) = self.strict
             && !strict.lists(key)

@@ -1,6 +1,7 @@
 //! The configuration; whole batches: nothing planted survives, in whatever position of whatever signal; the prefilter misses nothing.
 
 mod carriers;
+mod linear;
 
 use bumpalo::Bump;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use crate::processor::redact::BuildError;
 use crate::processor::redact::config::Config;
+use crate::processor::redact::detector::bytes::steps;
 use crate::processor::redact::detector::format::Format;
 use crate::processor::redact::detector::{DETECTORS, Find, Finder, Id, Verdict};
 use crate::processor::redact::literals::Literals;
@@ -15,7 +16,7 @@ use crate::processor::redact::user::Compiled;
 
 use near::Near;
 
-pub(super) use near::spellings;
+pub(super) use near::{around, spellings};
 
 /// The detectors in force, ready to run.
 #[derive(Debug)]
@@ -102,8 +103,9 @@ impl Resume {
 }
 
 impl Owner {
-    fn format(id: Id, format: &str) -> Self {
-        Self { id, look: Look::Format(Format::new(format)) }
+    /// One for each literal of the format.
+    fn format(id: Id, format: &Format) -> Vec<Self> {
+        vec![Self { id, look: Look::Format(format.clone()) }; format.literals().len()]
     }
 }
 
@@ -116,7 +118,9 @@ impl Scanner {
         for (id, detector) in (0..).map(Id).zip(DETECTORS).filter(|(_, detector)| config.has(detector)) {
             in_force[id.index()] = true;
             match detector.find {
-                Find::Formats(formats) => owners.extend(formats.iter().map(|format| Owner::format(id, format))),
+                Find::Formats(formats) => {
+                    owners.extend(formats.iter().flat_map(|format| Owner::format(id, &Format::new(format))));
+                }
                 Find::Anchors(anchors, find) => {
                     owners.extend(anchors.iter().map(|_| Owner { id, look: Look::At(find) }))
                 }
@@ -190,6 +194,7 @@ impl Scanner {
         let text = text.as_bytes();
         let mut resume = Resume::default();
         for anchor in self.anchors.sorted(text) {
+            steps::add(1);
             let Owner { id, look } = &self.owners[anchor.index];
             let verdict = match look {
                 Look::Near(near) => {
@@ -218,6 +223,7 @@ impl Scanner {
             at += run;
             let mut end = at + text[at..].iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len() - at);
             for (id, find) in &self.digits {
+                steps::add(1);
                 if let Verdict::Hit(span) = find(text, at) {
                     end = end.max(span.end);
                     found.push(Finding { span, id: *id });
@@ -308,45 +314,6 @@ pub(super) mod tests {
         let found = scanner.findings("", "bob@example.com, eve@example.com, x@example.org, x@example.org.uk");
         let spans: Vec<_> = found.into_iter().map(|finding| finding.span).collect();
         assert_eq!(spans, [17..32, 49..65]);
-    }
-
-    #[test]
-    fn the_scan_is_linear_on_texts_made_to_be_slow() {
-        for piece in [
-            "eyJ",
-            "sk-",
-            "a@",
-            "://a:a@",
-            "://a:b/",
-            "password",
-            "token:",
-            "token=",
-            "key",
-            "4111 ",
-            "4111-",
-            "-----BEGIN PRIVATE KEY",
-            "bearer ",
-            "basic YTpi",
-            "AKIA",
-            "xoxb-",
-            "\\\"password\\\":",
-            "4",
-            "123-45-",
-            "a.",
-            "authorization:",
-            "ghp_",
-            "'secret':'\\",
-            "1111111111111a",
-            "password=[REDACTED:jwt]",
-            "--token ",
-            "[REDACTED:",
-        ] {
-            let text = piece.repeat((1 << 16) / piece.len());
-            let start = std::time::Instant::now();
-            redacted(&text);
-            let took = start.elapsed();
-            assert!(took.as_millis() < 2_000, "{piece}: {took:?} for 64 KiB");
-        }
     }
 
     pub(in super::super) fn pieces() -> impl Strategy<Value = String> {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::sigma::{Compiled, Source, compile};
 
 /// The name of all packs together in `risk.ruleset`, with their version: raised with every change of a rule.
-pub const NAME: &str = "telseal-agent@2.2.0";
+pub const NAME: &str = "telseal-agent@2.3.0";
 
 /// Every file, by pack and topic.
 const FILES: &[(&str, &str)] = &[

@@ -16,7 +16,9 @@ pub(in super::super) fn before(bytes: &[u8], at: usize) -> Option<u8> {
 /// Where the run of bytes of a kind that starts at `at` ends.
 pub(in super::super) fn run_end(bytes: &[u8], at: usize, is: impl Fn(u8) -> bool) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
-    at + rest.iter().position(|byte| !is(*byte)).unwrap_or(rest.len())
+    let len = rest.iter().position(|byte| !is(*byte)).unwrap_or(rest.len());
+    steps::add(len + 1);
+    at + len
 }
 
 /// The same, at most `max` bytes far.
@@ -27,7 +29,32 @@ pub(in super::super) fn run_end_within(bytes: &[u8], at: usize, max: usize, is: 
 /// Where the run of bytes of a kind that ends before `at` starts, at most `max` bytes back.
 pub(in super::super) fn run_start_within(bytes: &[u8], at: usize, max: usize, is: impl Fn(u8) -> bool) -> usize {
     let head = &bytes[at.saturating_sub(max)..at];
-    at - head.iter().rev().position(|byte| !is(*byte)).unwrap_or(head.len())
+    let len = head.iter().rev().position(|byte| !is(*byte)).unwrap_or(head.len());
+    steps::add(len + 1);
+    at - len
+}
+
+/// How much work was done: tests count it, since seconds depend on the machine.
+pub(in super::super) mod steps {
+    #[cfg(test)]
+    std::thread_local! {
+        static STEPS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
+
+    /// So many bytes were looked at.
+    #[cfg(test)]
+    pub(in super::super::super) fn add(count: usize) {
+        STEPS.with(|steps| steps.set(steps.get() + count));
+    }
+
+    #[cfg(not(test))]
+    pub(in super::super::super) const fn add(_: usize) {}
+
+    /// The steps since this was asked last.
+    #[cfg(test)]
+    pub(in super::super::super) fn taken() -> usize {
+        STEPS.with(std::cell::Cell::take)
+    }
 }
 
 /// True when a word may start at `at`: before it stands no letter or digit, or one that belongs to an escape such as

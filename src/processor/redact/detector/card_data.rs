@@ -42,7 +42,7 @@ pub(super) static TRACK: Detector = Detector {
     family: Family::Financial,
     confidence: Confidence::High,
     profiles: CARD,
-    find: Find::Anchors(&["%B", "%b"], track),
+    find: Find::Anchors(&["%B0", "%B1", "%B2", "%B3", "%B4", "%B5", "%B6", "%B7", "%B8", "%B9"], track),
     context: &[],
     hits: &["swipe «%B4111111111111111^DOE/JANE^29121010000000000000?»"],
     misses: &["100%Based", "%B12^x"],

@@ -183,10 +183,13 @@ fn argument(text: &[u8], at: usize) -> Option<Range<usize>> {
     (!harmless).then_some(start..end)
 }
 
-/// Where the value of an option of a command starts: behind `-u `, or right behind `-p`.
+/// Where the value of an option of a command starts: behind `-u `, or right behind `-p`. All names start with a space.
 fn option(text: &[u8], line: &Range<usize>, names: &[&str]) -> Option<usize> {
-    let found = |name: &&str| memmem::find(&text[line.clone()], name.as_bytes()).map(|at| line.start + at + name.len());
-    names.iter().filter_map(found).min()
+    let line_text = &text[line.clone()];
+    memchr::memchr_iter(b' ', line_text).find_map(|at| {
+        let stands = |name: &&&str| line_text[at..].starts_with(name.as_bytes());
+        names.iter().find(stands).map(|name| line.start + at + name.len())
+    })
 }
 
 fn curl(text: &[u8], at: usize) -> Verdict {

@@ -48,6 +48,8 @@ const SETS: &[(&str, Set)] = &[
     ("uuid", |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-')),
 ];
 
+/// Shorter literals are in every other text.
+const LITERAL_LEN_MIN: usize = 3;
 /// A body shorter than that is not asked how random it is.
 const RANDOM_LEN_MIN: usize = 12;
 const DISTINCT_MIN: usize = 6;
@@ -68,6 +70,19 @@ impl Format {
         let lead = if let Some(Part::Run(run)) = lead { Some(run) } else { None };
         let anchor = if let Some(Part::Literal(literal)) = parts.next() { literal } else { String::new() };
         Self { lead, anchor, parts: parts.collect() }
+    }
+
+    /// The literals by which the format is found: its anchor, or where that is so short that it stands everywhere, the
+    /// anchor and what may follow it.
+    pub(in super::super) fn literals(&self) -> Vec<String> {
+        match self.parts.first() {
+            Some(Part::Run(run)) if self.anchor.len() < LITERAL_LEN_MIN && run.min > 0 => {
+                let follows = (0..=u8::MAX).filter(|byte| (run.set)(*byte) && !byte.is_ascii_uppercase());
+                let longer = |byte| format!("{}{}", self.anchor, char::from(byte));
+                follows.map(longer).collect()
+            }
+            _ => vec![self.anchor.clone()],
+        }
     }
 
     /// The token whose anchor starts at `at`.

@@ -116,6 +116,9 @@ const GROUP_LEN: usize = 4;
 /// `at` is the start of a run of digits: the check digits, behind the country.
 fn find(text: &[u8], at: usize) -> Verdict {
     let Some(start) = at.checked_sub(2) else { return Verdict::NO };
+    if !text[start..at].iter().all(u8::is_ascii_uppercase) {
+        return Verdict::NO;
+    }
     let Some(len) = country_len(text, start).filter(|_| word_starts(text, start)) else { return Verdict::NO };
     Verdict::of(end(text, start, len).map(|end| start..end))
 }

@@ -31,7 +31,7 @@ struct Groups {
 
 /// `at` is the start of a run of digits.
 fn find(text: &[u8], at: usize) -> Verdict {
-    if !matches!(text.get(at), Some(b'2'..=b'6' | b'8' | b'9')) || is_fraction(text, at) {
+    if !matches!(text.get(at), Some(b'2'..=b'6' | b'8' | b'9')) || !is_long(text, at) || is_fraction(text, at) {
         return Verdict::NO;
     }
     match longest(text, at) {
@@ -39,6 +39,12 @@ fn find(text: &[u8], at: usize) -> Verdict {
         Some(span) => Verdict::Hit(span),
         _ => Verdict::NO,
     }
+}
+
+/// True when the first group is a whole number's, or one of four or six digits before another.
+fn is_long(text: &[u8], at: usize) -> bool {
+    let is_digit = |index: usize| text.get(at + index).is_some_and(u8::is_ascii_digit);
+    is_digit(1) && is_digit(2) && is_digit(3) && (is_digit(5) || matches!(text.get(at + 4), Some(b' ' | b'-')))
 }
 
 /// The longest number that starts at `at`, ends with a group and is a card's.
@@ -265,6 +271,43 @@ mod tests {
             "2026-11-21 10:22:33",
         ] {
             passes(text);
+        }
+    }
+
+    /// A prefix of an issuer whose numbers have this length.
+    fn prefix(len: usize) -> Option<u32> {
+        let digits = |number: u32| {
+            number.to_string().bytes().map(|byte| byte - b'0').chain([0; DIGITS_MAX]).take(len).collect::<Vec<_>>()
+        };
+        (400_000..700_000).step_by(97).chain(300_000..399_999).find(|prefix| has_issuer(&digits(*prefix)))
+    }
+
+    #[test]
+    fn numbers_of_every_length_are_found_and_no_longer_number_is_cut() {
+        for len in 12..=DIGITS_MAX {
+            let prefix = prefix(len).unwrap_or(501_800).to_string();
+            let head: Vec<u8> = prefix.bytes().map(|byte| byte - b'0').chain((0..9).cycle()).take(len - 1).collect();
+            let number = with_check_digit(&head);
+            masks(&format!("x {number}, y"), "x [REDACTED:payment-card], y");
+            masks(&format!("\"{number}\""), "\"[REDACTED:payment-card]\"");
+            let longer = format!("{number}{}", "0".repeat(DIGITS_MAX + 1 - len));
+            assert_eq!(find(longer.as_bytes(), 0), Verdict::NO, "{longer}");
+            passes(&format!("0.{number}"));
+        }
+        for len in [1, 8, 11, 20, 24] {
+            passes(&"4".repeat(len));
+        }
+    }
+
+    #[test]
+    fn every_digit_counts_in_the_check() {
+        let number = b"4111111111111111".map(|byte| byte - b'0');
+        for place in 0..number.len() {
+            for digit in (0..10).filter(|digit| *digit != number[place]) {
+                let mut other = number;
+                other[place] = digit;
+                assert!(passes_luhn(&number) && !passes_luhn(&other), "{other:?}");
+            }
         }
     }
 

@@ -72,7 +72,8 @@ const DIGITS_MAX: usize = 15;
 pub(super) const LOCAL_DIGITS_MIN: usize = 7;
 const LEN_MAX: usize = 26;
 /// Fewer digits are no international number.
-const GROUPED_DIGITS_MIN: usize = 9;
+pub(in super::super) const INTERNATIONAL_DIGITS_MIN: u32 = 9;
+const GROUPED_DIGITS_MIN: usize = INTERNATIONAL_DIGITS_MIN as usize;
 
 /// `at` is the start of a run of digits, behind the plus.
 fn international(text: &[u8], at: usize) -> Verdict {
@@ -128,6 +129,10 @@ fn is_north_american(digits: &[u8]) -> bool {
 }
 
 fn north_american(text: &[u8], at: usize) -> Verdict {
+    // What stands behind the first group in each of the shapes.
+    if !matches!(text[at..], [b'1', b'-', ..] | [_, _, _, b'-' | b')', ..]) {
+        return Verdict::NO;
+    }
     let opened = before(text, at) == Some(b'(');
     let start = at - usize::from(opened);
     let shapes: &[&str] = if opened { &["999) 999-9999", "999)999-9999"] } else { &["999-999-9999", "1-999-999-9999"] };
@@ -205,6 +210,19 @@ fn any(text: &[u8], at: usize) -> Verdict {
         return Verdict::NO;
     }
     Verdict::Hit(at..found.end)
+}
+
+/// False when no number stands in these bytes, whatever stands around: the prefilter's question.
+pub(in super::super) fn may_be_near(raw: &[u8]) -> bool {
+    let mut digits = 0;
+    raw.iter().any(|byte| {
+        match byte {
+            b'0'..=b'9' => digits += 1,
+            b' ' | b'-' | b'.' | b'(' | b')' | b'/' | b'\\' => {}
+            _ => digits = 0,
+        }
+        digits >= LOCAL_DIGITS_MIN
+    })
 }
 
 /// `20261121…`

@@ -5,6 +5,7 @@ use std::ops::Range;
 use memchr::memchr_iter;
 
 use crate::processor::redact::detector::{Shape, iban, phone};
+use crate::processor::redact::prefilter::kinds::Kinds;
 
 /// The shortest run of digits, dashes and spaces that holds a shape.
 pub(super) const NUMBER_LEN_MIN: usize = 8;
@@ -45,8 +46,8 @@ impl Shapes {
     }
 
     /// Hands over the shapes that are found by a character of their own.
-    pub(super) fn at_marks(&self, raw: &[u8], found: &mut impl FnMut(Range<usize>)) {
-        for (byte, offset, pattern) in &self.marks {
+    pub(super) fn at_marks(&self, raw: &[u8], kinds: Kinds, found: &mut impl FnMut(Range<usize>)) {
+        for (byte, offset, pattern) in self.marks.iter().filter(|(.., pattern)| kinds.digits >= digits_min(pattern)) {
             memchr_iter(*byte, raw)
                 .filter_map(|at| at.checked_sub(*offset))
                 .for_each(|at| look(raw, at, pattern, found));
@@ -54,11 +55,16 @@ impl Shapes {
     }
 
     /// Hands over every digit where that is asked for, and the shapes of digits and capital letters.
-    pub(super) fn by_class(&self, raw: &[u8], found: &mut impl FnMut(Range<usize>)) {
+    pub(super) fn by_class(&self, raw: &[u8], kinds: Kinds, found: &mut impl FnMut(Range<usize>)) {
         if self.any {
             raw.iter().enumerate().filter(|(_, byte)| byte.is_ascii_digit()).for_each(|(at, _)| found(at..at + 1));
         }
-        self.classes.iter().for_each(|classes| classes.scan(raw, found));
+        self.classes.iter().filter(|classes| classes.may_be(kinds)).for_each(|classes| classes.scan(raw, found));
+    }
+
+    /// How many digits a text has at least that has a shape of those found in numbers.
+    pub(super) fn number_digits_min(&self) -> u32 {
+        self.numbers.iter().map(|pattern| digits_min(pattern)).min().unwrap_or(u32::MAX)
     }
 
     /// Hands over the shapes within a run of digits, dashes and spaces.
@@ -67,6 +73,16 @@ impl Shapes {
             run.clone().for_each(|at| look(raw, at, pattern, found));
         }
     }
+}
+
+/// How many characters of a pattern mean this kind.
+fn count(pattern: &[u8], kind: u8) -> u32 {
+    pattern.iter().filter(|known| **known == kind).map(|_| 1).sum()
+}
+
+/// How many digits stand in what a shape is the start of, at least.
+fn digits_min(pattern: &[u8]) -> u32 {
+    if pattern == b"+9" { phone::INTERNATIONAL_DIGITS_MIN } else { count(pattern, b'9') }
 }
 
 /// Hands over the place when the shape stands there and may mean something.
@@ -93,6 +109,11 @@ impl Classes {
             u8::try_from(before.map_or(pattern.len(), |at| last - at)).unwrap_or(1)
         };
         Self { pattern, skips: std::array::from_fn(|byte| u8::try_from(byte).map_or(1, skip)) }
+    }
+
+    /// False when the text has too few bytes of a kind.
+    fn may_be(&self, kinds: Kinds) -> bool {
+        kinds.digits >= digits_min(self.pattern) && kinds.capitals >= count(self.pattern, b'A')
     }
 
     fn scan(&self, raw: &[u8], found: &mut impl FnMut(Range<usize>)) {
@@ -138,9 +159,9 @@ mod tests {
     fn places(shape: Shape, raw: &str) -> Vec<Range<usize>> {
         let (shapes, raw, mut found) = (Shapes::new([shape].into_iter()), raw.as_bytes(), vec![]);
         let mut found_one = |place| found.push(place);
-        shapes.at_marks(raw, &mut found_one);
+        shapes.at_marks(raw, Kinds::of(raw), &mut found_one);
         shapes.in_number(raw, 0..raw.len(), &mut found_one);
-        shapes.by_class(raw, &mut found_one);
+        shapes.by_class(raw, Kinds::of(raw), &mut found_one);
         found
     }
 

@@ -1,6 +1,7 @@
 //! The ways in which a text may stand within a text, opened within bounds.
 
 use crate::processor::redact::decode::{self, Decoded};
+use crate::processor::redact::detector::bytes::steps;
 use crate::processor::redact::edit::{Edit, apply, composed, merged};
 use crate::processor::redact::json;
 use crate::processor::redact::rulebook::{Rulebook, Unscanned};
@@ -46,6 +47,7 @@ impl Work {
     }
 
     fn charge(&mut self, text: &str) -> Result<(), Unscanned> {
+        steps::add(text.len());
         self.0 = self.0.checked_sub(text.len()).ok_or(Unscanned)?;
         Ok(())
     }

@@ -5,13 +5,21 @@
 
 use std::ops::Range;
 
-use crate::processor::redact::detector::bytes::{before, escape_ends};
+use crate::processor::redact::detector::bytes::{before, escape_ends, steps};
 use crate::processor::redact::detector::{Finder, Verdict};
 
 /// How far behind a word of context a value may start, in bytes: a label, some punctuation, a word or two.
 const AFTER_LEN: usize = 40;
 /// How far before a word of context a value may start, in bytes: `943 476 5919 (NHS number)`.
 const BEFORE_LEN: usize = 28;
+
+/// No value near a word is longer.
+const VALUE_LEN_MAX: usize = 64;
+
+/// All of what may be a value near the word at this range of a text, and what stands between.
+pub(in super::super) fn around(word: &Range<usize>, text_len: usize) -> Range<usize> {
+    word.start.saturating_sub(BEFORE_LEN)..text_len.min(word.end + AFTER_LEN + VALUE_LEN_MAX)
+}
 
 /// The words of context as they may be written: `date of birth`, `date_of_birth`, `date-of-birth`, `dateofbirth`.
 pub(in super::super) fn spellings(word: &str) -> Vec<String> {
@@ -67,6 +75,7 @@ impl Near {
 
     fn starts(self, text: &[u8], range: Range<usize>, found: &mut impl FnMut(Range<usize>)) {
         let mut at = range.start;
+        steps::add(range.len());
         while at < range.end {
             let candidate = text[at].is_ascii_alphanumeric() || matches!(text[at], b'+' | b'(');
             match if candidate { (self.find)(text, at) } else { Verdict::NO } {
