@@ -14,6 +14,7 @@ mod healthcheck;
 mod hold;
 mod key;
 mod keys;
+mod manual;
 mod moment;
 mod offline;
 mod pipe;
@@ -106,6 +107,10 @@ enum Command {
     /// List, print, write out or send again what destinations refused for good
     #[command(subcommand)]
     DeadLetter(dead_letter::DeadLetterCommand),
+    /// Print a script that completes telseal's commands and options in a shell
+    Completions(manual::CompletionsArgs),
+    /// Print the manual page, or write one for each command
+    Man(manual::ManArgs),
     /// Send a bundled AI agent session through telseal on this machine and show what came of it
     Demo,
     /// Re-read a sealed ledger and say whether it is whole
@@ -183,6 +188,8 @@ pub fn main() -> Exit {
         Command::Tiles(args) => tiles::tiles(&args),
         Command::Witness(args) => witness::witness(&args),
         Command::Anchor(args) => anchor::anchor(&args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
         Command::Demo => demo::demo(),
     }
 }

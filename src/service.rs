@@ -35,11 +35,11 @@ use tokio::time::Instant;
 
 use crate::config::{Config, Id};
 use crate::http::server;
-use crate::pipeline::{Budget, Pipeline};
+use crate::pipeline::Budget;
 use crate::receiver::otlp_file::OtlpFile;
 use crate::receiver::{Routes, otlp};
 use crate::stdx::tasks::Tasks;
-use admin::Admin;
+use admin::{Admin, Shown};
 use graph::{Graph, Upkeep};
 use reload::{Reloader, Reloads};
 
@@ -150,15 +150,18 @@ impl Service {
         for (id, receiver) in files {
             listening.spawn(receiver.serve(around(id)));
         }
-        let (all, pipelines) = watch::channel(graph.all());
+        let (showing, shown) = watch::channel(graph.shown());
         let (admin_stop, admin_stopped) = watch::channel(false);
         let mut serving_admin = Tasks::new();
         if let Some((bound, metrics)) = admin {
-            let state = Admin { metrics, pipelines, budget, stopping: stopped, reloader, is_local: bound.is_local() };
+            let own = &graph.config.service.telemetry.metrics;
+            let authenticator = own.auth.as_ref().map(|auth| auth.authenticator.clone());
+            let (is_local, stopping) = (bound.is_local(), stopped);
+            let state = Admin { metrics, shown, budget, stopping, reloader, is_local, authenticator };
             serving_admin.spawn(admin::serve(bound, state, admin_stopped));
         }
         let admin = (serving_admin, admin_stop);
-        Running { graph, upkeep, listening, routes, all, stop, admin, shutdown_timeout, deadline }
+        Running { graph, upkeep, listening, routes, shown: showing, stop, admin, shutdown_timeout, deadline }
     }
 }
 
@@ -170,7 +173,7 @@ struct Running {
     /// By receiver. A receiver that has ended listens no more.
     routes: BTreeMap<Id, watch::Sender<Arc<Routes>>>,
     /// For the admin port.
-    all: watch::Sender<Arc<Vec<Arc<Pipeline>>>>,
+    shown: watch::Sender<Arc<Shown>>,
     stop: watch::Sender<bool>,
     admin: (Tasks, watch::Sender<bool>),
     shutdown_timeout: Duration,

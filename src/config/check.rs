@@ -141,14 +141,17 @@ impl Check<'_, '_> {
         let section = self.cross.extensions;
         let defined: Vec<&str> = section.defined.iter().map(String::as_str).collect();
         let mut used = BTreeSet::new();
-        for (id, (config, _)) in &self.cross.receivers.read {
-            for (key, authenticator) in config.authenticators() {
-                if section.legible && !defined.contains(&authenticator.as_str()) {
-                    let at = At::new("receivers").key(id).key(key);
-                    self.say(&at, message::undefined_component(ExtensionConfig::NAME, &authenticator, &defined));
-                }
-                used.insert(authenticator);
+        let admin = self.cross.raw.telemetry.metrics.auth.iter().map(|auth| auth.authenticator.clone());
+        let admin = admin.map(|id| (At::new("service.telemetry.metrics.auth.authenticator"), id));
+        let receivers = self.cross.receivers.read.iter().flat_map(|(id, (config, _))| {
+            let at = At::new("receivers").key(id);
+            config.authenticators().into_iter().map(move |(key, authenticator)| (at.key(key), authenticator))
+        });
+        for (at, authenticator) in receivers.chain(admin).collect::<Vec<_>>() {
+            if section.legible && !defined.contains(&authenticator.as_str()) {
+                self.say(&at, message::undefined_component(ExtensionConfig::NAME, &authenticator, &defined));
             }
+            used.insert(authenticator);
         }
         for (index, id) in
             self.cross.raw.extensions.iter().enumerate().filter(|(_, id)| !defined.contains(&id.as_str()))

@@ -11,6 +11,7 @@ use super::message::{self, Message};
 use crate::extension::Allow;
 use crate::http::server::Tls;
 use crate::otlp::Signal;
+use crate::receiver::otlp::Auth;
 use crate::stdx::bytesize::ByteSize;
 use crate::stdx::duration::Span;
 
@@ -153,7 +154,7 @@ pub enum Format {
     Json,
 }
 
-/// Where `/metrics`, `/healthz` and `/readyz` are served.
+/// Where `/metrics`, `/healthz`, `/readyz` and `/reload` are served.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Metrics {
@@ -161,11 +162,13 @@ pub struct Metrics {
     pub endpoint: Option<String>,
     /// TLS and client certificates. Default: plain text.
     pub tls: Option<Tls>,
+    /// Who may read `/metrics` and ask for `/reload`. Default: whoever reaches the port may read.
+    pub auth: Option<Auth>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { endpoint: Some("127.0.0.1:8888".to_owned()), tls: None }
+        Self { endpoint: Some("127.0.0.1:8888".to_owned()), tls: None, auth: None }
     }
 }
 

@@ -146,6 +146,8 @@ pub struct Seal {
 /// The writer of one ledger folder.
 #[derive(Debug)]
 pub struct Ledger {
+    /// Dropped first: when readers hear that the log is closed, nobody works in the folder any more.
+    closing: close::Closing,
     pub(super) options: Options,
     pub(super) segments: Segments,
     chain: Chain,
@@ -161,7 +163,6 @@ pub struct Ledger {
     /// The last checkpoint of this run, as a signed note; empty before the first.
     checkpoint: String,
     publisher: Publisher,
-    closing: close::Closing,
     /// Where bodies rest encrypted.
     locker: Option<Locker>,
     out: Vec<u8>,

@@ -63,6 +63,8 @@ pub struct Place {
     next: Position,
     /// Where it was at the start.
     began: Position,
+    /// Records that an earlier loop had settled already when it ended, and that come again.
+    repeated: u64,
     file: Option<CursorFile>,
     stored: Option<Position>,
     stored_at: Instant,
@@ -71,13 +73,20 @@ pub struct Place {
 }
 
 impl Place {
-    /// The place of the exporter number `index`, whose loop goes on at `position`; the first one began at `began`. It is kept
-    /// in `file`, unless the log is in memory.
+    /// The place of the exporter number `index`, whose loop goes on at `position`; the first one began at `began`, and `passed`
+    /// records are settled since. It is kept in `file`, unless the log is in memory.
     #[must_use]
-    pub fn new(cursors: Cursors, index: usize, position: Position, began: Position, file: Option<CursorFile>) -> Self {
+    pub fn new(
+        cursors: Cursors,
+        index: usize,
+        position: Position,
+        (began, passed): (Position, u64),
+        file: Option<CursorFile>,
+    ) -> Self {
         cursors.set(index, position);
         let (next, stored_at) = (position, Instant::now());
-        Self { cursors, index, position, next, began, file, stored: None, stored_at, failing: false }
+        let repeated = passed.saturating_sub(position.record.saturating_sub(began.record));
+        Self { cursors, index, position, next, began, repeated, file, stored: None, stored_at, failing: false }
     }
 
     /// Where it is.
@@ -92,16 +101,16 @@ impl Place {
         self.next
     }
 
-    /// How many records it went past since the start.
+    /// How many records it went past since the start; those that came again are counted again.
     #[must_use]
     pub fn passed(&self) -> u64 {
-        self.position.record.saturating_sub(self.began.record)
+        self.position.record.saturating_sub(self.began.record) + self.repeated
     }
 
-    /// The number of the first record after the start.
+    /// The number of the first record that is not settled, when `passed` are since the start.
     #[must_use]
-    pub fn began_at(&self) -> u64 {
-        self.began.record
+    pub fn settled(&self, passed: u64) -> u64 {
+        (self.began.record + passed).saturating_sub(self.repeated)
     }
 
     /// What lies before `next` was read and is under way.

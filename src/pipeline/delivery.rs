@@ -245,7 +245,7 @@ impl<E: Exporter> Delivery<E> {
     /// Shutdown came while a payload was halved: moves behind the part of it that is delivered or put aside already, as far
     /// as the log can be read on from there, so that it does not come again.
     async fn keep_progress(&mut self) {
-        let settled = self.place.began_at() + self.account.passed.load(Relaxed);
+        let settled = self.place.settled(self.account.passed.load(Relaxed));
         if self.reader.oldest() > self.place.position() {
             return;
         }

@@ -3,6 +3,7 @@
 //! A loop can be ended and another begun in its place while the pipeline works: the cursor stays, and holds the log, until
 //! [`Exports::release`] says that nobody will go on from there.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -151,6 +152,12 @@ impl Exports {
 
 impl Export {
     fn place(&self, cursors: &Cursors, position: Position) -> Place {
-        Place::new(cursors.clone(), self.index, position, self.began, self.file.clone())
+        Place::new(
+            cursors.clone(),
+            self.index,
+            position,
+            (self.began, self.account.passed.load(Relaxed)),
+            self.file.clone(),
+        )
     }
 }

@@ -1,6 +1,7 @@
 //! The admin port, loopback by default: `/metrics` for Prometheus, `/healthz` (the process lives), `/readyz` (a record
 //! would be accepted now), and `POST /reload`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,26 +10,41 @@ use http_body_util::Full;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
+use crate::extension::{Authenticator, Denied};
 use crate::http::server::{self, ClientCertificate};
 use crate::pipeline::{Budget, Pipeline};
 use crate::service::reload::Reloader;
+
+/// The parts of the graph that the admin port shows or asks, as they are now.
+pub(super) struct Shown {
+    pub(super) pipelines: Vec<Arc<Pipeline>>,
+    pub(super) authenticators: BTreeMap<String, Arc<Authenticator>>,
+}
 
 /// What the admin port tells about.
 #[derive(Clone)]
 pub(super) struct Admin {
     pub(super) metrics: PrometheusHandle,
-    pub(super) pipelines: watch::Receiver<Arc<Vec<Arc<Pipeline>>>>,
+    pub(super) shown: watch::Receiver<Arc<Shown>>,
     pub(super) budget: Budget,
     pub(super) stopping: watch::Receiver<bool>,
     /// The way to have the configuration read again, where there is one.
     pub(super) reloader: Option<Reloader>,
     /// Only this machine reaches the port.
     pub(super) is_local: bool,
+    /// Who recognises those that may read metrics and ask for reloads.
+    pub(super) authenticator: Option<String>,
 }
 
 impl Admin {
     async fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         let (method, path) = (request.method(), request.uri().path());
+        // Whether it lives and is ready may be known to all: probes have no credentials.
+        if !matches!(path, "/healthz" | "/readyz")
+            && let Err(answer) = self.recognise(request).await
+        {
+            return answer;
+        }
         match (method == Method::GET || method == Method::HEAD, path) {
             (true, "/metrics") => text(StatusCode::OK, self.render()),
             (true, "/healthz") => text(StatusCode::OK, "ok\n"),
@@ -42,13 +58,34 @@ impl Admin {
         }
     }
 
-    /// Only for who is on this machine, or has shown a certificate that the port asks for; and never for a page in a browser.
+    /// Whether whoever asks may; anybody may where nobody was named to recognise them.
+    async fn recognise<B>(&self, request: &Request<B>) -> Result<(), Response<Full<Bytes>>> {
+        let Some(name) = &self.authenticator else { return Ok(()) };
+        let authenticator = self.shown.borrow().authenticators.get(name).cloned();
+        let unsure = || text(StatusCode::SERVICE_UNAVAILABLE, "credentials cannot be checked now\n");
+        let authenticator = authenticator.ok_or_else(unsure)?;
+        match authenticator.authenticate(request.headers()).await {
+            Ok(_) => Ok(()),
+            Err(Denied::Later(_)) => Err(unsure()),
+            Err(Denied::Missing | Denied::Wrong(_)) => {
+                let mut answer = text(StatusCode::UNAUTHORIZED, "credentials are required\n");
+                answer.headers_mut().insert(header::WWW_AUTHENTICATE, authenticator.challenge());
+                Err(answer)
+            }
+        }
+    }
+
+    /// Only for who is on this machine, was recognised, or has shown a certificate that the port asks for; and never for a page
+    /// in a browser.
     async fn reload<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
-        let is_known = self.is_local || request.extensions().get::<Arc<ClientCertificate>>().is_some();
+        let is_known = self.is_local
+            || self.authenticator.is_some()
+            || request.extensions().get::<Arc<ClientCertificate>>().is_some();
         let is_page =
             request.headers().contains_key(header::ORIGIN) || request.headers().contains_key("sec-fetch-site");
         if !is_known || is_page {
-            let rule = "only this machine, or a client certificate that `tls` asks for, may do that\n";
+            let rule =
+                "only this machine, a client certificate that `tls` asks for, or credentials for `auth` may do that\n";
             return text(StatusCode::FORBIDDEN, rule);
         }
         let Some(reloader) = &self.reloader else { return text(StatusCode::NOT_FOUND, "nothing to reload from\n") };
@@ -66,7 +103,7 @@ impl Admin {
 
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a double")]
     fn render(&self) -> String {
-        self.pipelines.borrow().iter().for_each(|pipeline| pipeline.publish());
+        self.shown.borrow().pipelines.iter().for_each(|pipeline| pipeline.publish());
         metrics::gauge!("telseal_in_flight_bytes").set(self.budget.in_flight() as f64);
         self.metrics.render()
     }
@@ -75,8 +112,8 @@ impl Admin {
         if *self.stopping.borrow() {
             return text(StatusCode::SERVICE_UNAVAILABLE, "shutting down\n");
         }
-        let pipelines = Arc::clone(&self.pipelines.borrow());
-        let full: Vec<String> = pipelines.iter().filter_map(|pipeline| pipeline.why_not_ready()).collect();
+        let shown = Arc::clone(&self.shown.borrow());
+        let full: Vec<String> = shown.pipelines.iter().filter_map(|pipeline| pipeline.why_not_ready()).collect();
         if full.is_empty() {
             text(StatusCode::OK, "ready\n")
         } else {

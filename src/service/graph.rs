@@ -10,6 +10,7 @@ use crate::config::{Config, Id, PipelineId};
 use crate::extension::Authenticator;
 use crate::pipeline::Pipeline;
 use crate::receiver::Routes;
+use crate::service::admin::Shown;
 use crate::service::build::{self, Deadline};
 use crate::service::exporters::AnyExporter;
 use crate::service::processors::{Key, Processors};
@@ -39,9 +40,10 @@ impl Graph {
         Arc::new(build::routes(receiver, &self.config, &self.pipelines, &self.authenticators))
     }
 
-    /// All pipelines.
-    pub(super) fn all(&self) -> Arc<Vec<Arc<Pipeline>>> {
-        Arc::new(self.pipelines.values().cloned().collect())
+    /// For the admin port.
+    pub(super) fn shown(&self) -> Arc<Shown> {
+        let (pipelines, authenticators) = (self.pipelines.values().cloned().collect(), self.authenticators.clone());
+        Arc::new(Shown { pipelines, authenticators })
     }
 }
 

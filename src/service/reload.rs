@@ -246,7 +246,7 @@ impl Running {
         for (id, routes) in &self.routes {
             routes.send_replace(self.graph.routes(id));
         }
-        self.all.send_replace(self.graph.all());
+        self.shown.send_replace(self.graph.shown());
         self.end_pipelines(gone).await;
         detach(&leaving).await;
         for (id, exporter) in old_exporters {

@@ -3,7 +3,8 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::process::Output;
+use std::path::Path;
+use std::process::{Command, Output};
 
 use crate::destination::Destination;
 use crate::process::{Site, said, telseal};
@@ -49,6 +50,32 @@ fn help_and_version_exit_with_0() {
         assert_eq!(output.status.code(), Some(0));
         assert!(said(&output).contains("telseal"));
     }
+}
+
+#[test]
+fn completions_and_manual_pages_know_the_commands_and_their_shells_read_them() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = telseal(["completions", shell]);
+        let script = said(&output);
+        assert!(
+            output.status.success() && script.contains("dead-letter") && script.contains("watch-config"),
+            "{shell}"
+        );
+        if shell == "bash" {
+            let dir = tempfile::tempdir().unwrap();
+            fs::write(dir.path().join("telseal"), script).unwrap();
+            let asks = "source ./telseal; COMP_WORDS=(telseal va); COMP_CWORD=1; _telseal telseal va telseal; echo ${COMPREPLY[*]}";
+            let asked = Command::new("bash").args(["-c", asks]).current_dir(dir.path()).output().unwrap();
+            assert_eq!(said(&asked).trim(), "validate");
+        }
+    }
+    assert_says(&telseal(["completions", "tcsh"]), 2, &["tcsh", "bash"]);
+    assert!(said(&telseal(["man"])).contains(".TH telseal 1"));
+    let dir = tempfile::tempdir().unwrap();
+    assert!(telseal([Path::new("man"), Path::new("--out"), dir.path()]).status.success());
+    let page = fs::read_to_string(dir.path().join("telseal-run.1")).unwrap();
+    assert!(page.contains("watch") && page.contains(".TH"), "{page}");
+    assert_says(&telseal(["man", "--out", "/no/such/folder"]), 1, &["/no/such/folder"]);
 }
 
 /// A configuration with one mistake: where in the text it is, and what must be said about it.

@@ -278,6 +278,32 @@ fn a_page_in_a_browser_cannot_ask_for_a_reload_and_get_is_none() {
 }
 
 #[test]
+fn an_authenticator_guards_metrics_and_reloads_and_probes_need_none() {
+    const TOKEN: &str = "0123456789abcdef-ops";
+    let guarded = SMALL.replace("{endpoint: $ADMIN}", "{endpoint: $ADMIN, auth: {authenticator: bearertokenauth}}");
+    let guarded = guarded.replace(
+        "exporters: {file",
+        &format!("extensions: {{bearertokenauth: {{token: {TOKEN}}}}}\nexporters: {{file"),
+    );
+    let site = Site::new(&guarded, &[]);
+    let _telseal = site.start();
+    let bearer = format!("Bearer {TOKEN}");
+    let known = [("authorization", bearer.as_str())];
+    for headers in [&[][..], &[("authorization", "Bearer 0123456789abcdef-opt")]] {
+        let answer = reload(&site, headers);
+        assert_eq!((answer.status, answer.header("www-authenticate")), (401, Some("Bearer realm=\"telseal\"")));
+    }
+    assert_eq!((site.get("/metrics").unwrap().status, site.get("/nothing").unwrap().status), (401, 401));
+    assert_eq!((site.get("/readyz").unwrap().status, site.get("/healthz").unwrap().status), (200, 200));
+    assert_eq!((reload(&site, &known).status, reload(&site, &known).text()), (200, "unchanged\n".to_owned()));
+    let page = sender::exchange(
+        site.admin,
+        format!("GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: {bearer}\r\n\r\n").as_bytes(),
+    );
+    assert!(page.unwrap().text().contains("telseal_auth_failures_total"));
+}
+
+#[test]
 fn a_swapped_link_is_taken_up_as_kubernetes_makes_it() {
     let site = Site::new(SMALL, &[]);
     let text = fs::read_to_string(site.config()).unwrap();
