@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::OnceLock;
 
-use regex::{Regex, RegexBuilder};
+use regex::bytes::{Regex, RegexBuilder};
 
 use super::field::{Dialect, FieldRef, OfCommand, Unit};
 use super::pattern::{self, Part, Pattern, around, parts};
@@ -104,21 +104,28 @@ impl Expression {
     fn matches(&self, text: &str) -> bool {
         match &self.words {
             Some(words) => words.iter().any(|word| word == text),
-            None => self.compiled.get_or_init(|| self.compile()).iter().any(|regex| regex.is_match(text)),
+            None => self.compiled.get_or_init(|| self.compile()).iter().any(|regex| regex.is_match(text.as_bytes())),
         }
     }
 
     /// Builds one automaton for all of them, or one for each where that would be too large.
     fn compile(&self) -> Vec<Regex> {
-        let build = |source: &str| {
-            RegexBuilder::new(source).size_limit(REGEX_BYTES_MAX).dfa_size_limit(REGEX_CACHE_BYTES_MAX).build()
-        };
         let joined: Vec<String> = self.sources.iter().map(|source| format!("(?:{source})")).collect();
         match build(&joined.join("|")) {
             Ok(all) => vec![all],
             Err(_) => self.sources.iter().filter_map(|source| build(source).ok()).collect(),
         }
     }
+}
+
+/// What is written in ASCII is meant so, as in PCRE without flags, unless it names other characters: `\w` of all letters of the
+/// world takes a hundred times the memory.
+fn build(source: &str) -> Result<Regex, regex::Error> {
+    let with = |unicode| {
+        let mut builder = RegexBuilder::new(source);
+        builder.unicode(unicode).size_limit(REGEX_BYTES_MAX).dfa_size_limit(REGEX_CACHE_BYTES_MAX).build()
+    };
+    with(!source.is_ascii()).or_else(|_| with(true))
 }
 
 /// Expressions of which one suffices become one.
