@@ -12,7 +12,7 @@ use crate::processor::risk::RiskTag;
 use crate::processor::{Processor, filter::Filter, redact::Redact, redaction::Redaction, seal};
 use crate::service::StartError;
 use crate::service::build::failed;
-use crate::service::rules::Keeper;
+use crate::service::rules::{Keeper, Rulesets};
 use crate::service::surroundings::{self, Reload};
 
 /// A processor is one instance a pipeline.
@@ -46,7 +46,7 @@ impl Processors {
     /// # Errors
     /// When a file that a processor needs cannot be used.
     pub(super) fn build(config: &Config, before: &Self, keeps: bool) -> Result<Self, StartError> {
-        let mut new = Self::default();
+        let (mut new, mut rulesets) = (Self::default(), Rulesets::default());
         new.find(config, before)?;
         for (pipeline, own) in &config.service.pipelines {
             let on_disk = keeps && own.storage == crate::config::Storage::Disk;
@@ -57,7 +57,7 @@ impl Processors {
                 let known = before.built.get(&key);
                 let built = match known.filter(|known| known.written == *written && !new.found_anew(id)) {
                     Some(same) => Some(same.again()),
-                    None => new.one(&key, written, known, state)?,
+                    None => new.one(&key, written, known, state, &mut rulesets)?,
                 };
                 new.built.extend(built.map(|built| (key, built)));
             }
@@ -92,6 +92,7 @@ impl Processors {
         written: &ProcessorConfig,
         known: Option<&Built>,
         state: Option<&Path>,
+        rulesets: &mut Rulesets,
     ) -> Result<Option<Built>, StartError> {
         let (pipeline, id) = key;
         let mut risk = None;
@@ -100,7 +101,7 @@ impl Processors {
             ProcessorConfig::Redaction(own) => Arc::new(Redaction::new(own).map_err(failed)?),
             ProcessorConfig::RiskTag(own) => {
                 let memory = known.and_then(|known| known.risk.as_ref()).map(|risk| risk.memory());
-                let keeper = Keeper::open(&format!("{pipeline}/{id}"), own, state, memory)?;
+                let keeper = Keeper::open(&format!("{pipeline}/{id}"), own, state, memory, rulesets)?;
                 let tag = keeper.processor();
                 self.keepers.push((key.clone(), keeper));
                 risk = Some(Arc::clone(&tag));
