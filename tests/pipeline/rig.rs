@@ -361,10 +361,29 @@ impl Rig {
     }
 }
 
+/// What a crash at this moment would leave. A copy takes a while: where files came or went meanwhile (a segment that was packed),
+/// it is no moment, and another is made.
 pub(crate) fn copy_of(pipeline: &Path) -> tempfile::TempDir {
-    let copy = tempfile::tempdir().unwrap();
-    copy_dir(pipeline, &copy.path().join("logs"));
-    copy
+    for _ in 0..100 {
+        let (copy, before) = (tempfile::tempdir().unwrap(), names_below(pipeline));
+        copy_dir(pipeline, &copy.path().join("logs"));
+        if names_below(pipeline) == before {
+            return copy;
+        }
+    }
+    panic!("{}: files come and go without end", pipeline.display());
+}
+
+fn names_below(dir: &Path) -> std::collections::BTreeSet<std::path::PathBuf> {
+    let mut names = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            names.extend(names_below(&path));
+        }
+        names.insert(path);
+    }
+    names
 }
 
 fn copy_dir(from: &Path, to: &Path) {

@@ -76,7 +76,9 @@ async fn simulate(seed: u64, storage: Kind, crashes: bool) {
             2 => {
                 let index = usize::from(random.below(2) == 1);
                 let id = ["otlp_http/next", "otlp_grpc/b"][index];
-                rig.pipeline.detach(id, Duration::from_millis(random.below(30))).await;
+                // A payload that is cut off may come again: where nothing may come twice, it is waited for.
+                let grace = Duration::from_millis(random.below(30));
+                rig.pipeline.detach(id, if crashes { grace } else { Duration::from_secs(10) }).await;
                 // In a spool what is behind all others goes meanwhile.
                 if matches!(storage, Kind::Ledger(_)) && random.below(2) == 0 {
                     rig.pipeline.release(id);
