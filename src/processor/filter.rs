@@ -81,14 +81,14 @@ impl Processor for Filter {
     }
 }
 
-fn drop_from<'a>(scope: &mut Scope<'a>, signal: Signal, tests: &[&Test], arena: &'a Bump) -> Result<u64, DecodeError> {
+/// Keeps of a scope's records those that `look` lets stay; how many records went, a data point counting as one.
+fn retain<'a>(
+    scope: &mut Scope<'a>,
+    mut look: impl FnMut(&Entity<'a>, &mut Entity<'a>) -> Result<(bool, u64), DecodeError>,
+) -> Result<u64, DecodeError> {
     let (mut dropped, mut failed) = (0, None);
-    scope.retain(|record| {
-        let kept = match signal {
-            Signal::Metrics => keep_points(record, tests, arena),
-            Signal::Logs | Signal::Traces => keep_record(record, tests),
-        };
-        let (kept, gone) = kept.unwrap_or_else(|error| {
+    scope.retain_below(|scope, record| {
+        let (kept, gone) = look(scope, record).unwrap_or_else(|error| {
             failed = Some(error);
             (true, 0)
         });
@@ -96,6 +96,14 @@ fn drop_from<'a>(scope: &mut Scope<'a>, signal: Signal, tests: &[&Test], arena: 
         kept
     });
     failed.map_or(Ok(dropped), Err)
+}
+
+/// Drops what one of the tests holds for.
+fn drop_from<'a>(scope: &mut Scope<'a>, signal: Signal, tests: &[&Test], arena: &'a Bump) -> Result<u64, DecodeError> {
+    retain(scope, |_, record| match signal {
+        Signal::Metrics => keep_points(record, tests, arena),
+        Signal::Logs | Signal::Traces => keep_record(record, tests),
+    })
 }
 
 /// Whether a log record or span stays, and how many records go.
@@ -137,23 +145,15 @@ fn keep_in<'a>(
     keep: &[Test],
     arena: &'a Bump,
 ) -> Result<u64, DecodeError> {
-    let (mut dropped, mut failed) = (0, None);
-    scope.retain_below(|scope, record| {
+    retain(scope, |scope, record| {
         let around = Sight { signal, resource: Some(resource), scope: Some(scope), record: None, metric: "" };
-        let kept = match signal {
+        match signal {
             Signal::Metrics => wanted_points(record, around, keep, arena),
             Signal::Logs | Signal::Traces => {
                 condition::any(keep, &Sight { record: Some(record), ..around }).map(|kept| (kept, u64::from(!kept)))
             }
-        };
-        let (kept, gone) = kept.unwrap_or_else(|error| {
-            failed = Some(error);
-            (true, 0)
-        });
-        dropped += gone;
-        kept
-    });
-    failed.map_or(Ok(dropped), Err)
+        }
+    })
 }
 
 /// Whether a metric stays, and how many of its data points go. One without data points is asked itself.

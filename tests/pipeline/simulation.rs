@@ -1,6 +1,5 @@
 //! Random schedules of requests, answers, reloads, clean ends and crashes, each from a seed that is named when it fails
-//! (`SIM_SEED=` plays it again, `SIM_SEEDS=` tries as many). What
-//! holds at the end of each: every acknowledged record was delivered or put aside, nothing that was never sent appears,
+//! (`SIM_SEED=` plays it again, `SIM_SEEDS=` tries as many). What holds at the end of each: every acknowledged record was delivered or put aside, nothing that was never sent appears,
 //! and where nothing crashed and no payload was cut in two by a shutdown nothing appears twice.
 
 use std::collections::BTreeSet;
@@ -98,16 +97,10 @@ async fn simulate(seed: u64, storage: Kind, crashes: bool) {
     }
     rig.rest().await;
     collect_letters(&rig, &mut aside);
+    // In a spool a request that was halved when the end came may come again in part.
+    let exact = !crashes && matches!(storage, Kind::Ledger(_));
     for (exporter, aside) in exporters.iter().zip(&aside) {
-        let taken = exporter.taken();
-        let known: BTreeSet<&String> = taken.iter().chain(aside).collect();
-        let lost: Vec<_> = acknowledged.iter().filter(|name| !known.contains(name)).collect();
-        assert!(lost.is_empty(), "seed {seed}: lost {lost:?}");
-        let valid: BTreeSet<String> = named(0..sent).into_iter().collect();
-        assert!(known.iter().all(|name| valid.contains(*name)), "seed {seed}: a record from nowhere");
-        // In a spool a request that was halved when the end came may come again in part.
-        let exact = !crashes && matches!(storage, Kind::Ledger(_));
-        assert!(!exact || known.len() == taken.len() + aside.len(), "seed {seed}: a record came twice");
+        check_arrivals(seed, &acknowledged, sent, &exporter.taken(), aside, exact);
     }
     rig.check_books();
     rig.stop(Duration::from_secs(10)).await;
@@ -116,6 +109,16 @@ async fn simulate(seed: u64, storage: Kind, crashes: bool) {
             telseal::ledger::verify(&home.path().join("logs/ledger"), &telseal::ledger::VerifyOptions::default());
         assert!(verdict.is_ok(), "seed {seed}: {verdict:?}");
     }
+}
+
+/// Nothing acknowledged is missing, nothing comes from nowhere, and where it is `exact` nothing comes twice.
+fn check_arrivals(seed: u64, acknowledged: &[String], sent: u64, taken: &[String], aside: &[String], exact: bool) {
+    let known: BTreeSet<&String> = taken.iter().chain(aside).collect();
+    let lost: Vec<_> = acknowledged.iter().filter(|name| !known.contains(name)).collect();
+    assert!(lost.is_empty(), "seed {seed}: lost {lost:?}");
+    let valid: BTreeSet<String> = named(0..sent).into_iter().collect();
+    assert!(known.iter().all(|name| valid.contains(*name)), "seed {seed}: a record from nowhere");
+    assert!(!exact || known.len() == taken.len() + aside.len(), "seed {seed}: a record came twice");
 }
 
 fn collect_letters(rig: &Rig, aside: &mut [Vec<String>; 2]) {

@@ -13,6 +13,7 @@ use std::sync::atomic::AtomicBool;
 use super::*;
 use crate::ledger::checker::Fault;
 use crate::ledger::entry::Kind;
+use crate::ledger::note::VerifyingKey;
 use crate::ledger::prove::prove;
 use crate::ledger::retain::{Erasure, Retention, Survey, execute};
 use crate::ledger::verify::{Report, VerifyError, VerifyOptions, verify};
@@ -298,17 +299,23 @@ fn large_requests_take_several_boxes() {
     rig.check(rig.keyring()).unwrap();
 }
 
+/// A ledger of thirty records that has ended, and its root key.
+fn ended(packed: bool) -> (Rig, VerifyingKey) {
+    let rig = Rig::new();
+    let (mut ledger, _) = rig.open();
+    fill(&mut ledger, 0..30);
+    if packed {
+        close_all(&mut ledger);
+    }
+    let root = ledger.verifying_key().clone();
+    ledger.finish().unwrap();
+    (rig, root)
+}
+
 #[test]
 fn retention_destroys_the_keys_with_the_bodies() {
     for packed in [false, true] {
-        let rig = Rig::new();
-        let (mut ledger, _) = rig.open();
-        fill(&mut ledger, 0..30);
-        if packed {
-            close_all(&mut ledger);
-        }
-        let root = ledger.verifying_key().clone();
-        ledger.finish().unwrap();
+        let (rig, root) = ended(packed);
         let survey = Survey::read(rig.dir.path(), &root, &rig.keyring(), &BTreeSet::new()).unwrap();
         let all = Retention { before_ns: u64::MAX, actor: "x".to_owned(), ..Retention::default() };
         let plan = all.plan(&survey, None).unwrap();
@@ -329,14 +336,7 @@ fn retention_destroys_the_keys_with_the_bodies() {
 #[test]
 fn erasure_writes_the_segment_anew_under_another_key() {
     for packed in [false, true] {
-        let rig = Rig::new();
-        let (mut ledger, _) = rig.open();
-        fill(&mut ledger, 0..30);
-        if packed {
-            close_all(&mut ledger);
-        }
-        let root = ledger.verifying_key().clone();
-        ledger.finish().unwrap();
+        let (rig, root) = ended(packed);
         let key = |rig: &Rig| fs::read_to_string(path_of(rig.dir.path(), 0, KEYS_EXTENSION)).unwrap();
         let before = key(&rig);
         let erasure =
